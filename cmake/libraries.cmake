@@ -1,0 +1,64 @@
+# Two libraries behind bulkhead::bulkhead: the runtime knows no CAF; the actors
+# library does, and is there as soon as it has a source.
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(libdw REQUIRED IMPORTED_TARGET libdw)
+
+file(GLOB bulkhead_headers CONFIGURE_DEPENDS
+  include/bulkhead/*.hpp include/bulkhead/detail/*.hpp include/bulkhead/testing/*.hpp)
+file(GLOB runtime_sources CONFIGURE_DEPENDS runtime/*.cpp)
+file(GLOB_RECURSE actors_sources CONFIGURE_DEPENDS actors/*.cpp)
+
+# bulkhead_library(NAME OUTPUT SOURCES...)
+function(bulkhead_library name output)
+  add_library(${name} ${ARGN})
+  set_target_properties(${name} PROPERTIES
+    OUTPUT_NAME ${output}
+    VERSION ${PROJECT_VERSION}
+    SOVERSION ${PROJECT_VERSION_MAJOR})
+  target_compile_features(${name} PUBLIC cxx_std_20)
+  target_include_directories(${name}
+    PUBLIC
+      $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+      $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
+    PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE $<BUILD_INTERFACE:bulkhead_warnings>)
+  target_compile_definitions(${name} PUBLIC
+    $<BUILD_INTERFACE:$<$<BOOL:${BULKHEAD_HOOKS}>:BULKHEAD_HOOKS=1>>)
+endfunction()
+
+# bulkhead::bulkhead: what a program links. --as-needed keeps CAF out of every
+# program that uses no actor.
+add_library(bulkhead_all INTERFACE)
+add_library(bulkhead::bulkhead ALIAS bulkhead_all)
+set_target_properties(bulkhead_all PROPERTIES EXPORT_NAME bulkhead)
+target_sources(bulkhead_all INTERFACE FILE_SET HEADERS
+  BASE_DIRS ${PROJECT_SOURCE_DIR}/include FILES ${bulkhead_headers})
+target_link_options(bulkhead_all INTERFACE -Wl,--as-needed)
+
+set(bulkhead_libraries bulkhead_all)
+if(runtime_sources)
+  bulkhead_library(bulkhead_runtime bulkhead ${runtime_sources})
+  set_target_properties(bulkhead_runtime PROPERTIES EXPORT_NAME runtime)
+  target_compile_definitions(bulkhead_runtime PRIVATE
+    BULKHEAD_VERSION="${PROJECT_VERSION}")
+  target_link_libraries(bulkhead_runtime
+    PUBLIC Threads::Threads
+    PRIVATE $<BUILD_INTERFACE:PkgConfig::libdw> $<INSTALL_INTERFACE:$<LINK_ONLY:dw>>
+      ${CMAKE_DL_LIBS})
+  target_link_libraries(bulkhead_all INTERFACE bulkhead_runtime)
+  list(APPEND bulkhead_libraries bulkhead_runtime)
+endif()
+
+if(actors_sources)
+  find_package(CAF REQUIRED COMPONENTS core io)
+  bulkhead_library(bulkhead_actors bulkhead_actors ${actors_sources})
+  set_target_properties(bulkhead_actors PROPERTIES EXPORT_NAME actors)
+  target_link_libraries(bulkhead_actors PUBLIC bulkhead_runtime CAF::core CAF::io)
+  target_link_options(bulkhead_actors PRIVATE -Wl,--as-needed)
+  # <bulkhead/pool.hpp> includes caf/fwd.hpp, which may live outside /usr.
+  target_include_directories(bulkhead_runtime SYSTEM PRIVATE
+    $<BUILD_INTERFACE:$<TARGET_PROPERTY:CAF::core,INTERFACE_INCLUDE_DIRECTORIES>>)
+  target_link_libraries(bulkhead_all INTERFACE bulkhead_actors)
+  list(APPEND bulkhead_libraries bulkhead_actors)
+endif()

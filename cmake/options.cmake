@@ -1,0 +1,24 @@
+# Everything a builder may choose, with its default.
+option(BUILD_SHARED_LIBS "Build shared libraries" ON)
+option(BULKHEAD_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
+option(BULKHEAD_BUILD_TOOLS "Build the bulkhead command" ${PROJECT_IS_TOP_LEVEL})
+option(BULKHEAD_BUILD_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
+option(BULKHEAD_BUILD_BENCH "Build the benchmarks" OFF)
+option(BULKHEAD_WERROR "Treat warnings as errors" ${PROJECT_IS_TOP_LEVEL})
+option(BULKHEAD_HOOKS "Compile the named crash hook points into the libraries" OFF)
+set(BULKHEAD_SANITIZE "" CACHE STRING
+  "Sanitizers for all of our code, as -fsanitize takes them: address,undefined or thread")
+set(BULKHEAD_TEST_TIMEOUT_SCALE 1 CACHE STRING
+  "Factor on the time limit of each test; sanitizer builds need more")
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+# Task libraries link the static libraries too.
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+# Gives the target all_verify_interface_header_sets: each public header alone.
+set(CMAKE_VERIFY_INTERFACE_HEADER_SETS ON)
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Build type" FORCE)
+endif()
