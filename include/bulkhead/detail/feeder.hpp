@@ -1,0 +1,132 @@
+#pragma once
+
+#include <bulkhead/detail/map_state.hpp>
+#include <bulkhead/detail/pool_core.hpp>
+
+#include <ranges>
+#include <tuple>
+#include <type_traits>
+
+namespace bulkhead::detail {
+
+/// How an element of the input becomes the arguments of a call.
+struct as_one_argument {
+  template <class F, class Item>
+  using result = shipped_result_t<F, Item>;
+
+  template <class F, class Item>
+  static work make(const F& f, std::type_identity<Item>) {
+    return make_work<F, Item>(f);
+  }
+  template <class Item>
+  static void add(work& w, const Item& item) {
+    add_item(w, item);
+  }
+};
+
+/// A tuple or pair spread over the parameters, as starmap does.
+struct as_many_arguments {
+  template <class F, class Tuple>
+  struct spread;
+  template <class F, template <class...> class Tuple, class... Items>
+  struct spread<F, Tuple<Items...>> {
+    using result = shipped_result_t<F, std::decay_t<Items>...>;
+    static work make(const F& f) { return make_work<F, std::decay_t<Items>...>(f); }
+  };
+
+  template <class F, class Tuple>
+  using result = typename spread<F, Tuple>::result;
+
+  template <class F, class Tuple>
+  static work make(const F& f, std::type_identity<Tuple>) {
+    return spread<F, Tuple>::make(f);
+  }
+  template <class Tuple>
+  static void add(work& w, const Tuple& items) {
+    std::apply([&w](const auto&... xs) { add_item(w, xs...); }, items);
+  }
+};
+
+/// Cuts an input range into units of work and submits them. Reads the input only in the thread
+/// that calls it.
+template <class Spread, class F, class Range>
+class feeder {
+public:
+  using item = std::remove_cvref_t<std::ranges::range_reference_t<Range>>;
+  using result = typename Spread::template result<F, item>;
+
+  feeder(std::shared_ptr<pool_core> core, std::shared_ptr<task_sink> sink,
+         std::shared_ptr<const task_options> options, F f, Range range, std::size_t chunk)
+    : core_(std::move(core)), sink_(std::move(sink)), options_(std::move(options)),
+      f_(std::move(f)), range_(std::move(range)), chunk_(chunk) {}
+
+  /// Submits one more unit of at most `limit` items; `sized` learns how many before the submit.
+  /// Returns that number, 0 at the end of the input.
+  template <class OnSize>
+  std::size_t feed(std::size_t limit, OnSize&& sized) {
+    if (!it_)
+      it_.emplace(std::ranges::begin(range_));
+    auto count = chunk_ != 0 ? chunk_ : core_->chunk_hint(*sink_, remaining());
+    count = count < limit ? count : limit;
+    auto w = Spread::make(f_, std::type_identity<item>{});
+    for (; w.items < count && *it_ != std::ranges::end(range_); ++*it_)
+      Spread::add(w, static_cast<const item&>(**it_));
+    const std::size_t taken = w.items;
+    if (taken == 0)
+      return 0;
+    w.first_item = fed_;
+    w.sink = sink_;
+    w.options = options_;
+    sized(taken);
+    core_->submit(std::move(w), admission::wait);
+    fed_ += taken;
+    return taken;
+  }
+
+  std::uint64_t fed() const noexcept { return fed_; }
+
+  /// Items of the input not yet fed; 0 where the range does not know its size.
+  std::size_t remaining() const {
+    if constexpr (std::ranges::sized_range<const Range>) {
+      const auto all = static_cast<std::size_t>(std::ranges::size(range_));
+      return all > fed_ ? all - static_cast<std::size_t>(fed_) : 0;
+    } else
+      return 0;
+  }
+
+private:
+  std::shared_ptr<pool_core> core_;
+  std::shared_ptr<task_sink> sink_;
+  std::shared_ptr<const task_options> options_;
+  F f_;
+  Range range_;
+  std::size_t chunk_;
+  std::uint64_t fed_ = 0;
+  std::optional<std::ranges::iterator_t<Range>> it_;
+};
+
+/// Feeds a whole input into a map. When the input throws, what was submitted is cancelled or
+/// awaited, and the exception goes on unchanged.
+template <class Feeder>
+void feed_all(Feeder& source, pool_core& core, map_state& state) {
+  std::size_t announced = 0;
+  const auto grow = [&](std::size_t count) {
+    state.add_items(count);
+    announced += count;
+  };
+  try {
+    while (source.feed(SIZE_MAX, grow) != 0) {
+    }
+  } catch (...) {
+    core.cancel_all(state);
+    const auto lost = announced - static_cast<std::size_t>(source.fed());
+    for (std::size_t i = 0; i < lost; ++i) // announced, but the submit itself threw
+      state.on_failure(source.fed() + i, failure{});
+    state.seal();
+    core.wait(state.latch(), time_point::max());
+    throw;
+  }
+  state.seal();
+}
+
+} // namespace bulkhead::detail

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <bulkhead/detail/task_sink.hpp>
+#include <bulkhead/error.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+namespace bulkhead::detail {
+
+class pool_core;
+using time_point = std::chrono::steady_clock::time_point;
+
+/// `now + timeout` without overflow; a negative timeout is now.
+time_point deadline_after(std::chrono::nanoseconds timeout) noexcept;
+
+template <class Rep, class Period>
+std::chrono::nanoseconds to_nanoseconds(std::chrono::duration<Rep, Period> d) noexcept {
+  using namespace std::chrono;
+  using wide = duration<long double, std::nano>;
+  const auto exact = wide(d);
+  if (exact >= wide(nanoseconds::max()))
+    return nanoseconds::max();
+  if (exact <= wide(nanoseconds::min()))
+    return nanoseconds::min();
+  return duration_cast<nanoseconds>(d);
+}
+
+/// Something that becomes ready once and can be waited for by many threads.
+class event_latch {
+public:
+  bool ready() const noexcept { return state_.load(std::memory_order_acquire) & ready_bit; }
+
+  /// Makes it ready and wakes all. Idempotent. Returns true where somebody may have been asleep.
+  bool set() noexcept;
+
+  /// Sleeps until ready or the deadline. True when ready.
+  bool wait_until(time_point deadline) noexcept;
+
+private:
+  static constexpr std::uint32_t ready_bit = 1;
+  static constexpr std::uint32_t waiter_bit = 2;
+  std::atomic<std::uint32_t> state_{0};
+};
+
+/// The untyped part of a future: what is shared by its copies and the pool.
+class future_base : public task_sink {
+public:
+  explicit future_base(std::shared_ptr<pool_core> core) noexcept : core_(std::move(core)) {}
+
+  bool ready() const noexcept { return latch_.ready(); }
+  bool wait_until(time_point deadline);
+  virtual bool cancel(bool kill_running);
+
+  /// Runs `f` on the pool's callback thread once ready; at once in that thread's queue when it is.
+  void when_ready(std::function<void()> f);
+
+  void on_value(std::uint64_t item, std::span<const std::byte> result) noexcept override;
+  void on_failure(std::uint64_t item, failure&& f) noexcept override;
+
+  /// The task's number in its pool; set before submit returns.
+  std::uint64_t id() const noexcept { return id_; }
+  void set_id(std::uint64_t id) noexcept { id_ = id; }
+
+  /// Where the pool keeps the task; guarded by the pool's lock, null once it has its outcome.
+  void* place = nullptr;
+  event_latch& latch() noexcept { return latch_; }
+
+  /// Wakes the waiters and queues the callbacks; the outcome must be in place. Once.
+  void finish() noexcept;
+
+protected:
+  const std::shared_ptr<pool_core>& core() const noexcept { return core_; }
+
+  // Both are written once, before the latch is set, and read only after it.
+  buffer bytes_;
+  std::unique_ptr<failure> failure_;
+  std::mutex decode_mutex_;
+
+private:
+  event_latch latch_;
+  std::uint64_t id_ = 0;
+  std::shared_ptr<pool_core> core_;
+  std::mutex callbacks_mutex_;
+  std::vector<std::function<void()>> callbacks_;
+};
+
+} // namespace bulkhead::detail

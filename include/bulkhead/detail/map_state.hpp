@@ -1,0 +1,107 @@
+#pragma once
+
+#include <bulkhead/detail/future_base.hpp>
+#include <bulkhead/outcome.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+namespace bulkhead::detail {
+
+/// One item's outcome as it came from the worker: nothing yet, bytes, or a failure.
+struct raw_outcome {
+  std::unique_ptr<std::byte[]> bytes;
+  std::size_t size = 0;
+  std::unique_ptr<failure> failed;
+  bool done = false;
+
+  void set_value(std::span<const std::byte> result);
+
+  template <class R>
+  outcome<R> decode() const {
+    if (failed)
+      return *failed;
+    try {
+      if constexpr (std::is_void_v<R>) {
+        decode_result<void>({bytes.get(), size});
+        return {};
+      } else
+        return decode_result<R>({bytes.get(), size});
+    } catch (const error& e) {
+      failure f = e.info();
+      f.kind = failure_kind::codec;
+      f.may_have_executed = true;
+      return f;
+    }
+  }
+};
+
+/// The outcomes of all items of one map, in input order.
+class map_state final : public task_sink {
+public:
+  /// Room for one more item; only the thread that feeds the map calls it, before it submits.
+  std::uint64_t add_items(std::size_t count);
+
+  /// No more items come; ready once all outcomes are here.
+  void seal();
+
+  std::size_t done() const noexcept { return done_.load(std::memory_order_acquire); }
+  std::size_t size() const noexcept { return size_; }
+  event_latch& latch() noexcept { return latch_; }
+
+  /// Only after the latch is set.
+  raw_outcome& item(std::size_t index) { return block(index)[index % block_size]; }
+
+  void on_value(std::uint64_t item, std::span<const std::byte> result) noexcept override;
+  void on_failure(std::uint64_t item, failure&& f) noexcept override;
+
+  /// Finished together with the map; set before seal().
+  void set_dependent(std::weak_ptr<future_base> f) { dependent_ = std::move(f); }
+
+private:
+  static constexpr std::size_t block_size = 1024;
+  using block_type = std::unique_ptr<raw_outcome[]>;
+
+  raw_outcome* block(std::size_t index);
+  void count_one() noexcept;
+  void finish() noexcept;
+
+  std::mutex mutex_; // guards the vector of blocks while the feeder adds to it
+  std::vector<block_type> blocks_;
+  std::size_t size_ = 0;
+  std::atomic<std::size_t> done_{0};
+  std::atomic<std::size_t> expected_{SIZE_MAX};
+  event_latch latch_;
+  std::weak_ptr<future_base> dependent_;
+};
+
+/// Outcomes of a lazy map, between the input and the consumer; the consumer bounds how many.
+class imap_state final : public task_sink {
+public:
+  explicit imap_state(bool ordered) noexcept : ordered_(ordered) {}
+
+  void on_value(std::uint64_t item, std::span<const std::byte> result) noexcept override;
+  void on_failure(std::uint64_t item, failure&& f) noexcept override;
+
+  /// The next outcome in input order, or of any item where unordered. Empty when it is not there.
+  std::optional<raw_outcome> try_pop();
+
+  /// Set when try_pop() may have something; take a fresh one before each look.
+  std::shared_ptr<event_latch> next_latch();
+
+private:
+  void put(std::uint64_t item, raw_outcome&& r) noexcept;
+
+  std::mutex mutex_;
+  std::map<std::uint64_t, raw_outcome> ready_;
+  std::uint64_t next_ = 0;
+  bool ordered_;
+  std::shared_ptr<event_latch> waiting_;
+};
+
+} // namespace bulkhead::detail

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <bulkhead/detail/future_base.hpp>
+#include <bulkhead/isolation.hpp>
+#include <bulkhead/pool_info.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace bulkhead::detail {
+
+/// What to do when the backlog is full.
+enum class admission : std::uint8_t {
+  policy,   ///< as pool_options::on_full says
+  try_only, ///< give up
+  wait,     ///< wait, whatever the policy: the feeders of map and its kin
+};
+
+/// The pool behind the facade, untyped. All calls are thread-safe.
+class pool_core : public std::enable_shared_from_this<pool_core> {
+public:
+  virtual ~pool_core() = default;
+
+  /// Takes a unit of work, or returns false where the backlog is full under admission::try_only.
+  /// Throws pool_closed, pool_broken, too_large, and queue_full as on_full says.
+  virtual bool submit(work&& w, admission how) = 0;
+
+  /// Sleeps until the latch is set, serving the pool meanwhile. True when it is set.
+  virtual bool wait(event_latch& latch, time_point deadline) = 0;
+
+  virtual bool cancel(future_base& f, bool kill_running) = 0;
+
+  /// Withdraws every queued or unclaimed item of this sink: they end as cancelled. True where no
+  /// item of it had an outcome before and none is left that may run.
+  virtual bool cancel_all(const task_sink& sink, bool kill_running = false) = 0;
+
+  /// Queues user code for the callback thread.
+  virtual void call_back(std::function<void()> f) = 0;
+
+  /// How many items of a map the next unit should hold; `remaining` 0 means unknown.
+  virtual std::size_t chunk_hint(const task_sink& sink, std::size_t remaining) = 0;
+
+  virtual void close() = 0;
+  virtual bool join(time_point deadline) = 0;
+  virtual void terminate() noexcept = 0;
+  virtual void resize(std::size_t workers) = 0;
+
+  virtual std::vector<worker_info> workers() = 0;
+  virtual pool_stats stats() = 0;
+  virtual std::vector<isolation_feature> isolation() = 0;
+  virtual int completion_fd() = 0;
+  virtual std::vector<std::uint64_t> completions() = 0;
+  virtual const pool_options& options() const noexcept = 0;
+
+  /// Ids of the workers that a broadcast reaches now.
+  virtual std::vector<std::size_t> worker_ids() = 0;
+
+  /// Keeps something alive as long as the pool: the actor side of a pool.
+  std::shared_ptr<void> attachment;
+};
+
+/// Makes the pool and starts its workers. Throws config_error (nothing was started) and
+/// std::system_error.
+std::shared_ptr<pool_core> make_pool_core(pool_options options);
+
+} // namespace bulkhead::detail

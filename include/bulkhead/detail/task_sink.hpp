@@ -1,0 +1,63 @@
+#pragma once
+
+#include <bulkhead/detail/buffer.hpp>
+#include <bulkhead/detail/ship.hpp>
+#include <bulkhead/options.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace bulkhead::detail {
+
+/// Takes the outcomes of one unit of work, each item's exactly once. Called under the pool's lock:
+/// implementations only store and notify; they run no user code.
+class task_sink {
+public:
+  virtual ~task_sink() = default;
+  virtual void on_value(std::uint64_t item, std::span<const std::byte> result) noexcept = 0;
+  virtual void on_failure(std::uint64_t item, failure&& f) noexcept = 0;
+};
+
+/// One unit of work on its way into a pool: a callable and the arguments of `items` calls.
+/// `body` holds the encoded callable (`callable_bytes`), then for each item a 32-bit length and
+/// the encoded arguments.
+struct work {
+  stub_fn stub = nullptr;
+  buffer body;
+  std::uint32_t callable_bytes = 0;
+  std::uint32_t items = 0;
+  std::uint64_t first_item = 0; ///< what the sink calls the first item
+  std::shared_ptr<task_sink> sink;
+  std::shared_ptr<const task_options> options; ///< null: the pool's defaults
+  bool broadcast = false;                      ///< `worker` says where it must run
+  std::size_t worker = 0;
+};
+
+/// Appends one item to the body of a unit of work. Throws too_large beyond 4 GiB.
+template <class... Args>
+void add_item(work& w, const Args&... args) {
+  const auto at = w.body.size();
+  w.body.grow(sizeof(std::uint32_t));
+  encode_args(w.body, args...);
+  const auto length = w.body.size() - at - sizeof(std::uint32_t);
+  if (length > UINT32_MAX)
+    throw too_large("the arguments of one task exceed 4 GiB: " + std::to_string(length)
+                    + " bytes; pass a file or shared memory instead");
+  const auto narrow = static_cast<std::uint32_t>(length);
+  std::memcpy(w.body.data() + at, &narrow, sizeof narrow);
+  ++w.items;
+}
+
+/// A unit of work without items yet.
+template <class F, class... Args>
+work make_work(const F& f) {
+  work w;
+  w.stub = stub_of<F, Args...>;
+  encode_callable(w.body, f);
+  w.callable_bytes = static_cast<std::uint32_t>(w.body.size());
+  return w;
+}
+
+} // namespace bulkhead::detail

@@ -1,0 +1,179 @@
+#pragma once
+
+#include <bulkhead/detail/future_base.hpp>
+#include <bulkhead/outcome.hpp>
+
+#include <coroutine>
+#include <functional>
+#include <memory>
+#include <utility>
+
+namespace bulkhead {
+
+namespace detail {
+
+/// The shared state of a future: decodes its bytes once, in the first thread that asks.
+template <class T>
+class future_state : public future_base {
+public:
+  using future_base::future_base;
+
+  /// The outcome; only after ready().
+  const outcome<T>& get() {
+    std::lock_guard lock{decode_mutex_};
+    if (!decoded_)
+      decode(decoded_);
+    return *decoded_;
+  }
+
+  outcome<T> take() {
+    get();
+    return std::move(*decoded_);
+  }
+
+protected:
+  /// Makes the outcome of what the worker sent. Once, under decode_mutex_.
+  virtual void decode(std::optional<outcome<T>>& to) {
+    if (failure_) {
+      to.emplace(std::move(*failure_));
+      return;
+    }
+    try {
+      if constexpr (std::is_void_v<T>)
+        decode_result<void>(bytes_.bytes()), to.emplace();
+      else
+        to.emplace(decode_result<T>(bytes_.bytes()));
+    } catch (const error& e) {
+      failure f = e.info();
+      f.kind = failure_kind::codec;
+      f.may_have_executed = true;
+      to.emplace(std::move(f));
+    }
+    bytes_ = buffer{};
+  }
+
+private:
+  std::optional<outcome<T>> decoded_;
+};
+
+} // namespace detail
+
+/// The outcome of a submitted task, now or later. Copies share it; it outlives its pool. All
+/// calls are thread-safe on distinct copies. The destructor neither blocks nor cancels.
+template <class T>
+class future {
+public:
+  using value_type = T;
+
+  future() noexcept = default;
+  explicit future(std::shared_ptr<detail::future_state<T>> state) noexcept
+    : state_(std::move(state)) {}
+
+  /// False for a default-constructed or moved-from future; every other call on one throws
+  /// config_error.
+  bool valid() const noexcept { return state_ != nullptr; }
+
+  bool ready() const { return state().ready(); }
+  /// Ready and with a value.
+  bool successful() const { return ready() && state().get().has_value(); }
+
+  /// Waits until the task has its outcome. Inside the library nothing bounds the wait but the
+  /// promise that every task ends.
+  void wait() const { state().wait_until(detail::time_point::max()); }
+
+  /// True when ready within `timeout`; a zero or negative one only looks.
+  template <class Rep, class Period>
+  bool wait(std::chrono::duration<Rep, Period> timeout) const {
+    return state().wait_until(detail::deadline_after(detail::to_nanoseconds(timeout)));
+  }
+
+  /// The value, again and again. Throws the exception of the failure's kind.
+  decltype(auto) get() const& {
+    wait();
+    return state().get().value();
+  }
+  /// As get(), but throws timeout_error when the wait ends first; the future stays usable.
+  template <class Rep, class Period>
+  decltype(auto) get(std::chrono::duration<Rep, Period> timeout) const& {
+    expect_within(timeout);
+    return state().get().value();
+  }
+  /// Moves the value out where this is the last copy.
+  T get() && {
+    wait();
+    return std::move(*this).release();
+  }
+  template <class Rep, class Period>
+  T get(std::chrono::duration<Rep, Period> timeout) && {
+    expect_within(timeout);
+    return std::move(*this).release();
+  }
+
+  /// The outcome as a value; waits as get() does.
+  const bulkhead::outcome<T>& outcome() const {
+    wait();
+    return state().get();
+  }
+
+  /// True: the task never runs, its outcome is `cancelled`. False: not known to be stopped; the
+  /// outcome tells. Bounded, never waits for the task.
+  bool cancel() const { return state().cancel(false); }
+  /// With `kill_running` a task that has started is asked to stop, and after the pool's grace its
+  /// worker, and only that, is killed.
+  bool cancel(bool kill_running) const { return state().cancel(kill_running); }
+
+  /// Calls `f(const outcome<T>&)` once on the pool's callback thread, soon after the task ends.
+  /// What `f` throws is reported to stderr and does not stop later callbacks.
+  template <class F>
+    requires std::is_invocable_v<F&, const bulkhead::outcome<T>&>
+  void on_ready(F f) const {
+    state().when_ready([state = state_, f = std::move(f)]() mutable { f(state->get()); });
+  }
+
+  /// Resumes the coroutine on the pool's callback thread.
+  auto operator co_await() const {
+    struct awaiter {
+      future self;
+      bool await_ready() const { return self.ready(); }
+      void await_suspend(std::coroutine_handle<> h) const {
+        self.state().when_ready([h] { h.resume(); });
+      }
+      T await_resume() { return std::move(self).get(); }
+    };
+    state();
+    return awaiter{*this};
+  }
+
+  /// The task's number, as completions() tells it.
+  std::uint64_t id() const { return state().id(); }
+
+private:
+  detail::future_state<T>& state() const {
+    if (!state_)
+      throw config_error("this future is empty: it was default-constructed or moved from; use the "
+                         "one that submit() returned");
+    return *state_;
+  }
+
+  template <class Duration>
+  void expect_within(Duration timeout) const {
+    if (!wait(timeout))
+      throw timeout_error("the task has no outcome yet: the wait ended first; the task goes on");
+  }
+
+  T release() && {
+    auto mine = std::move(state_);
+    if constexpr (std::is_void_v<T>)
+      mine->get().value();
+    else if constexpr (std::is_copy_constructible_v<T>) {
+      if (mine.use_count() > 1)
+        return mine->get().value();
+      return std::move(*mine).take().value();
+    } else
+      return std::move(*mine).take().value();
+  }
+
+  std::shared_ptr<detail::future_state<T>> state_;
+};
+
+} // namespace bulkhead

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <bulkhead/detail/feeder.hpp>
+#include <bulkhead/outcome.hpp>
+
+#include <cstddef>
+#include <iterator>
+#include <memory>
+
+namespace bulkhead {
+
+/// The lazy results of imap and imap_unordered: an input range, for one thread, iterated once.
+/// Dereferencing throws where the item failed; the iteration may go on. Dropping the range cancels
+/// what has not started.
+template <class Feeder>
+class imap_range {
+public:
+  using result = typename Feeder::result;
+
+  imap_range(std::shared_ptr<detail::pool_core> core, std::shared_ptr<detail::imap_state> state,
+             Feeder source, std::size_t lookahead)
+    : core_(std::move(core)), state_(std::move(state)),
+      source_(std::make_unique<Feeder>(std::move(source))), lookahead_(lookahead) {}
+
+  imap_range(imap_range&&) noexcept = default;
+  imap_range& operator=(imap_range&&) = delete;
+  ~imap_range() {
+    if (core_ && delivered_ < source_->fed())
+      core_->cancel_all(*state_);
+  }
+
+  class iterator {
+  public:
+    using value_type = result;
+    using difference_type = std::ptrdiff_t;
+
+    iterator() = default;
+    explicit iterator(imap_range* range) : range_(range) { advance(); }
+
+    /// The item's value; throws the exception of its failure.
+    result operator*() const {
+      if constexpr (std::is_void_v<result>)
+        range_->current_->value();
+      else
+        return range_->current_->value();
+    }
+    /// The item's outcome; never throws for a failed task.
+    const bulkhead::outcome<result>& outcome() const { return *range_->current_; }
+
+    iterator& operator++() {
+      advance();
+      return *this;
+    }
+    void operator++(int) { advance(); }
+    bool operator==(std::default_sentinel_t) const noexcept { return range_ == nullptr; }
+
+  private:
+    void advance() {
+      if (!range_->next())
+        range_ = nullptr;
+    }
+    imap_range* range_ = nullptr;
+  };
+
+  iterator begin() { return iterator{this}; }
+  std::default_sentinel_t end() const noexcept { return {}; }
+
+private:
+  /// Fetches the next outcome into current_; false at the end.
+  bool next() {
+    current_.reset();
+    for (;;) {
+      fill();
+      const auto latch = state_->next_latch();
+      if (auto raw = state_->try_pop()) {
+        ++delivered_;
+        current_.emplace(raw->template decode<result>());
+        return true;
+      }
+      if (delivered_ == source_->fed() && exhausted_)
+        return false;
+      core_->wait(*latch, detail::time_point::max());
+    }
+  }
+
+  /// Keeps the pool busy without reading further ahead than allowed.
+  void fill() {
+    while (!exhausted_) {
+      const auto ahead = static_cast<std::size_t>(source_->fed() - delivered_);
+      if (ahead >= lookahead_ || (ahead > 0 && ahead * 2 > lookahead_))
+        return; // refill in steps of half the window
+      if (source_->feed(lookahead_ - ahead, [](std::size_t) {}) == 0)
+        exhausted_ = true;
+    }
+  }
+
+  std::shared_ptr<detail::pool_core> core_;
+  std::shared_ptr<detail::imap_state> state_;
+  std::unique_ptr<Feeder> source_; // its iterators may point into its range
+  std::size_t lookahead_;
+  std::uint64_t delivered_ = 0;
+  bool exhausted_ = false;
+  std::optional<bulkhead::outcome<result>> current_;
+};
+
+} // namespace bulkhead

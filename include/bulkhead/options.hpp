@@ -1,0 +1,132 @@
+#pragma once
+
+#include <bulkhead/callable.hpp>
+#include <bulkhead/failure.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace bulkhead {
+
+/// How workers come to be.
+enum class start_method : std::uint8_t {
+  forkserver, ///< forked from a small single-threaded process: fast and safe (default)
+  spawn,      ///< as forkserver, then exec: a fresh address-space layout
+  fork,       ///< copies of the host as it is when the pool is made; host must be single-threaded
+  thread,     ///< threads of the host: no isolation; the comparison, and for sanitizers
+  eager,      ///< no workers: tasks run in the caller
+};
+
+/// What submit does when the backlog is full.
+enum class on_full : std::uint8_t {
+  block,  ///< wait for room
+  reject, ///< throw queue_full
+};
+
+/// How tasks are distributed over workers.
+enum class dispatch_policy : std::uint8_t {
+  least_loaded, ///< fewest unanswered tasks first (default)
+  round_robin,
+  random,
+  key_hash, ///< same task_options::key, same worker (consistent hash)
+};
+
+/// Where the standard output and error of workers go.
+enum class output_mode : std::uint8_t {
+  inherit, ///< the host's own descriptors (default)
+  prefix,  ///< line by line to the host's stderr, with pool name and worker id
+  capture, ///< kept by the host, last 16 KiB of each worker; goes into failure::last_output
+  null,    ///< /dev/null
+};
+
+/// Restart intensity as in Erlang/OTP: more than `max_restarts` unexplained deaths `within` a
+/// period break the pool. Deaths that a task explains do not count.
+struct restart_policy {
+  std::optional<std::size_t> max_restarts = {};    ///< default: 10 + 4 x workers
+  std::chrono::nanoseconds within = std::chrono::seconds{10};
+  std::chrono::nanoseconds backoff_initial = std::chrono::milliseconds{50};
+  std::chrono::nanoseconds backoff_max = std::chrono::seconds{2};
+};
+
+/// Resource limits of each worker, by setrlimit(2). Empty: inherited (core_size: 0).
+struct resource_limits {
+  std::optional<std::uint64_t> address_space = {}; ///< bytes, RLIMIT_AS
+  std::chrono::nanoseconds cpu_time{};             ///< RLIMIT_CPU, rounded up to seconds; 0: none
+  std::optional<std::uint64_t> open_files = {};    ///< RLIMIT_NOFILE
+  std::optional<std::uint64_t> core_size = 0;      ///< bytes, RLIMIT_CORE
+  std::optional<std::uint64_t> file_size = {};     ///< bytes, RLIMIT_FSIZE
+  std::optional<std::uint64_t> stack_size = {};    ///< bytes, RLIMIT_STACK
+  std::optional<std::uint64_t> processes = {};     ///< RLIMIT_NPROC, counts by user id
+};
+
+/// What pool_options::on_event tells.
+enum class event_kind : std::uint8_t {
+  started,     ///< a worker process exists
+  ready,       ///< it serves
+  died,        ///< it ended unasked
+  recycled,    ///< it ended because the pool replaced it
+  quarantined, ///< a task was refused further attempts
+  restarting,  ///< a replacement waits for its back-off
+  broken,      ///< the pool gave up
+};
+
+struct pool_event {
+  event_kind kind = event_kind::started;
+  std::size_t worker = 0; ///< worker id
+  pid_t pid = 0;
+  exit_status exit;       ///< of died and recycled
+  std::string text;       ///< one line for people
+};
+
+/// Options of a pool. Every member has its default; times of 0 mean none.
+struct pool_options {
+  std::size_t workers = 0;                          ///< 0: available_parallelism()
+  start_method start = start_method::forkserver;
+  std::string name = {};                            ///< for people; shown in messages
+  callable initializer = {};                        ///< runs once in each worker before its first task
+  callable finalizer = {};                          ///< runs in each worker that ends in order
+  std::size_t max_tasks_per_worker = 0;             ///< recycled after exactly so many; 0: never
+  std::size_t max_memory_per_worker = 0;            ///< bytes of resident memory; 0: no limit
+  std::chrono::nanoseconds max_age_per_worker{};    ///< recycled at this age; 0: never
+  std::chrono::nanoseconds task_timeout{};          ///< hard limit a task, from its start; 0: none
+  std::chrono::nanoseconds grace = std::chrono::seconds{2}; ///< from a polite request to SIGKILL
+  std::chrono::nanoseconds unresponsive_after = std::chrono::seconds{5}; ///< without a heartbeat
+  std::size_t queue_capacity = 65'536;              ///< tasks that may wait, 1 or more
+  std::size_t queue_bytes = std::size_t{256} << 20; ///< bytes of waiting arguments
+  bulkhead::on_full on_full = bulkhead::on_full::block;
+  dispatch_policy dispatch = dispatch_policy::least_loaded;
+  restart_policy restart = {};
+  std::size_t retries = 0;                          ///< declares all tasks idempotent
+  std::size_t poison_after = 3;                     ///< workers one retried task may kill; 0: no end
+  resource_limits limits = {};
+  std::size_t ring_capacity = std::size_t{1} << 20; ///< bytes each way; 64 KiB to 1 GiB
+  output_mode output = output_mode::inherit;
+  std::vector<int> affinity = {};                   ///< CPUs the workers may use; empty: all
+  int nice = 0;                                     ///< added to the workers' niceness, 0 to 19
+  std::size_t actor_workers = 0;                    ///< 0: as many as workers
+  std::function<void(const pool_event&)> on_event = {}; ///< runs on the pool's callback thread
+};
+
+/// Options of single tasks, through `pool.with(task_options)`.
+struct task_options {
+  std::chrono::nanoseconds timeout{};      ///< hard, from the start: its worker is killed
+  std::chrono::nanoseconds soft_timeout{}; ///< from the start: this_worker::stop_requested()
+  std::chrono::nanoseconds deadline{};     ///< from submit: expired work never starts
+  std::optional<std::size_t> retries = {}; ///< declares the task idempotent; pool's where empty
+  int priority = 0;                        ///< higher goes first; orders the backlog
+  std::string key = {};                    ///< for dispatch_policy::key_hash
+};
+
+/// Options of map and its kin.
+struct map_options {
+  std::size_t chunk = 0; ///< items sent together; 0: guided by measured time
+  std::function<void(std::size_t done, std::size_t total)> on_progress = {}; ///< in the waiting thread
+  std::size_t buffersize = 0; ///< items imap looks ahead; 0: min(queue_capacity, 1024 x workers)
+};
+
+} // namespace bulkhead

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <bulkhead/isolation.hpp>
+#include <bulkhead/options.hpp>
+#include <bulkhead/pool_calls.hpp>
+#include <bulkhead/pool_info.hpp>
+#include <bulkhead/wait.hpp>
+
+#include <caf/fwd.hpp>
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace bulkhead {
+
+/// A pool seen through task options; made by pool::with, valid as long as the pool.
+class pool_view : public pool_calls<pool_view> {
+public:
+  pool_view(std::shared_ptr<detail::pool_core> core, task_options options)
+    : core_(std::move(core)), options_(std::make_shared<const task_options>(std::move(options))) {}
+
+private:
+  friend pool_calls<pool_view>;
+  const std::shared_ptr<detail::pool_core>& shared_core() const noexcept { return core_; }
+  const std::shared_ptr<const task_options>& shared_options() const noexcept { return options_; }
+
+  std::shared_ptr<detail::pool_core> core_;
+  std::shared_ptr<const task_options> options_;
+};
+
+/// Worker processes and the tasks that run in them. Move-only. All calls are thread-safe, except
+/// that nothing may run beside move and destruction.
+class pool : public pool_calls<pool> {
+public:
+  /// Returns when all worker processes exist. Throws config_error where an option is out of range
+  /// or `init` was not called, std::system_error where the system refuses.
+  explicit pool(pool_options options = {});
+
+  /// The same inside a user's CAF system (libbulkhead_actors).
+  pool(caf::actor_system& system, pool_options options);
+
+  pool(pool&&) noexcept = default;
+  pool& operator=(pool&& other) noexcept;
+
+  /// As terminate().
+  ~pool();
+
+  /// Ends all workers at once: queued and running tasks end as `cancelled`. Bounded: returns when
+  /// all workers are reaped, or 2 s after SIGKILL where one cannot die.
+  void terminate() noexcept;
+
+  /// No more tasks; pending ones finish.
+  void close();
+
+  /// After close(): waits until all tasks and workers have ended. Throws config_error before it.
+  void join();
+  template <class Rep, class Period>
+  bool join(std::chrono::duration<Rep, Period> timeout) {
+    return core_->join(detail::deadline_after(detail::to_nanoseconds(timeout)));
+  }
+
+  /// A view with all calls under these task options.
+  pool_view with(task_options options) const { return {core_, std::move(options)}; }
+
+  /// Sets the number of workers, 1 or more. Surplus workers finish their task first.
+  void resize(std::size_t workers);
+
+  std::vector<worker_info> workers() const;
+  pool_stats stats() const;
+
+  /// What isolation was asked for, is active, and why not.
+  std::vector<isolation_feature> isolation() const;
+
+  /// A descriptor, owned by the pool, that polls readable while completions() has something. From
+  /// the first call on the pool remembers the ids of tasks that ended, see future::id().
+  int completion_fd() const;
+  std::vector<std::uint64_t> completions() const;
+
+  /// An actor hosted in an actor worker; defined in <bulkhead/actor.hpp>. `behavior` is what CAF's
+  /// spawn takes.
+  template <class Behavior, class... Args>
+  caf::actor spawn(Behavior behavior, Args&&... args);
+
+  /// An actor class hosted in an actor worker; defined in <bulkhead/actor.hpp>.
+  template <class Class, class... Args>
+  caf::actor spawn(Args&&... args);
+
+  /// The pool actor: takes (task name, arguments...) and answers with the result or an error.
+  caf::actor actor();
+
+  /// For the actor side and for tools.
+  const std::shared_ptr<detail::pool_core>& core() const noexcept { return core_; }
+
+private:
+  friend pool_calls<pool>;
+  const std::shared_ptr<detail::pool_core>& shared_core() const noexcept { return core_; }
+  std::shared_ptr<const task_options> shared_options() const noexcept { return nullptr; }
+
+  std::shared_ptr<detail::pool_core> core_;
+};
+
+} // namespace bulkhead

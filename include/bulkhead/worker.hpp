@@ -1,0 +1,45 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <stop_token>
+#include <string_view>
+
+/// What code that runs inside a worker may ask about its worker.
+namespace bulkhead::this_worker {
+
+/// True inside a worker (process or thread) of a pool.
+bool active() noexcept;
+
+/// The worker's number in its pool, unique over the pool's life; 0 outside a worker.
+std::size_t id() noexcept;
+
+/// The pool's name; empty outside a worker.
+std::string_view pool_name() noexcept;
+
+/// True once the host asks the running task to end: soft_timeout, cancel(kill_running), shutdown.
+bool stop_requested() noexcept;
+
+/// The same as a std::stop_token; triggers within some milliseconds of the request.
+std::stop_token stop_token();
+
+} // namespace bulkhead::this_worker
+
+/// What a running task may ask about itself. All calls are cheap and never fail outside a task.
+namespace bulkhead::this_task {
+
+/// The task's number in its pool; 0 outside a task.
+std::uint64_t id() noexcept;
+
+/// 1 for the first attempt, 2 for the first retry, and so on; 0 outside a task.
+std::size_t attempt() noexcept;
+
+/// When the task should have ended: the nearest of its limits; empty where it has none.
+std::optional<std::chrono::steady_clock::time_point> deadline() noexcept;
+
+/// Publishes how far the task is, 0 to 1, for whoever looks at the pool's workers.
+void progress(double fraction) noexcept;
+
+} // namespace bulkhead::this_task
