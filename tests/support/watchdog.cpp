@@ -56,7 +56,8 @@ std::string content_of(const fs::path& path) {
 std::vector<pid_t> children_of(pid_t pid) {
   std::vector<pid_t> children;
   std::error_code error;
-  for (const auto& thread : fs::directory_iterator("/proc/" + std::to_string(pid) + "/task", error)) {
+  for (const auto& thread :
+       fs::directory_iterator("/proc/" + std::to_string(pid) + "/task", error)) {
     std::ifstream list(thread.path() / "children");
     std::copy(std::istream_iterator<pid_t>(list), {}, std::back_inserter(children));
   }
@@ -74,17 +75,20 @@ std::vector<pid_t> tree_of(pid_t root) {
 /// What the kernel says of each thread; works where no debugger is installed.
 void print_threads(pid_t pid) {
   std::error_code error;
-  for (const auto& thread : fs::directory_iterator("/proc/" + std::to_string(pid) + "/task", error)) {
+  for (const auto& thread :
+       fs::directory_iterator("/proc/" + std::to_string(pid) + "/task", error)) {
     std::string name = content_of(thread.path() / "comm");
     name.erase(std::remove(name.begin(), name.end(), '\n'), name.end());
     std::printf("thread %s (%s) waits in: %s\n%s", thread.path().filename().c_str(), name.c_str(),
-                content_of(thread.path() / "wchan").c_str(), content_of(thread.path() / "stack").c_str());
+                content_of(thread.path() / "wchan").c_str(),
+                content_of(thread.path() / "stack").c_str());
   }
 }
 
 void print_stacks(pid_t pid) {
   const std::string target = std::to_string(pid);
-  std::vector<std::string> words{"gdb", "-nx", "-batch", "-p", target, "-ex", "thread apply all bt 30"};
+  std::vector<std::string> words{
+      "gdb", "-nx", "-batch", "-p", target, "-ex", "thread apply all bt 30"};
   std::vector<char*> command;
   for (auto& word : words)
     command.push_back(word.data());
@@ -119,11 +123,12 @@ int expire(pid_t test, int seconds) {
   return timed_out;
 }
 
-}  // namespace
+} // namespace
 
 int main(int argc, char** argv) {
   int seconds = 0;
-  if (argc < 3 || std::from_chars(argv[1], argv[1] + std::strlen(argv[1]), seconds).ec != std::errc{}) {
+  if (argc < 3
+      || std::from_chars(argv[1], argv[1] + std::strlen(argv[1]), seconds).ec != std::errc{}) {
     std::fprintf(stderr, "usage: %s SECONDS PROGRAM [ARG]...\n", argv[0]);
     return 2;
   }
@@ -133,6 +138,7 @@ int main(int argc, char** argv) {
     return expire(test, seconds);
   if (WIFEXITED(status))
     return WEXITSTATUS(status);
-  std::printf("watchdog: the test was ended by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
+  std::printf("watchdog: the test was ended by signal %d (%s)\n", WTERMSIG(status),
+              strsignal(WTERMSIG(status)));
   return 128 + WTERMSIG(status);
 }
