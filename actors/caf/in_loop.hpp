@@ -1,0 +1,60 @@
+#pragma once
+
+#include "actors/caf/worker_system.hpp"
+
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+namespace caf {
+class resumable;
+}
+
+namespace bulkhead::actors {
+
+/// The ready queue of an inline scheduler: a plain deque for the loop thread, a locked one with a
+/// wake-up for everybody else. Each entry owns one reference of its resumable.
+class ready_queue {
+public:
+  void adopt_thread() noexcept { owner_ = std::this_thread::get_id(); }
+  bool in_loop() const noexcept { return std::this_thread::get_id() == owner_; }
+  void on_wake(std::function<void()> wake) { wake_ = std::move(wake); }
+  void wake() {
+    if (wake_)
+      wake_();
+  }
+
+  void push(caf::resumable* job);
+  /// Loop thread only; null where nothing is ready.
+  caf::resumable* pop();
+  bool empty();
+
+private:
+  std::thread::id owner_ = std::this_thread::get_id();
+  std::function<void()> wake_;
+  std::deque<caf::resumable*> local_;
+  std::mutex mutex_;
+  std::deque<caf::resumable*> foreign_;
+};
+
+/// What the two engines of one CAF generation implement.
+class worker_system::core {
+public:
+  virtual ~core() = default;
+  virtual void start() = 0;
+  virtual exec_ctx* context() noexcept = 0;
+  virtual std::size_t run_ready(std::size_t budget) = 0;
+  virtual bool ready() noexcept = 0;
+  virtual bool next_deadline(time_point& due) = 0;
+  virtual std::size_t fire_timers() = 0;
+  virtual void on_wake(std::function<void()> wake) = 0;
+
+  caf::actor_system_config config;
+  std::unique_ptr<caf::actor_system> system;
+  bool stopped = false;
+
+  static std::unique_ptr<core> make(engine kind);
+};
+
+} // namespace bulkhead::actors

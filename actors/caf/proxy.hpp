@@ -1,0 +1,101 @@
+#pragma once
+
+#include "actors/caf/version.hpp"
+
+#include <caf/actor_config.hpp>
+#include <caf/actor_proxy.hpp>
+#include <caf/error.hpp>
+#include <caf/mailbox_element.hpp>
+#include <caf/make_actor.hpp>
+#include <caf/message.hpp>
+#include <caf/message_id.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+namespace bulkhead::actors {
+
+/// An actor whose behaviour is C++ code in the sender's thread: the stand-in for an actor of
+/// another process, and the pool actors. Monitors and links of local actors hang on it as on any
+/// other actor.
+class proxy_base : public caf::actor_proxy {
+public:
+  explicit proxy_base(caf::actor_config& config);
+
+  /// A message arrived; runs in the sender's thread, concurrently with itself.
+  virtual void on_send(caf::strong_actor_ptr sender, caf::message_id mid, caf::message msg) = 0;
+
+  /// A local actor linked to this one or gave the link up. Runs inside CAF's critical section of
+  /// both actors: may write a frame, must not call CAF.
+  virtual void on_link(caf::abstract_actor* local, bool on) = 0;
+
+  /// Fires all monitors and links, once; later ones fire at once.
+  void kill(caf::error reason);
+  bool killed() const noexcept;
+  /// Links a local actor because the peer asked for it.
+  void link_local(caf::abstract_actor* local);
+  void unlink_local(caf::abstract_actor* local);
+  /// Whether a monitor or link hangs on this actor.
+  bool observed();
+
+  static bool terminated(const caf::abstract_actor* actor) noexcept;
+
+#if BULKHEAD_CAF_0
+  void enqueue(caf::mailbox_element_ptr what, caf::execution_unit* ctx) override;
+  bool add_backlink(caf::abstract_actor* local) override;
+  bool remove_backlink(caf::abstract_actor* local) override;
+  void kill_proxy(caf::execution_unit*, caf::error) override;
+#else
+  bool enqueue(caf::mailbox_element_ptr what, caf::scheduler* ctx) override;
+  void kill_proxy(caf::scheduler*, caf::error) override;
+  const char* name() const override;
+
+protected:
+  bool add_backlink(caf::abstract_actor* local) override;
+  bool remove_backlink(caf::abstract_actor* local) override;
+
+private:
+  void force_close_mailbox() override;
+#endif
+};
+
+/// Makes an actor of class T, derived from proxy_base, with the given identity.
+template <class T, class... Args>
+caf::strong_actor_ptr make_proxy(caf::actor_system& system, caf::actor_id id,
+                                 const caf::node_id& node, Args&&... args) {
+  caf::actor_config config;
+  return caf::make_actor<T, caf::strong_actor_ptr>(id, node, &system, config,
+                                                   std::forward<Args>(args)...);
+}
+
+/// Hands a message to a local actor. `token` lives until the actor has processed it (on CAF 1.x
+/// until it is in the mailbox).
+void deliver(const caf::strong_actor_ptr& to, caf::strong_actor_ptr from, caf::message_id mid,
+             caf::message msg, exec_ctx* ctx, std::shared_ptr<void> token = nullptr);
+
+/// Answers the request `mid` of `to` with an error.
+void answer_error(const caf::strong_actor_ptr& to, caf::message_id mid, caf::error reason,
+                  exec_ctx* ctx);
+
+inline caf::message_id to_mid(std::uint64_t value) { return caf::message_id{value}; }
+
+struct exit_request {
+  caf::strong_actor_ptr source; ///< null where the source is anonymous or gone
+  caf::error reason;
+  bool by_death = false; ///< the source is dead: its monitors and links tell, not this message
+};
+
+/// What an exit message says; empty for any other message.
+std::optional<exit_request> as_exit(const caf::message& msg);
+
+/// Calls `f(reason)` once when the actor ends, at once if it has ended.
+void at_exit(const caf::strong_actor_ptr& actor, std::function<void(const caf::error&)> f);
+
+/// Puts a local actor where CAF's decoder finds it by its id; the registry holds it until it ends
+/// or withdraw() is called.
+void publish(const caf::strong_actor_ptr& actor);
+void withdraw(caf::actor_system& system, caf::actor_id id);
+caf::strong_actor_ptr published(caf::actor_system& system, caf::actor_id id);
+
+} // namespace bulkhead::actors

@@ -1,0 +1,117 @@
+#include "actors/caf/proxy.hpp"
+
+#if BULKHEAD_CAF_0
+
+#  include <caf/actor_cast.hpp>
+#  include <caf/actor_registry.hpp>
+#  include <caf/actor_system.hpp>
+#  include <caf/message_builder.hpp>
+#  include <caf/system_messages.hpp>
+
+namespace bulkhead::actors {
+
+namespace {
+
+/// A mailbox element that tells by its end that the actor is done with it.
+class counted_element final : public caf::mailbox_element {
+public:
+  counted_element(caf::strong_actor_ptr from, caf::message_id id, caf::message msg,
+                  std::shared_ptr<void> token)
+    : mailbox_element(std::move(from), id, {}), msg_(std::move(msg)), token_(std::move(token)) {
+    if (msg_.vals() == nullptr)
+      msg_ = caf::message_builder{}.to_message();
+  }
+  caf::type_erased_tuple& content() override { return msg_; }
+  const caf::type_erased_tuple& content() const override { return msg_.content(); }
+  caf::message move_content_to_message() override { return std::move(msg_); }
+  caf::message copy_content_to_message() const override { return msg_; }
+
+private:
+  caf::message msg_;
+  std::shared_ptr<void> token_;
+};
+
+} // namespace
+
+proxy_base::proxy_base(caf::actor_config& config) : actor_proxy(config) {}
+
+void proxy_base::enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) {
+  on_send(std::move(what->sender), what->mid, what->move_content_to_message());
+}
+
+bool proxy_base::add_backlink(caf::abstract_actor* local) {
+  if (!monitorable_actor::add_backlink(local))
+    return false;
+  on_link(local, true);
+  return true;
+}
+
+bool proxy_base::remove_backlink(caf::abstract_actor* local) {
+  if (!monitorable_actor::remove_backlink(local))
+    return false;
+  on_link(local, false);
+  return true;
+}
+
+void proxy_base::kill_proxy(caf::execution_unit*, caf::error) {}
+
+void proxy_base::kill(caf::error reason) { cleanup(std::move(reason), nullptr); }
+
+bool proxy_base::killed() const noexcept { return getf(is_terminated_flag); }
+
+void proxy_base::link_local(caf::abstract_actor* local) { add_link(local); }
+
+void proxy_base::unlink_local(caf::abstract_actor* local) { remove_link(local); }
+
+bool proxy_base::observed() {
+  return exclusive_critical_section([this] { return attachables_head_ != nullptr; });
+}
+
+bool proxy_base::terminated(const caf::abstract_actor* actor) noexcept {
+  return actor->getf(is_terminated_flag);
+}
+
+void deliver(const caf::strong_actor_ptr& to, caf::strong_actor_ptr from, caf::message_id mid,
+             caf::message msg, exec_ctx* ctx, std::shared_ptr<void> token) {
+  if (!token) {
+    to->enqueue(std::move(from), mid, std::move(msg), ctx);
+    return;
+  }
+  caf::mailbox_element_ptr element{
+    new counted_element{std::move(from), mid, std::move(msg), std::move(token)}};
+  to->enqueue(std::move(element), ctx);
+}
+
+void answer_error(const caf::strong_actor_ptr& to, caf::message_id mid, caf::error reason,
+                  exec_ctx* ctx) {
+  to->enqueue(nullptr, mid.response_id(), caf::make_message(std::move(reason)), ctx);
+}
+
+std::optional<exit_request> as_exit(const caf::message& msg) {
+  if (!msg.match_elements<caf::exit_msg>())
+    return std::nullopt;
+  auto& exit = msg.get_as<caf::exit_msg>(0);
+  exit_request result;
+  result.source = caf::actor_cast<caf::strong_actor_ptr>(exit.source);
+  result.reason = exit.reason;
+  result.by_death = exit.source && (!result.source || proxy_base::terminated(result.source->get()));
+  return result;
+}
+
+void at_exit(const caf::strong_actor_ptr& actor, std::function<void(const caf::error&)> f) {
+  actor->get()->attach_functor([f = std::move(f)](const caf::error& reason) { f(reason); });
+}
+
+void publish(const caf::strong_actor_ptr& actor) {
+  actor->home_system->registry().put(actor->id(), actor);
+}
+
+void withdraw(caf::actor_system& system, caf::actor_id id) { system.registry().erase(id); }
+
+caf::strong_actor_ptr published(caf::actor_system& system, caf::actor_id id) {
+  return system.registry().get(id);
+}
+
+} // namespace bulkhead::actors
+
+#endif

@@ -1,0 +1,99 @@
+#pragma once
+
+#include "actors/caf/version.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/error.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/send.hpp>
+
+#include <string>
+#include <utility>
+
+namespace bulkhead::actors {
+
+// One spelling for what the CAF generations spell differently.
+
+template <class Self, class Dest, class... Ts>
+void tell(Self* self, const Dest& dest, Ts&&... xs) {
+#if BULKHEAD_CAF_0
+  self->send(dest, std::forward<Ts>(xs)...);
+#else
+  self->mail(std::forward<Ts>(xs)...).send(dest);
+#endif
+}
+
+template <class Self, class Duration, class Dest, class... Ts>
+void tell_after(Self* self, Duration delay, const Dest& dest, Ts&&... xs) {
+#if BULKHEAD_CAF_0
+  self->delayed_send(dest, delay, std::forward<Ts>(xs)...);
+#else
+  self->mail(std::forward<Ts>(xs)...).delay(delay).send(dest);
+#endif
+}
+
+/// A request; the result takes then, await or receive.
+template <class Self, class Dest, class Duration, class... Ts>
+auto ask(Self* self, const Dest& dest, Duration timeout, Ts&&... xs) {
+#if BULKHEAD_CAF_0
+  return self->request(dest, timeout, std::forward<Ts>(xs)...);
+#else
+  return self->mail(std::forward<Ts>(xs)...).request(dest, timeout);
+#endif
+}
+
+/// Calls `f(const caf::error&)` when the actor ends. On 0.17 the last call's `f` serves all.
+template <class Handle, class F>
+void watch(caf::event_based_actor* self, const Handle& actor, F f) {
+#if BULKHEAD_CAF_0
+  self->set_down_handler([f](caf::down_msg& down) { f(down.reason); });
+  self->monitor(actor);
+#else
+  self->monitor(actor, [f](const caf::error& reason) { f(reason); });
+#endif
+}
+
+/// Calls `f(caf::exit_msg&)` instead of dying with a linked actor.
+template <class F>
+void trap_exit(caf::event_based_actor* self, F f) {
+  self->set_exit_handler([f](caf::exit_msg& exit) { f(exit); });
+}
+
+template <class Self>
+decltype(auto) state_of(Self* self) {
+#if BULKHEAD_CAF_0
+  return (self->state);
+#else
+  return self->state();
+#endif
+}
+
+inline std::string render(const caf::actor_system& system, const caf::error& reason) {
+#if BULKHEAD_CAF_0
+  return system.render(reason);
+#else
+  static_cast<void>(system);
+  return to_string(reason);
+#endif
+}
+
+template <class Block>
+void load_types(caf::actor_system_config& config) {
+#if BULKHEAD_CAF_0
+  config.add_message_types<Block>();
+#else
+  static_cast<void>(config);
+#endif
+}
+
+/// Before the first configuration and system of the process.
+template <class... Blocks>
+void init_types() {
+#if !BULKHEAD_CAF_0
+  caf::core::init_global_meta_objects();
+  caf::init_global_meta_objects<Blocks...>();
+#endif
+}
+
+} // namespace bulkhead::actors

@@ -1,0 +1,81 @@
+#include "actors/caf/worker_system.hpp"
+
+#include "actors/caf/in_loop.hpp"
+
+#include <caf/actor_registry.hpp>
+
+namespace bulkhead::actors {
+
+void ready_queue::push(caf::resumable* job) {
+  if (in_loop()) {
+    local_.push_back(job);
+    return;
+  }
+  {
+    std::lock_guard lock{mutex_};
+    foreign_.push_back(job);
+  }
+  wake();
+}
+
+caf::resumable* ready_queue::pop() {
+  if (local_.empty()) {
+    std::lock_guard lock{mutex_};
+    local_.swap(foreign_);
+  }
+  if (local_.empty())
+    return nullptr;
+  auto* job = local_.front();
+  local_.pop_front();
+  return job;
+}
+
+bool ready_queue::empty() {
+  if (!local_.empty())
+    return false;
+  std::lock_guard lock{mutex_};
+  return foreign_.empty();
+}
+
+worker_system::worker_system(engine kind) : core_(core::make(kind)) {}
+
+worker_system::~worker_system() {
+  if (core_->system && !core_->stopped)
+    static_cast<void>(core_.release());
+}
+
+caf::actor_system_config& worker_system::config() noexcept { return core_->config; }
+
+void worker_system::start() { core_->start(); }
+
+caf::actor_system& worker_system::system() noexcept { return *core_->system; }
+
+exec_ctx* worker_system::context() noexcept { return core_->context(); }
+
+std::size_t worker_system::run_ready(std::size_t budget) { return core_->run_ready(budget); }
+
+bool worker_system::ready() noexcept { return core_->ready(); }
+
+bool worker_system::next_deadline(time_point& due) { return core_->next_deadline(due); }
+
+std::size_t worker_system::fire_timers() { return core_->fire_timers(); }
+
+void worker_system::on_wake(std::function<void()> wake) { core_->on_wake(std::move(wake)); }
+
+bool worker_system::stop(time_point deadline) {
+  if (!core_->system)
+    return true;
+  // Detached actors and the threaded engine make progress elsewhere, so an empty queue is no
+  // reason to stop waiting; the pause only keeps the wait from burning the core they need.
+  while (core_->system->registry().running() > 0) {
+    if (std::chrono::steady_clock::now() >= deadline)
+      return false;
+    if (core_->fire_timers() + core_->run_ready(64) == 0)
+      std::this_thread::sleep_for(std::chrono::microseconds{100});
+  }
+  while (core_->run_ready(64) != 0) {}
+  core_->stopped = true;
+  return true;
+}
+
+} // namespace bulkhead::actors

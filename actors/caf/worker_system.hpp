@@ -1,0 +1,74 @@
+#pragma once
+
+#include "actors/caf/version.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+
+namespace bulkhead::actors {
+
+/// How a worker runs its actors.
+enum class engine {
+  in_loop,  ///< in the loop thread, by run_ready(); no other thread
+  threaded, ///< by CAF's own scheduler with one worker thread
+};
+
+/// The CAF system of a worker process. Constructed, started and pumped by one thread, the loop
+/// thread; only on_wake's function is called by others.
+class worker_system {
+public:
+  using time_point = std::chrono::steady_clock::time_point;
+
+  explicit worker_system(engine kind = engine::in_loop);
+  /// Destroys the system where stop() returned true or start() was never called. Elsewhere actors
+  /// still live, CAF would wait for them for ever, and the system is abandoned.
+  ~worker_system();
+  worker_system(const worker_system&) = delete;
+  worker_system& operator=(const worker_system&) = delete;
+
+  /// To be changed before start() only.
+  caf::actor_system_config& config() noexcept;
+  void start();
+  caf::actor_system& system() noexcept;
+
+  /// To pass with enqueue from the loop thread; null on the threaded engine.
+  exec_ctx* context() noexcept;
+
+  /// Runs at most `budget` ready actors once each; returns how many ran.
+  std::size_t run_ready(std::size_t budget);
+  /// Whether run_ready has something to do.
+  bool ready() noexcept;
+  /// When the next timer is due; false where none is set.
+  bool next_deadline(time_point& due);
+  /// Delivers what is due; returns how many timers fired.
+  std::size_t fire_timers();
+
+  /// Called from any thread that made work for a sleeping loop. To be set before start().
+  void on_wake(std::function<void()> wake);
+
+  /// Runs the loop until no actor is left or the deadline passes; true when none is left.
+  bool stop(time_point deadline);
+
+  class core;
+
+private:
+  std::unique_ptr<core> core_;
+};
+
+/// Prepares a host's configuration: its system gets a node id and tells when it shuts down. The
+/// user's own middleman stays as it is, whatever the order of the calls.
+void load_host(caf::actor_system_config& config);
+
+/// Whether the system's configuration went through load_host.
+bool is_host(const caf::actor_system& system);
+
+/// Runs `f` once when the system shuts down, before CAF stops its modules; dropped where the
+/// returned token dies first. `f` runs in the thread that destroys the system.
+std::shared_ptr<void> at_shutdown(caf::actor_system& system, std::function<void()> f);
+
+} // namespace bulkhead::actors
