@@ -56,6 +56,18 @@ std::string demangled(const std::type_info* type) {
   return status == 0 ? text.get() : type->name();
 }
 
+// 0.17's generic call operator drops the errors of messages; the members report them.
+caf::error put(caf::binary_serializer& sink, const caf::message& x) { return x.save(sink); }
+caf::error get(caf::binary_deserializer& source, caf::message& x) { return x.load(source); }
+template <class T>
+caf::error put(caf::binary_serializer& sink, const T& x) {
+  return sink(x);
+}
+template <class T>
+caf::error get(caf::binary_deserializer& source, T& x) {
+  return source(x);
+}
+
 } // namespace
 
 codec::codec(caf::actor_system& system, const resolve_handle& resolve)
@@ -67,7 +79,7 @@ bool codec::write(byte_buf& out, const T& value, std::string& why) {
   try {
     context ctx{system_};
     caf::binary_serializer sink{&ctx, out};
-    if (auto err = sink(value))
+    if (auto err = put(sink, value))
       why = system_.render(err);
     else
       return true;
@@ -88,7 +100,7 @@ bool codec::read(std::span<const std::byte> in, T& value, std::string& why) {
     caf::proxy_registry registry{system_, backend};
     ctx.proxy_registry_ptr(&registry);
     caf::binary_deserializer source{&ctx, reinterpret_cast<const char*>(in.data()), in.size()};
-    if (auto err = source(value))
+    if (auto err = get(source, value))
       why = system_.render(err);
     else if (backend.forged)
       why = "a handle of an unknown process";
