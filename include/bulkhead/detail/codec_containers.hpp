@@ -1,0 +1,224 @@
+#pragma once
+
+#include <bulkhead/detail/codec_inspect.hpp>
+
+#include <array>
+#include <bitset>
+#include <concepts>
+#include <cstdint>
+#include <iterator>
+#include <ranges>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+// Containers: the number of elements, then the elements in order. Whatever has the members of a
+// standard container counts as one.
+namespace bulkhead::detail {
+
+template <class T>
+concept container = !raw<T> && !inspectable<T> && std::default_initializable<T> && requires(T& c, const T& k) {
+  typename T::value_type;
+  { k.size() } -> std::convertible_to<std::size_t>;
+  k.begin();
+  k.end();
+  c.clear();
+};
+
+/// vector, deque, list, string.
+template <class T>
+concept sequence = container<T> && requires(T& c, typename T::value_type&& value) {
+  c.push_back(std::move(value));
+};
+
+/// set, map, and their unordered and multi kin.
+template <class T>
+concept associative = container<T> && requires { typename T::key_type; };
+
+template <class T>
+concept maps = associative<T> && requires { typename T::mapped_type; };
+
+/// Elements lie side by side and are copied in one go.
+template <class T>
+concept raw_sequence = sequence<T> && std::ranges::contiguous_range<T>
+                       && raw<typename T::value_type> && requires(T& c, std::size_t n) {
+                            c.resize(n);
+                          };
+
+template <sequence T>
+struct coder<T> {
+  using element = typename T::value_type;
+  static constexpr bool supported = encodable<element>;
+  static constexpr std::size_t least_bytes = sizeof(std::uint64_t);
+
+  static void write(buffer& out, const T& value) {
+    if constexpr (raw_sequence<T>) {
+      write_contiguous(out, std::ranges::data(value), value.size());
+    } else {
+      write_count(out, value.size());
+      for (const auto& each : value)
+        coder<element>::write(out, each);
+    }
+  }
+
+  static T read(reader& in) {
+    const auto count = in.take_count(coder<element>::least_bytes, sizeof(element), typeid(T));
+    if constexpr (raw_sequence<T>)
+      return read_contiguous(in, count);
+    else
+      return read_each(in, count);
+  }
+
+private:
+  static T read_contiguous(reader& in, std::size_t count) {
+    const auto* from = in.take(count * sizeof(element), typeid(T));
+    T value;
+    if (count == 0)
+      return value;
+    const auto* first = reinterpret_cast<const element*>(from);
+    if (reinterpret_cast<std::uintptr_t>(from) % alignof(element) == 0) {
+      value.assign(first, first + count); // one copy, no zeroing before it
+    } else {
+      value.resize(count);
+      std::memcpy(static_cast<void*>(std::ranges::data(value)), from, count * sizeof(element));
+    }
+    return value;
+  }
+
+  static T read_each(reader& in, std::size_t count) {
+    T value;
+    // Elements of unknown length may be a lie: then the container grows as they come.
+    if constexpr (coder<element>::least_bytes != 0 && requires { value.reserve(count); })
+      value.reserve(count);
+    for (std::size_t i = 0; i != count; ++i)
+      value.push_back(coder<element>::read(in));
+    return value;
+  }
+};
+
+template <associative T>
+  requires(!sequence<T>)
+struct coder<T> {
+  using key = typename T::key_type;
+  static constexpr std::size_t node_bytes = sizeof(typename T::value_type) + 4 * sizeof(void*);
+  static constexpr std::size_t least_bytes = sizeof(std::uint64_t);
+  static constexpr bool supported = [] {
+    if constexpr (maps<T>)
+      return encodable<key> && encodable<typename T::mapped_type>;
+    else
+      return encodable<key>;
+  }();
+
+  static void write(buffer& out, const T& value) {
+    write_count(out, value.size());
+    for (const auto& each : value) {
+      if constexpr (maps<T>) {
+        coder<key>::write(out, each.first);
+        coder<typename T::mapped_type>::write(out, each.second);
+      } else {
+        coder<key>::write(out, each);
+      }
+    }
+  }
+
+  static T read(reader& in) {
+    const auto count = in.take_count(least_element_bytes(), node_bytes, typeid(T));
+    T value;
+    for (std::size_t i = 0; i != count; ++i)
+      read_one(in, value);
+    return value;
+  }
+
+private:
+  static constexpr std::size_t least_element_bytes() {
+    if constexpr (maps<T>)
+      return coder<key>::least_bytes + coder<typename T::mapped_type>::least_bytes;
+    else
+      return coder<key>::least_bytes;
+  }
+
+  static void read_one(reader& in, T& value) {
+    if constexpr (maps<T>) {
+      auto first = coder<key>::read(in);
+      value.emplace_hint(value.end(), std::move(first), coder<typename T::mapped_type>::read(in));
+    } else {
+      value.emplace_hint(value.end(), coder<key>::read(in));
+    }
+  }
+};
+
+template <class T, std::size_t N>
+inline constexpr bool has_own_encoding<std::array<T, N>> = true;
+
+template <class T, std::size_t N>
+struct coder<std::array<T, N>> {
+  static constexpr bool supported = encodable<T>;
+  static constexpr std::size_t least_bytes = [] {
+    if constexpr (encodable<T>)
+      return N * coder<T>::least_bytes;
+    else
+      return std::size_t{0};
+  }();
+
+  static void write(buffer& out, const std::array<T, N>& value) {
+    if constexpr (raw<T>)
+      out.append(value.data(), N * sizeof(T));
+    else
+      for (const auto& each : value)
+        coder<T>::write(out, each);
+  }
+
+  static std::array<T, N> read(reader& in) {
+    if constexpr (raw<T> && std::is_trivially_default_constructible_v<T>) {
+      std::array<T, N> value;
+      if constexpr (N != 0)
+        std::memcpy(value.data(), in.take(N * sizeof(T), typeid(std::array<T, N>)), N * sizeof(T));
+      return value;
+    } else if constexpr (std::is_default_constructible_v<T> && N > 16) {
+      std::array<T, N> value{};
+      for (auto& each : value)
+        each = coder<T>::read(in);
+      return value;
+    } else {
+      return read_all(in, std::make_index_sequence<N>{});
+    }
+  }
+
+private:
+  template <std::size_t... I>
+  static std::array<T, N> read_all([[maybe_unused]] reader& in, std::index_sequence<I...>) {
+    if constexpr (N == 0)
+      return {};
+    else
+      return {{(static_cast<void>(I), coder<T>::read(in))...}};
+  }
+};
+
+template <std::size_t N>
+inline constexpr bool has_own_encoding<std::bitset<N>> = true;
+
+/// Bit by bit in bytes: a bitset's own bytes could have bits set behind its last one.
+template <std::size_t N>
+struct coder<std::bitset<N>> {
+  static constexpr bool supported = true;
+  static constexpr std::size_t least_bytes = (N + 7) / 8;
+
+  static void write(buffer& out, const std::bitset<N>& value) {
+    auto* to = out.grow(least_bytes);
+    for (std::size_t i = 0; i != least_bytes; ++i)
+      to[i] = std::byte{0};
+    for (std::size_t i = 0; i != N; ++i)
+      if (value[i])
+        to[i / 8] |= std::byte{1} << (i % 8);
+  }
+
+  static std::bitset<N> read(reader& in) {
+    const auto* from = in.take(least_bytes, typeid(std::bitset<N>));
+    std::bitset<N> value;
+    for (std::size_t i = 0; i != N; ++i)
+      value[i] = std::to_integer<unsigned>(from[i / 8] >> (i % 8) & std::byte{1}) != 0;
+    return value;
+  }
+};
+
+} // namespace bulkhead::detail

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <bulkhead/detail/coder.hpp>
+#include <bulkhead/detail/inspector.hpp>
+#include <bulkhead/detail/refusal.hpp>
+
+#include <concepts>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+// User types with an `inspect` function: their parts in its order, without names.
+namespace bulkhead::detail {
+
+class writing_inspector : public inspector<writing_inspector, false> {
+public:
+  explicit writing_inspector(buffer& out) : out_(out) {}
+
+  template <class T>
+  bool on_value(const T& value) {
+    if constexpr (std::is_array_v<T>) {
+      for (const auto& each : value)
+        on_value(each);
+    } else {
+      require_encodable<T>();
+      coder<T>::write(out_, value);
+    }
+    return true;
+  }
+  template <class T>
+  bool on_field(std::string_view, const T& value) {
+    return on_value(value);
+  }
+
+private:
+  buffer& out_;
+};
+
+class reading_inspector : public inspector<reading_inspector, true> {
+public:
+  explicit reading_inspector(reader& in) : in_(in) {}
+
+  template <class T>
+  bool on_value(T& value) {
+    if constexpr (std::is_array_v<T>) {
+      for (auto& each : value)
+        on_value(each);
+    } else {
+      require_encodable<T>();
+      value = coder<T>::read(in_);
+    }
+    return true;
+  }
+  template <class T>
+  bool on_field(std::string_view, T& value) {
+    return on_value(value);
+  }
+
+private:
+  reader& in_;
+};
+
+/// Has an `inspect` that argument-dependent lookup finds.
+template <class T>
+concept inspectable = std::is_class_v<T> && !raw<T> && requires(writing_inspector& f, T& value) {
+  inspect(f, value);
+};
+
+template <inspectable T>
+struct coder<T> {
+  static_assert(std::is_default_constructible_v<T>,
+                "bulkhead: a type with inspect() needs a default constructor: a value is made "
+                "first and its parts are assigned when it arrives");
+  static constexpr bool supported = true;
+  static constexpr std::size_t least_bytes = 0;
+
+  static void write(buffer& out, const T& value) {
+    writing_inspector f{out};
+    // CAF's inspect takes T& for both directions; this inspector does not write to it.
+    if (!run_inspect(f, const_cast<T&>(value)))
+      throw_unencodable(typeid(T), "its inspect() reports failure");
+  }
+
+  static T read(reader& in) {
+    const reader::level inside{in, typeid(T)};
+    reading_inspector f{in};
+    T value{};
+    if (!run_inspect(f, value))
+      throw_undecodable(typeid(T), "its inspect() refuses the content");
+    return value;
+  }
+};
+
+} // namespace bulkhead::detail

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <bulkhead/detail/codec_failure.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <typeinfo>
+
+namespace bulkhead::detail {
+
+/// What one message may cost its reader, whatever the bytes claim.
+struct reader_limits {
+  /// Memory of all elements of containers together.
+  std::size_t memory_bytes;
+  /// Elements of all containers together.
+  std::size_t elements;
+  /// User types inside user types.
+  std::size_t depth = 64;
+
+  /// Generous for honest messages, proportional to the message for all others.
+  static constexpr reader_limits for_message(std::size_t bytes) noexcept {
+    constexpr std::size_t base_memory = std::size_t{16} << 20;
+    constexpr std::size_t base_elements = std::size_t{1} << 20;
+    return {base_memory + 256 * bytes, base_elements + bytes};
+  }
+};
+
+/// Reads borrowed bytes from front to back and trusts none of them: whatever is not there, or
+/// costs more than the limits allow, is a codec_error. Not thread-safe.
+class reader {
+public:
+  explicit reader(std::span<const std::byte> bytes) noexcept
+    : reader(bytes, reader_limits::for_message(bytes.size())) {}
+  reader(std::span<const std::byte> bytes, reader_limits limits) noexcept
+    : at_(bytes.data()), end_(bytes.data() + bytes.size()), limits_(limits) {}
+
+  std::size_t remaining() const noexcept { return static_cast<std::size_t>(end_ - at_); }
+
+  /// The next `count` bytes; they lie anywhere in memory, aligned for nothing.
+  const std::byte* take(std::size_t count) {
+    if (count > remaining()) [[unlikely]]
+      throw_too_short(count, remaining());
+    return advance(count);
+  }
+
+  /// As `take`; an error names the type that was to be read.
+  const std::byte* take(std::size_t count, const std::type_info& type) {
+    if (count > remaining()) [[unlikely]]
+      throw_too_short(type, count, remaining());
+    return advance(count);
+  }
+
+  /// Reads the number of elements of a container of `type`, each of which takes at least
+  /// `least_bytes` here and `memory_bytes` once decoded, and charges the limits for them.
+  std::size_t take_count(std::size_t least_bytes, std::size_t memory_bytes,
+                         const std::type_info& type) {
+    std::uint64_t count = 0;
+    std::memcpy(&count, take(sizeof count, type), sizeof count);
+    if (least_bytes != 0 && count > remaining() / least_bytes) [[unlikely]]
+      throw_bad_count(type, count, least_bytes, remaining());
+    charge(count, memory_bytes, type);
+    return static_cast<std::size_t>(count);
+  }
+
+  /// Nothing may be left.
+  void expect_end() const {
+    if (at_ != end_) [[unlikely]]
+      throw_trailing(remaining());
+  }
+
+  /// One level of nesting for as long as it lives.
+  class level {
+  public:
+    level(reader& in, const std::type_info& type) : in_(in) {
+      if (in.depth_ == in.limits_.depth) [[unlikely]]
+        throw_too_deep(type, in.limits_.depth);
+      ++in.depth_;
+    }
+    level(const level&) = delete;
+    level& operator=(const level&) = delete;
+    ~level() { --in_.depth_; }
+
+  private:
+    reader& in_;
+  };
+
+private:
+  const std::byte* advance(std::size_t count) noexcept {
+    const auto* from = at_;
+    at_ += count;
+    return from;
+  }
+
+  void charge(std::uint64_t count, std::size_t memory_bytes, const std::type_info& type) {
+    if (count > limits_.elements) [[unlikely]]
+      throw_over_budget(type, count, 0, limits_.elements);
+    if (count > limits_.memory_bytes / memory_bytes) [[unlikely]]
+      throw_over_budget(type, count, memory_bytes, limits_.memory_bytes);
+    limits_.elements -= static_cast<std::size_t>(count);
+    limits_.memory_bytes -= static_cast<std::size_t>(count) * memory_bytes;
+  }
+
+  const std::byte* at_;
+  const std::byte* end_;
+  reader_limits limits_;
+  std::size_t depth_ = 0;
+};
+
+} // namespace bulkhead::detail
