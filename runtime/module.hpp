@@ -1,0 +1,26 @@
+#pragma once
+
+#include <bulkhead/detail/function_ref.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace bulkhead::runtime {
+
+/// A module of the host: a worker loads it from `path` when a function in it is called and checks
+/// that it is still the same.
+struct known_module {
+  std::uint64_t id = 0;
+  std::string path;
+
+  friend bool operator==(const known_module&, const known_module&) = default;
+};
+
+/// The program and the shared libraries that this process has loaded now, with absolute paths.
+std::vector<known_module> loaded_modules();
+
+/// In a worker: what the host has loaded. Replaces the former list. Thread-safe.
+void set_known_modules(std::vector<known_module> modules);
+
+} // namespace bulkhead::runtime

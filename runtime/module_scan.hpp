@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace bulkhead::runtime {
+
+/// A contiguous part of memory, [begin, end).
+struct code_range {
+  std::uintptr_t begin;
+  std::uintptr_t end;
+};
+
+/// A program or shared library in this process.
+struct loaded_module {
+  std::uint64_t id;      ///< hash of the build id, or of the code where there is none
+  std::uintptr_t base;   ///< what is added to the addresses in its file
+  std::string path;      ///< as the dynamic linker knows it; the program's own is absolute
+  std::vector<code_range> code;
+
+  bool has_code_at(std::uintptr_t address) const noexcept {
+    for (const auto& range : code)
+      if (address >= range.begin && address < range.end)
+        return true;
+    return false;
+  }
+};
+
+/// All of them, the program first. Takes the dynamic linker's lock.
+std::vector<loaded_module> scan_modules();
+
+} // namespace bulkhead::runtime
