@@ -2,12 +2,15 @@
 
 #include <bulkhead/detail/buffer.hpp>
 #include <bulkhead/detail/ship.hpp>
+#include <bulkhead/error.hpp>
 #include <bulkhead/options.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 
 namespace bulkhead::detail {
 
@@ -18,13 +21,17 @@ public:
   virtual ~task_sink() = default;
   virtual void on_value(std::uint64_t item, std::span<const std::byte> result) noexcept = 0;
   virtual void on_failure(std::uint64_t item, failure&& f) noexcept = 0;
+
+  /// What the pool learns about the items, to size the chunks of the rest.
+  std::atomic<std::uint32_t> mean_item_ns{0}; ///< 0: unknown
+  std::atomic<std::uint32_t> units_made{0};
 };
 
 /// One unit of work on its way into a pool: a callable and the arguments of `items` calls.
 /// `body` holds the encoded callable (`callable_bytes`), then for each item a 32-bit length and
 /// the encoded arguments.
 struct work {
-  stub_fn stub = nullptr;
+  function_ref stub;
   buffer body;
   std::uint32_t callable_bytes = 0;
   std::uint32_t items = 0;
@@ -54,7 +61,7 @@ void add_item(work& w, const Args&... args) {
 template <class F, class... Args>
 work make_work(const F& f) {
   work w;
-  w.stub = stub_of<F, Args...>;
+  w.stub = stub_ref<F, Args...>();
   encode_callable(w.body, f);
   w.callable_bytes = static_cast<std::uint32_t>(w.body.size());
   return w;
