@@ -28,7 +28,7 @@ public:
     return true;
   }
   template <class T>
-  bool on_field(std::string_view, const T& value) {
+  bool on_field(std::string_view, const T& value, bool) {
     return on_value(value);
   }
 
@@ -52,7 +52,7 @@ public:
     return true;
   }
   template <class T>
-  bool on_field(std::string_view, T& value) {
+  bool on_field(std::string_view, T& value, bool) {
     return on_value(value);
   }
 

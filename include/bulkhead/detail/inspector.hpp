@@ -17,7 +17,8 @@ struct save_callback_t;
 //   f(meta::type_name("point"), p.x, p.y)                          CAF 0.17
 //   f.object(p).fields(f.field("x", p.x), f.field("y", p.y))       CAF 1.x
 // A concrete inspector supplies `bool on_value(T&)` for the former and
-// `bool on_field(std::string_view, T&)` for the latter; a member that is loaded is assigned to.
+// `bool on_field(std::string_view, T&, bool has_fallback)` for the latter; a member that is loaded
+// is assigned to, one with a fallback holds it already.
 namespace bulkhead::detail {
 
 /// How callbacks of CAF tell success: nothing, true, or an error that is not set.
@@ -47,57 +48,57 @@ template <class T>
 concept caf_annotation = std::is_class_v<T> && std::is_base_of_v<caf::meta::annotation, T>;
 
 /// A member under its name.
-template <class T>
+template <class Inspector, class T>
 class named_field {
 public:
   named_field(std::string_view name, T& value) : name_(name), value_(value) {}
 
   template <class Default>
-  named_field& fallback(Default&&) {
+  named_field& fallback([[maybe_unused]] Default&& value) {
+    if constexpr (Inspector::is_loading)
+      value_ = std::forward<Default>(value);
+    has_fallback_ = true;
     return *this;
   }
   template <class Predicate>
   auto invariant(Predicate predicate);
 
-  template <class Inspector>
-  bool operator()(Inspector& f) {
-    return f.on_field(name_, value_);
-  }
+  bool operator()(Inspector& f) { return f.on_field(name_, value_, has_fallback_); }
 
-  std::string_view name() const { return name_; }
-  T& value() const { return value_; }
+  const T& value() const { return value_; }
 
 private:
   std::string_view name_;
   T& value_;
+  bool has_fallback_ = false;
 };
 
 /// A member whose value must pass a test when it is loaded.
-template <class T, class Predicate>
+template <class Inspector, class T, class Predicate>
 class checked_field {
 public:
-  checked_field(named_field<T> field, Predicate predicate)
+  checked_field(named_field<Inspector, T> field, Predicate predicate)
     : field_(field), predicate_(std::move(predicate)) {}
 
   template <class Default>
-  checked_field& fallback(Default&&) {
+  checked_field& fallback(Default&& value) {
+    field_.fallback(std::forward<Default>(value));
     return *this;
   }
 
-  template <class Inspector>
   bool operator()(Inspector& f) {
-    return field_(f) && (!Inspector::is_loading || predicate_(std::as_const(field_.value())));
+    return field_(f) && (!Inspector::is_loading || predicate_(field_.value()));
   }
 
 private:
-  named_field<T> field_;
+  named_field<Inspector, T> field_;
   Predicate predicate_;
 };
 
-template <class T>
+template <class Inspector, class T>
 template <class Predicate>
-auto named_field<T>::invariant(Predicate predicate) {
-  return checked_field<T, Predicate>{*this, std::move(predicate)};
+auto named_field<Inspector, T>::invariant(Predicate predicate) {
+  return checked_field<Inspector, T, Predicate>{*this, std::move(predicate)};
 }
 
 /// A member behind a getter and a setter.
@@ -112,10 +113,10 @@ public:
     using type = std::remove_cvref_t<std::invoke_result_t<Get&>>;
     if constexpr (Inspector::is_loading) {
       type value{};
-      return f.on_field(name_, value) && call_succeeds(set_, std::move(value));
+      return f.on_field(name_, value, false) && call_succeeds(set_, std::move(value));
     } else {
       auto&& value = get_();
-      return f.on_field(name_, value);
+      return f.on_field(name_, value, false);
     }
   }
 
@@ -190,7 +191,7 @@ public:
   }
   template <class T>
   auto field(std::string_view name, T& value) {
-    return named_field<T>{name, value};
+    return named_field<Derived, T>{name, value};
   }
   template <class Get, class Set>
   auto field(std::string_view name, Get get, Set set) {
