@@ -1,0 +1,28 @@
+#include "runtime/deadline.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace bulkhead::runtime {
+
+int wait_for(int fd, short events, std::chrono::steady_clock::time_point deadline) noexcept {
+  using namespace std::chrono;
+  for (;;) {
+    const auto left = std::max(deadline - steady_clock::now(), steady_clock::duration{0});
+    const auto bounded = std::min<nanoseconds>(left, hours{1}); // far deadlines come round again
+    const timespec time{.tv_sec = duration_cast<seconds>(bounded).count(),
+                        .tv_nsec = (bounded % seconds{1}).count()};
+    pollfd look{.fd = fd, .events = events, .revents = 0};
+    const auto count = ::ppoll(&look, 1, &time, nullptr);
+    if (count > 0)
+      return 0;
+    if (count < 0 && errno != EINTR)
+      return errno;
+    if (count == 0 && steady_clock::now() >= deadline)
+      return ETIMEDOUT;
+  }
+}
+
+} // namespace bulkhead::runtime

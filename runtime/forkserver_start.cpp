@@ -1,0 +1,191 @@
+#include "runtime/forkserver_start.hpp"
+
+#include "runtime/deadline.hpp"
+#include "runtime/descriptors.hpp"
+#include "runtime/forkserver_main.hpp"
+#include "runtime/launch_error.hpp"
+#include "runtime/launch_message.hpp"
+#include "runtime/own_threads.hpp"
+#include "runtime/packet_socket.hpp"
+#include "runtime/process_state.hpp"
+#include "runtime/this_process.hpp"
+
+#include <poll.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <csignal>
+#include <memory>
+
+namespace bulkhead::runtime {
+
+namespace {
+
+using namespace std::chrono_literals;
+using time_point = std::chrono::steady_clock::time_point;
+
+struct channel {
+  packet_socket::pair request = packet_socket::make();
+  packet_socket::pair notices = packet_socket::make();
+};
+
+[[noreturn]] void serve(channel& sockets, pid_t host) {
+  forkserver_main({.request = std::move(sockets.request.theirs),
+                   .notices = std::move(sockets.notices.theirs),
+                   .host = host,
+                   .depth = this_process::get().depth});
+}
+
+forkserver_link link_to(channel& sockets, pid_t pid) {
+  forkserver_link link;
+  link.request = std::move(sockets.request.ours);
+  link.notices = std::move(sockets.notices.ours);
+  link.pid = pid;
+  link.pidfd = open_pidfd(pid);
+  if (!link.pidfd)
+    throw launch_error{"pidfd_open", errno}; // its sockets close with us: it ends
+  return link;
+}
+
+void refuse_deep_nesting() {
+  if (this_process::get().depth >= max_depth)
+    throw launch_error{"pools inside workers are nested " + std::to_string(max_depth)
+                       + " deep: this worker may make no further processes"};
+}
+
+class spawn_plan {
+public:
+  explicit spawn_plan(int request) {
+    posix_spawnattr_init(&attributes_);
+    posix_spawn_file_actions_init(&actions_);
+    sigset_t set;
+    sigfillset(&set);
+    posix_spawnattr_setsigdefault(&attributes_, &set);
+    sigemptyset(&set);
+    posix_spawnattr_setsigmask(&attributes_, &set);
+    posix_spawnattr_setpgroup(&attributes_, 0);
+    posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK
+                                             | POSIX_SPAWN_SETPGROUP);
+    posix_spawn_file_actions_adddup2(&actions_, request, 3);
+    posix_spawn_file_actions_addclosefrom_np(&actions_, 4);
+  }
+  ~spawn_plan() {
+    posix_spawn_file_actions_destroy(&actions_);
+    posix_spawnattr_destroy(&attributes_);
+  }
+  spawn_plan(const spawn_plan&) = delete;
+  spawn_plan& operator=(const spawn_plan&) = delete;
+
+  pid_t start(const std::string& path) {
+    std::string name = this_process::get().name;
+    std::string mark{forkserver_mark};
+    std::string number{"3"};
+    char* arguments[] = {name.data(), mark.data(), number.data(), nullptr};
+    pid_t pid = 0;
+    const auto error = posix_spawn(&pid, path.c_str(), &actions_, &attributes_, arguments, environ);
+    if (error != 0)
+      throw launch_error{"posix_spawn of the program", error};
+    return pid;
+  }
+
+private:
+  posix_spawnattr_t attributes_;
+  posix_spawn_file_actions_t actions_;
+};
+
+void say_hello(forkserver_link& link, const unique_fd& notices, time_point deadline) {
+  request_head hello;
+  hello.kind = request_kind::hello;
+  hello.host_pid = ::getpid();
+  hello.depth = this_process::get().depth;
+  const int fds[] = {notices.get(), this_process::get().exe};
+  auto error = packet_socket::send(link.request.get(), bytes_of(hello), {}, fds, deadline);
+  reply_head reply;
+  if (error == 0) {
+    const auto into = std::as_writable_bytes(std::span{&reply, 1});
+    error = packet_socket::receive(link.request.get(), into, deadline).error;
+  }
+  if (error != 0)
+    throw launch_error{"the forkserver did not start (is bulkhead::init the first line of main, and "
+                       "do static constructors work in a second process?)", error};
+  if (reply.threads > 1)
+    link.threads = get_text(reply.text);
+}
+
+} // namespace
+
+// A plain clone with no exit signal. glibc's cached thread id stays the host's in this process,
+// which is harmless: it starts no threads, and the workers it fork()s get their own.
+forkserver_link forkserver_by_clone() {
+  channel sockets;
+  const auto host = ::getpid();
+  const auto pid = static_cast<pid_t>(::syscall(SYS_clone, 0, 0, 0, 0, 0));
+  if (pid == 0)
+    serve(sockets, host);
+  if (pid < 0)
+    throw launch_error{"clone", errno};
+  return link_to(sockets, pid);
+}
+
+forkserver_link forkserver_by_exec(time_point deadline) {
+  refuse_deep_nesting();
+  const auto exe = this_process::get().exe;
+  if (exe < 0)
+    throw launch_error{"no forkserver can be made: /proc/self/exe could not be opened at the start"};
+  channel sockets;
+  const auto pid = spawn_plan{sockets.request.theirs.get()}.start("/proc/self/fd/"
+                                                                  + std::to_string(exe));
+  auto link = link_to(sockets, pid);
+  sockets.request.theirs.reset(); // so that its death is an end of stream
+  try {
+    say_hello(link, sockets.notices.theirs, deadline);
+  } catch (...) {
+    end_forkserver(link);
+    throw;
+  }
+  return link;
+}
+
+// fork() and not clone: other threads of ours exist, and glibc takes malloc's locks for us. Our
+// own state's lock is taken here, so that the copy finds it free.
+forkserver_link forkserver_copy() {
+  refuse_deep_nesting();
+  if (const auto threads = foreign_threads(); !threads.empty()) {
+    std::string names;
+    for (const auto& name : threads)
+      names += (names.empty() ? "" : ", ") + name;
+    throw launch_error{"start_method::fork needs a host without other threads, but it has: " + names
+                       + "; use start_method::forkserver"};
+  }
+  channel sockets;
+  const auto host = ::getpid();
+  const auto pid = ::fork();
+  if (pid == 0)
+    serve(sockets, host);
+  if (pid < 0)
+    throw launch_error{"fork", errno};
+  return link_to(sockets, pid);
+}
+
+void dismiss_forkserver(forkserver_link& link) noexcept {
+  link.request.reset();
+  link.notices.reset();
+  if (link.pidfd)
+    wait_for(link.pidfd.get(), POLLIN, std::chrono::steady_clock::now() + 3s);
+  end_forkserver(link);
+}
+
+void end_forkserver(forkserver_link& link) noexcept {
+  if (link.pidfd) {
+    send_signal(link.pidfd.get(), SIGKILL);
+    wait_for(link.pidfd.get(), POLLIN, std::chrono::steady_clock::now() + 1s);
+    siginfo_t ended{};
+    ::waitid(P_PIDFD, static_cast<id_t>(link.pidfd.get()), &ended,
+             WEXITED | WNOHANG | __WALL);
+  }
+  link = {};
+}
+
+} // namespace bulkhead::runtime

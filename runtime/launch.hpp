@@ -1,0 +1,45 @@
+#pragma once
+
+#include "runtime/child.hpp"
+#include "runtime/launch_error.hpp"
+#include "runtime/worker_setup.hpp"
+#include "runtime/worker_start.hpp"
+
+#include <bulkhead/options.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+namespace bulkhead::runtime {
+
+class forkserver;
+
+/// What launch starts.
+struct launch_request {
+  start_method method = start_method::forkserver; ///< forkserver, spawn, or fork with `server`
+  worker_entry entry = nullptr;        ///< in any loaded module; runs in the new process
+  std::vector<std::byte> start = {};   ///< handed to entry; at most max_start_bytes
+  std::vector<int> fds = {};           ///< borrowed; arrive in this order; at most max_launch_fds
+  int stdout_fd = -1;                  ///< borrowed; -1: inherited
+  int stderr_fd = -1;
+  worker_setup setup = {};
+  std::shared_ptr<forkserver> server = {}; ///< null: the process-wide one; see copy_host
+};
+
+/// Starts a process and returns when it exists. `on_exit` runs exactly once on the runtime thread:
+/// after the process has ended and its status is known, or 100 ms after its end if nobody could
+/// learn it. A forkserver that died is replaced, one that does not answer for 5 s is killed and
+/// replaced, and the launch is tried once more; a private one is not replaced.
+/// Throws launch_error (nothing is left of the attempt), and config_error for requests that can
+/// never work, without init, or in a forked copy.
+std::shared_ptr<child> launch(const launch_request& request, child::exit_handler on_exit,
+                              std::chrono::steady_clock::time_point deadline);
+
+/// A private forkserver that is a copy of the host as it is now, for start_method::fork. Refused
+/// (launch_error) with their names when the host has threads that are not the library's.
+/// It ends with its last holder and its last worker.
+std::shared_ptr<forkserver> copy_host();
+
+} // namespace bulkhead::runtime

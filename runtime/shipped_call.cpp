@@ -1,0 +1,50 @@
+#include "runtime/shipped_call.hpp"
+
+#include <bulkhead/error.hpp>
+
+#include <cstdint>
+#include <cstring>
+
+namespace bulkhead::runtime {
+
+namespace {
+
+struct call_head {
+  detail::function_ref stub;
+  std::uint64_t function_bytes;
+};
+
+void append(std::vector<std::byte>& to, std::span<const std::byte> bytes) {
+  to.insert(to.end(), bytes.begin(), bytes.end());
+}
+
+} // namespace
+
+std::vector<std::byte> encode_call(const callable& call) {
+  if (!call)
+    throw codec_error("an empty callable cannot be called");
+  const auto& content = *call.content();
+  const call_head head{content.stub, content.function.size()};
+  std::vector<std::byte> bytes;
+  append(bytes, std::as_bytes(std::span{&head, 1}));
+  append(bytes, content.function.bytes());
+  append(bytes, content.args.bytes());
+  return bytes;
+}
+
+void run_call(std::span<const std::byte> bytes) {
+  call_head head{};
+  if (bytes.size() < sizeof head)
+    throw codec_error("the bytes of a call are cut short");
+  std::memcpy(&head, bytes.data(), sizeof head);
+  bytes = bytes.subspan(sizeof head);
+  if (head.function_bytes > bytes.size())
+    throw codec_error("the bytes of a call are cut short");
+  detail::reader function{bytes.first(head.function_bytes)};
+  detail::reader args{bytes.subspan(head.function_bytes)};
+  detail::buffer result;
+  const auto* code = detail::from_ref(head.stub);
+  reinterpret_cast<detail::stub_fn>(const_cast<void*>(code))(function, args, result);
+}
+
+} // namespace bulkhead::runtime

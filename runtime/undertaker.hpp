@@ -1,0 +1,32 @@
+#pragma once
+
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <functional>
+#include <unordered_set>
+
+namespace bulkhead::runtime {
+
+/// Reaps the forkserver's workers and kills what their tasks left behind. Workers are subreapers
+/// of their own, so a child of the forkserver that is no worker was always left by a dead one.
+/// Single-threaded; signals only processes that are unreaped children, so no number is reused.
+class undertaker {
+public:
+  using report = std::function<void(pid_t worker, int status, const rusage& usage)>;
+
+  void add(pid_t worker) { workers_.insert(worker); }
+
+  /// Reaps everything that has ended; call it after each SIGCHLD. A worker's process group and
+  /// orphans are killed before the worker is reaped and reported. Never blocks.
+  void reap(const report& tell);
+
+  /// Kills and reaps all within about two seconds (a process in uninterruptible sleep may stay).
+  void bury_all() noexcept;
+
+private:
+  bool kill_strangers() const;
+  std::unordered_set<pid_t> workers_;
+};
+
+} // namespace bulkhead::runtime

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+
+namespace bulkhead::runtime {
+
+/// Starts the second thread of a worker: small, all signals blocked, no user code. Each `interval`
+/// it adds 1 to `*beat` (may be null), so that the host can tell a stopped process from a long
+/// task. It ends the process (exit_hung_up) when the control socket reaches its end, when the
+/// descriptor behind its number is no longer that socket, or when the host's pidfd says it ended;
+/// if the forkserver is gone too, it first kills what the worker's tasks left running.
+///
+/// `on_message` runs on it when a packet waits at the control socket, and must read it; empty:
+/// packets are read and dropped. The descriptors are borrowed for the life of the process.
+/// Throws launch_error.
+void start_watch_thread(int control, int host_pidfd, std::atomic<std::uint64_t>* beat,
+                        std::chrono::nanoseconds interval,
+                        std::function<void(int control)> on_message = {});
+
+} // namespace bulkhead::runtime
