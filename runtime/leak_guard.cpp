@@ -46,8 +46,8 @@ void add_children(holdings& found, const std::string& pid, int depth) {
     for (std::string child; list >> child;) {
       const fs::path directory = "/proc/" + child;
       found["process of depth " + std::to_string(depth)].push_back(
-          child + " " + first_line(directory / "stat").substr(child.size() + 1, 24) + "... "
-          + first_line(directory / "cmdline"));
+        child + " " + first_line(directory / "stat").substr(child.size() + 1, 24) + "... "
+        + first_line(directory / "cmdline"));
       add_children(found, child, depth + 1);
     }
   });

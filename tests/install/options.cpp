@@ -15,31 +15,31 @@ void set_up(int) {}
 
 bulkhead::pool_options all_options() {
   return {
-      .workers = 1,
-      .start = bulkhead::start_method::forkserver,
-      .name = "all",
-      .initializer = bulkhead::call(set_up, 3),
-      .finalizer = [] {},
-      .max_tasks_per_worker = 1'000'000,
-      .max_memory_per_worker = std::size_t{4} << 30,
-      .max_age_per_worker = 1h,
-      .task_timeout = 30s,
-      .grace = 1s,
-      .unresponsive_after = 20s,
-      .queue_capacity = 100,
-      .queue_bytes = std::size_t{1} << 20,
-      .on_full = bulkhead::on_full::block,
-      .dispatch = bulkhead::dispatch_policy::least_loaded,
-      .restart = {.max_restarts = 5, .within = 5s, .backoff_initial = 10ms, .backoff_max = 1s},
-      .retries = 1,
-      .poison_after = 2,
-      .limits = {.core_size = 0},
-      .ring_capacity = std::size_t{1} << 20,
-      .output = bulkhead::output_mode::inherit,
-      .affinity = {},
-      .nice = 0,
-      .actor_workers = 0,
-      .on_event = [](const auto&) {},
+    .workers = 1,
+    .start = bulkhead::start_method::forkserver,
+    .name = "all",
+    .initializer = bulkhead::call(set_up, 3),
+    .finalizer = [] {},
+    .max_tasks_per_worker = 1'000'000,
+    .max_memory_per_worker = std::size_t{4} << 30,
+    .max_age_per_worker = 1h,
+    .task_timeout = 30s,
+    .grace = 1s,
+    .unresponsive_after = 20s,
+    .queue_capacity = 100,
+    .queue_bytes = std::size_t{1} << 20,
+    .on_full = bulkhead::on_full::block,
+    .dispatch = bulkhead::dispatch_policy::least_loaded,
+    .restart = {.max_restarts = 5, .within = 5s, .backoff_initial = 10ms, .backoff_max = 1s},
+    .retries = 1,
+    .poison_after = 2,
+    .limits = {.core_size = 0},
+    .ring_capacity = std::size_t{1} << 20,
+    .output = bulkhead::output_mode::inherit,
+    .affinity = {},
+    .nice = 0,
+    .actor_workers = 0,
+    .on_event = [](const auto&) {},
   };
 }
 
@@ -53,20 +53,20 @@ void options_are_aggregates() {
 
 void one_option_alone_gives_no_warning() {
   [[maybe_unused]] const bulkhead::pool_options options[] = {
-      {.workers = 2},
-      {.start = bulkhead::start_method::eager},
-      {.name = "x"},
-      {.task_timeout = 1min},
-      {.queue_capacity = 10},
-      {.on_full = bulkhead::on_full::reject},
-      {.restart = {.max_restarts = 3}},
-      {.retries = 2},
-      {.limits = {.address_space = std::size_t{1} << 30}}};
+    {.workers = 2},
+    {.start = bulkhead::start_method::eager},
+    {.name = "x"},
+    {.task_timeout = 1min},
+    {.queue_capacity = 10},
+    {.on_full = bulkhead::on_full::reject},
+    {.restart = {.max_restarts = 3}},
+    {.retries = 2},
+    {.limits = {.address_space = std::size_t{1} << 30}}};
   [[maybe_unused]] const bulkhead::task_options task_options[] = {
-      {.timeout = 1s}, {.soft_timeout = 500ms}, {.deadline = 2s},
-      {.retries = 3},  {.priority = 1},         {.key = "k"}};
+    {.timeout = 1s}, {.soft_timeout = 500ms}, {.deadline = 2s},
+    {.retries = 3},  {.priority = 1},         {.key = "k"}};
   [[maybe_unused]] const bulkhead::map_options map_options[] = {
-      {.chunk = 10}, {.on_progress = [](std::size_t, std::size_t) {}}, {.buffersize = 5}};
+    {.chunk = 10}, {.on_progress = [](std::size_t, std::size_t) {}}, {.buffersize = 5}};
 }
 
 } // namespace

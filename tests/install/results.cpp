@@ -54,18 +54,18 @@ void a_thrown_exception(bulkhead::pool& pool) {
   const auto thrower = [] { throw std::out_of_range("too far"); };
   EXPECT_THROW(pool.apply(thrower), bulkhead::task_error,
                caught.info().type == "std::out_of_range"
-                   && caught.info().message.find("too far") != std::string::npos);
+                 && caught.info().message.find("too far") != std::string::npos);
 }
 
 void a_dead_worker(bulkhead::pool& pool) {
   EXPECT_THROW(pool.apply([] { raise(SIGKILL); }), bulkhead::worker_died,
                caught.info().kind == failure_kind::worker_died
-                   && caught.info().exit.signal == SIGKILL && caught.info().exit.code == 0
-                   && caught.info().exit.cause == bulkhead::exit_cause::killed
-                   && caught.info().may_have_executed && caught.info().worker > 0);
+                 && caught.info().exit.signal == SIGKILL && caught.info().exit.code == 0
+                 && caught.info().exit.cause == bulkhead::exit_cause::killed
+                 && caught.info().may_have_executed && caught.info().worker > 0);
   EXPECT_THROW(pool.apply([] { _exit(7); }), bulkhead::worker_died,
                caught.info().exit.code == 7 && caught.info().exit.signal == 0
-                   && caught.info().exit.cause == bulkhead::exit_cause::exited);
+                 && caught.info().exit.cause == bulkhead::exit_cause::exited);
 }
 
 void a_time_limit(bulkhead::pool& pool) {
@@ -76,14 +76,14 @@ void a_time_limit(bulkhead::pool& pool) {
 
 void a_full_backlog() {
   bulkhead::pool pool(
-      {.workers = 1, .name = "full", .queue_capacity = 1, .on_full = bulkhead::on_full::reject});
+    {.workers = 1, .name = "full", .queue_capacity = 1, .on_full = bulkhead::on_full::reject});
   std::vector<bulkhead::future<void>> kept;
   EXPECT_THROW(
-      [&] {
-        for (int i = 0; i < 100'000; ++i)
-          kept.push_back(pool.submit([] { pause(); }));
-      }(),
-      bulkhead::queue_full, caught.info().kind == failure_kind::rejected);
+    [&] {
+      for (int i = 0; i < 100'000; ++i)
+        kept.push_back(pool.submit([] { pause(); }));
+    }(),
+    bulkhead::queue_full, caught.info().kind == failure_kind::rejected);
   pool.terminate();
   EXPECT_THROW(kept.back().get(), bulkhead::cancelled_error, !caught.info().message.empty());
 }

@@ -88,7 +88,7 @@ void print_threads(pid_t pid) {
 void print_stacks(pid_t pid) {
   const std::string target = std::to_string(pid);
   std::vector<std::string> words{
-      "gdb", "-nx", "-batch", "-p", target, "-ex", "thread apply all bt 30"};
+    "gdb", "-nx", "-batch", "-p", target, "-ex", "thread apply all bt 30"};
   std::vector<char*> command;
   for (auto& word : words)
     command.push_back(word.data());
