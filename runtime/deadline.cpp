@@ -10,7 +10,8 @@ namespace bulkhead::runtime {
 int wait_for(int fd, short events, std::chrono::steady_clock::time_point deadline) noexcept {
   using namespace std::chrono;
   for (;;) {
-    const auto left = std::max(deadline - steady_clock::now(), steady_clock::duration{0});
+    const auto now = steady_clock::now();
+    const auto left = deadline > now ? deadline - now : steady_clock::duration{0};
     const auto bounded = std::min<nanoseconds>(left, hours{1}); // far deadlines come round again
     const timespec time{.tv_sec = duration_cast<seconds>(bounded).count(),
                         .tv_nsec = (bounded % seconds{1}).count()};

@@ -95,6 +95,16 @@ void forget_unwritten_output() noexcept {
   __fpurge(stderr);
 }
 
+// Once here, so that no worker has to look through the loaded modules.
+void learn_modules() {
+  try {
+    const auto ref = detail::to_ref(&learn_modules);
+    detail::from_ref(ref);
+  } catch (const std::exception&) {
+    // then each worker looks, and tells what is wrong
+  }
+}
+
 server::server(forkserver_birth birth) : birth_(std::move(birth)), host_(open_pidfd(birth_.host)) {
   ignore_signals();
   ::setpgid(0, 0);
@@ -108,6 +118,7 @@ server::server(forkserver_birth birth) : birth_(std::move(birth)), host_(open_pi
   std::array keep{birth_.request.get(), birth_.notices.get(), host_.get(), this_process::get().exe};
   close_all_but(keep);
   signals_ = open_signals();
+  learn_modules();
 }
 
 bool server::host_is_gone(const pollfd& requests, const pollfd& host) const noexcept {

@@ -57,7 +57,7 @@ void refuse_deep_nesting() {
 
 class spawn_plan {
 public:
-  explicit spawn_plan(int request) {
+  explicit spawn_plan(int request) : request_(request) {
     posix_spawnattr_init(&attributes_);
     posix_spawn_file_actions_init(&actions_);
     sigset_t set;
@@ -68,8 +68,7 @@ public:
     posix_spawnattr_setpgroup(&attributes_, 0);
     posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK
                                              | POSIX_SPAWN_SETPGROUP);
-    posix_spawn_file_actions_adddup2(&actions_, request, 3);
-    posix_spawn_file_actions_addclosefrom_np(&actions_, 4);
+    posix_spawn_file_actions_adddup2(&actions_, request, request); // drops close-on-exec
   }
   ~spawn_plan() {
     posix_spawn_file_actions_destroy(&actions_);
@@ -81,7 +80,7 @@ public:
   pid_t start(const std::string& path) {
     std::string name = this_process::get().name;
     std::string mark{forkserver_mark};
-    std::string number{"3"};
+    auto number = std::to_string(request_);
     char* arguments[] = {name.data(), mark.data(), number.data(), nullptr};
     pid_t pid = 0;
     const auto error = posix_spawn(&pid, path.c_str(), &actions_, &attributes_, arguments, environ);
@@ -91,6 +90,7 @@ public:
   }
 
 private:
+  int request_;
   posix_spawnattr_t attributes_;
   posix_spawn_file_actions_t actions_;
 };
