@@ -81,6 +81,8 @@ struct pool_event {
   pid_t pid = 0;
   exit_status exit;       ///< of died and recycled
   std::string text;       ///< one line for people
+  std::uint64_t tasks_done = 0;    ///< by this worker so far; final in died and recycled
+  std::chrono::nanoseconds busy{}; ///< time it spent in tasks that were answered
 };
 
 /// Options of a pool. Every member has its default; times of 0 mean none.

@@ -27,6 +27,7 @@ struct worker_info {
   std::uint64_t tasks_done = 0;
   std::size_t rss_bytes = 0; ///< resident memory now; 0 where it cannot be read
   std::chrono::system_clock::time_point started_at;
+  std::chrono::nanoseconds busy{}; ///< time it spent in tasks that were answered
 };
 
 /// Counters since the pool was made. At rest submitted == succeeded + failed + cancelled.
