@@ -22,7 +22,7 @@ public:
 
   /// What travels: the typed stub, the callable's bytes and its arguments' bytes.
   struct shipped {
-    detail::stub_fn stub = nullptr;
+    detail::function_ref stub;
     detail::buffer function;
     detail::buffer args;
   };
@@ -35,7 +35,7 @@ private:
   template <class F, class... Args>
   callable(bind_t, F&& f, const Args&... args) {
     auto content = std::make_shared<shipped>();
-    content->stub = detail::stub_of<std::decay_t<F>, Args...>;
+    content->stub = detail::stub_ref<std::decay_t<F>, Args...>();
     detail::encode_callable(content->function, f);
     detail::encode_args(content->args, args...);
     shipped_ = std::move(content);

@@ -69,7 +69,8 @@ public:
     auto count = chunk_ != 0 ? chunk_ : core_->chunk_hint(*sink_, remaining());
     count = count < limit ? count : limit;
     auto w = Spread::make(f_, std::type_identity<item>{});
-    for (; w.items < count && *it_ != std::ranges::end(range_); ++*it_)
+    const auto bytes = chunk_ != 0 ? SIZE_MAX : core_->options().ring_capacity / 16;
+    for (; w.items < count && w.body.size() < bytes && *it_ != std::ranges::end(range_); ++*it_)
       Spread::add(w, static_cast<const item&>(**it_));
     const std::size_t taken = w.items;
     if (taken == 0)

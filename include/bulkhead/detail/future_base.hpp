@@ -65,7 +65,10 @@ public:
 
   /// The task's number in its pool; set before submit returns.
   std::uint64_t id() const noexcept { return id_; }
-  void set_id(std::uint64_t id) noexcept { id_ = id; }
+  void placed(void* where, std::uint64_t id) noexcept override {
+    place = where;
+    id_ = id;
+  }
 
   /// Where the pool keeps the task; guarded by the pool's lock, null once it has its outcome.
   void* place = nullptr;

@@ -38,6 +38,8 @@ public:
 
   /// Queues user code for the callback thread.
   virtual void call_back(std::function<void()> f) = 0;
+  /// The same for whoever holds the pool's lock: sinks.
+  virtual void call_back_locked(std::function<void()> f) = 0;
 
   /// How many items of a map the next unit should hold; `remaining` 0 means unknown.
   virtual std::size_t chunk_hint(const task_sink& sink, std::size_t remaining) = 0;

@@ -22,6 +22,9 @@ public:
   virtual void on_value(std::uint64_t item, std::span<const std::byte> result) noexcept = 0;
   virtual void on_failure(std::uint64_t item, failure&& f) noexcept = 0;
 
+  /// The pool keeps the unit at `place`, null once it has no unanswered item. Under the pool's lock.
+  virtual void placed(void* /*place*/, std::uint64_t /*id*/) noexcept {}
+
   /// What the pool learns about the items, to size the chunks of the rest.
   std::atomic<std::uint32_t> mean_item_ns{0}; ///< 0: unknown
   std::atomic<std::uint32_t> units_made{0};

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+namespace bulkhead::runtime {
+
+/// The thread on which a pool runs user code: callbacks, resumed coroutines, events. Started by the
+/// first call. What a callback throws is reported to stderr.
+class callback_thread {
+public:
+  callback_thread() : state_(std::make_shared<state>()) {}
+  callback_thread(const callback_thread&) = delete;
+  callback_thread& operator=(const callback_thread&) = delete;
+  ~callback_thread() { stop(); }
+
+  /// Runs what is queued, then ends the thread. Waits for that, except on the thread itself, where
+  /// it goes on alone. What is queued later runs on a thread of its own.
+  void stop() noexcept;
+
+  void run(std::function<void()> f);
+  bool on_thread() const noexcept;
+
+private:
+  struct state {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::deque<std::function<void()>> queue;
+    bool stop = false;
+    bool running = false;
+  };
+  static void loop(const std::shared_ptr<state>& s);
+
+  std::shared_ptr<state> state_;
+  std::thread thread_;
+};
+
+} // namespace bulkhead::runtime

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <bulkhead/detail/pool_core.hpp>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+
+namespace bulkhead::runtime {
+
+/// start_method::eager: tasks run in the caller, through the same codec, and futures come back
+/// ready. Limits and queue do not apply.
+class eager_pool final : public detail::pool_core {
+public:
+  explicit eager_pool(pool_options options);
+
+  bool submit(detail::work&& w, detail::admission how) override;
+  bool wait(detail::event_latch& latch, detail::time_point deadline) override;
+  bool cancel(detail::future_base& f, bool kill_running) override;
+  bool cancel_all(const detail::task_sink& sink, bool kill_running) override;
+  void call_back(std::function<void()> f) override;
+  void call_back_locked(std::function<void()> f) override { call_back(std::move(f)); }
+  std::size_t chunk_hint(const detail::task_sink& sink, std::size_t remaining) override;
+  void close() override;
+  bool join(detail::time_point deadline) override;
+  void terminate() noexcept override;
+  void resize(std::size_t workers) override;
+  std::vector<worker_info> workers() override;
+  pool_stats stats() override;
+  std::vector<isolation_feature> isolation() override;
+  int completion_fd() override;
+  std::vector<std::uint64_t> completions() override;
+  const pool_options& options() const noexcept override { return options_; }
+  std::vector<std::size_t> worker_ids() override { return {1}; }
+
+private:
+  void run_item(detail::work& w, std::uint32_t item, std::span<const std::byte> args);
+
+  pool_options options_;
+  std::mutex mutex_;
+  pool_stats stats_;
+  std::uint64_t next_task_ = 1;
+  bool closed_ = false;
+};
+
+} // namespace bulkhead::runtime

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <bulkhead/detail/buffer.hpp>
+#include <bulkhead/failure.hpp>
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace bulkhead::runtime {
+
+/// Texts of failures are cut to this many bytes, with a mark.
+inline constexpr std::size_t max_text_bytes = 16 * 1024;
+
+/// Cuts and makes it printable: NUL, control characters and invalid UTF-8 become '?'.
+std::string printable(std::string_view text);
+
+/// The exception that is being handled as a failure: type, text and what it was nested on. Never
+/// throws.
+failure describe_current_exception() noexcept;
+
+/// What a worker says about a failed item: kind, type, message, whether it may have run.
+void encode_failure(detail::buffer& to, const failure& f);
+
+/// False where the bytes are no failure: a bad message.
+bool decode_failure(std::span<const std::byte> from, failure& f);
+
+} // namespace bulkhead::runtime

@@ -1,0 +1,73 @@
+#include "runtime/hooks.hpp"
+
+#if defined(BULKHEAD_HOOKS) && BULKHEAD_HOOKS
+
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+
+namespace bulkhead::testing {
+
+namespace {
+
+constexpr std::array<std::string_view, 10> worker_points{
+  "worker.frame_read", "worker.claimed",  "worker.checked",  "worker.started",   "worker.ran",
+  "worker.written",    "worker.published", "worker.returned", "worker.sleeping", "worker.ready"};
+constexpr std::array<std::string_view, 6> host_points{"host.written",   "host.published",
+                                                      "host.drained",   "host.recalled",
+                                                      "host.death_seen", "host.buried"};
+
+std::string_view armed_point;
+std::atomic<std::uint32_t> countdown{0};
+hook_action armed_action = hook_action::none;
+
+void act() noexcept {
+  switch (armed_action) {
+  case hook_action::none:
+    break;
+  case hook_action::kill:
+    ::kill(::getpid(), SIGKILL);
+    break;
+  case hook_action::crash:
+    ::raise(SIGSEGV);
+    break;
+  case hook_action::exit:
+    ::_exit(0);
+  case hook_action::stop:
+    ::kill(::getpid(), SIGSTOP);
+    break;
+  case hook_action::delay: {
+    const timespec pause{0, 20'000'000};
+    ::nanosleep(&pause, nullptr);
+    break;
+  }
+  }
+}
+
+} // namespace
+
+void arm_hook(std::string_view point, std::uint32_t count, hook_action action) {
+  for (const auto known : {std::span<const std::string_view>(worker_points), host_hooks()})
+    for (const auto name : known)
+      if (name == point)
+        armed_point = name; // static storage
+  armed_action = action;
+  countdown.store(count, std::memory_order_release);
+}
+
+std::span<const std::string_view> worker_hooks() noexcept { return worker_points; }
+std::span<const std::string_view> host_hooks() noexcept { return host_points; }
+
+void reach_hook(std::string_view point) noexcept {
+  if (countdown.load(std::memory_order_acquire) == 0 || point != armed_point)
+    return;
+  if (countdown.fetch_sub(1, std::memory_order_acq_rel) == 1)
+    act();
+}
+
+} // namespace bulkhead::testing
+
+#endif

@@ -1,0 +1,135 @@
+#include <bulkhead/detail/collect.hpp>
+#include <bulkhead/detail/map_state.hpp>
+#include <bulkhead/detail/pool_core.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+namespace bulkhead::detail {
+
+namespace {
+
+failure out_of_memory() {
+  failure f;
+  f.kind = failure_kind::too_large;
+  f.message = "the host has no memory for the result";
+  f.may_have_executed = true;
+  return f;
+}
+
+} // namespace
+
+void raw_outcome::set_value(std::span<const std::byte> result) {
+  bytes.reset(new std::byte[result.size()]);
+  if (!result.empty())
+    std::memcpy(bytes.get(), result.data(), result.size());
+  size = result.size();
+  done = true;
+}
+
+std::uint64_t map_state::add_items(std::size_t count) {
+  const auto first = size_;
+  std::lock_guard lock{mutex_};
+  size_ += count;
+  while (blocks_.size() * block_size < size_)
+    blocks_.push_back(std::make_unique<raw_outcome[]>(block_size));
+  return first;
+}
+
+void map_state::seal() {
+  // seq_cst on both: either count_one sees what is expected, or we see all done.
+  expected_.store(size_, std::memory_order_seq_cst);
+  if (done_.load(std::memory_order_seq_cst) == size_)
+    finish();
+}
+
+raw_outcome* map_state::block(std::size_t index) {
+  std::lock_guard lock{mutex_};
+  return blocks_[index / block_size].get();
+}
+
+void map_state::on_value(std::uint64_t item, std::span<const std::byte> result) noexcept {
+  const auto index = static_cast<std::size_t>(item);
+  try {
+    block(index)[index % block_size].set_value(result);
+  } catch (const std::bad_alloc&) {
+    on_failure(item, out_of_memory());
+    return;
+  }
+  count_one();
+}
+
+void map_state::on_failure(std::uint64_t item, failure&& f) noexcept {
+  const auto index = static_cast<std::size_t>(item);
+  auto& slot = block(index)[index % block_size];
+  slot.failed = std::make_unique<failure>(std::move(f));
+  slot.done = true;
+  count_one();
+}
+
+void map_state::count_one() noexcept {
+  const auto now = done_.fetch_add(1, std::memory_order_seq_cst) + 1;
+  if (now == expected_.load(std::memory_order_seq_cst))
+    finish();
+}
+
+void map_state::finish() noexcept {
+  latch_.set(); // idempotent: the feeder and the last answer may both come here
+  if (const auto f = std::exchange(dependent_, {}).lock())
+    f->finish();
+}
+
+void imap_state::on_value(std::uint64_t item, std::span<const std::byte> result) noexcept {
+  raw_outcome r;
+  try {
+    r.set_value(result);
+  } catch (const std::bad_alloc&) {
+    r.failed = std::make_unique<failure>(out_of_memory());
+  }
+  put(item, std::move(r));
+}
+
+void imap_state::on_failure(std::uint64_t item, failure&& f) noexcept {
+  raw_outcome r;
+  r.failed = std::make_unique<failure>(std::move(f));
+  put(item, std::move(r));
+}
+
+void imap_state::put(std::uint64_t item, raw_outcome&& r) noexcept {
+  std::lock_guard lock{mutex_};
+  ready_.emplace(item, std::move(r));
+  if (waiting_ && (!ordered_ || item == next_))
+    waiting_->set();
+}
+
+std::optional<raw_outcome> imap_state::try_pop() {
+  std::lock_guard lock{mutex_};
+  const auto first = ready_.begin();
+  if (first == ready_.end() || (ordered_ && first->first != next_))
+    return std::nullopt;
+  ++next_;
+  return std::move(ready_.extract(first).mapped());
+}
+
+std::shared_ptr<event_latch> imap_state::next_latch() {
+  std::lock_guard lock{mutex_};
+  waiting_ = std::make_shared<event_latch>();
+  return waiting_;
+}
+
+void wait_for_map(pool_core& core, map_state& state, const map_options& options) {
+  if (!options.on_progress) {
+    core.wait(state.latch(), time_point::max());
+    return;
+  }
+  auto told = SIZE_MAX;
+  while (!core.wait(state.latch(), deadline_after(std::chrono::milliseconds{50})))
+    if (const auto done = state.done(); done != told) {
+      told = done;
+      options.on_progress(done, state.size());
+    }
+  options.on_progress(state.size(), state.size());
+}
+
+} // namespace bulkhead::detail

@@ -1,0 +1,49 @@
+#include "runtime/task_worker.hpp"
+
+#include "runtime/crash_recorder.hpp"
+#include "runtime/segment.hpp"
+#include "runtime/segment_inbox.hpp"
+#include "runtime/watch_thread.hpp"
+#include "runtime/worker_loop.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+
+namespace bulkhead::runtime {
+
+void task_worker_main(worker_start& start) {
+  const auto config = decode_config(start.start);
+  // Both segments live as long as the process.
+  const auto host = segment::attach(std::move(start.fds.at(0)), page_bytes, config.ring_capacity,
+                                    segment::access::read_only);
+  const auto own = segment::attach(std::move(start.fds.at(1)), page_bytes, config.ring_capacity,
+                                   segment::access::read_write);
+  auto* mine = reinterpret_cast<worker_page*>(own.head());
+  install_crash_recorder(mine->recorder);
+  static segment_inbox inbox;
+  start_watch_thread(start.control.get(), start.host.get(), &mine->beat, config.beat,
+                     [](int control) { inbox.receive(control); });
+  const worker_end end{reinterpret_cast<const host_page*>(host.head()), mine, host.ring(),
+                       own.ring(), config.ring_capacity, start.fds.at(2).get(), &inbox};
+  worker_loop loop{config, end, false};
+  start.exit_code = loop.run();
+}
+
+std::thread start_worker_thread(const worker_config& config, std::shared_ptr<worker_slot> slot,
+                                std::function<void()> ended) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before); // the host's signals are not for workers
+  std::thread t([config, slot = std::move(slot), ended = std::move(ended)] {
+    auto end = slot->link.thread_end(slot->inbox);
+    worker_loop loop{config, end, true};
+    loop.run();
+    ended();
+  });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_setname_np(t.native_handle(), "bulkhead-w");
+  return t;
+}
+
+} // namespace bulkhead::runtime

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <bulkhead/detail/function_ref.hpp>
+#include <bulkhead/detail/task_sink.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+
+namespace bulkhead::runtime {
+
+struct worker_slot;
+
+using clock = std::chrono::steady_clock;
+using time_point = clock::time_point;
+
+/// One unit of work inside the pool: a ledger entry. It is queued, or sent to one worker, or done
+/// and gone; guarded by the pool's lock.
+struct unit {
+  detail::function_ref stub;
+  detail::buffer body;
+  std::uint32_t callable_bytes = 0;
+  std::uint32_t items = 0;
+  std::uint64_t first_item = 0;
+  std::shared_ptr<detail::task_sink> sink;
+  std::shared_ptr<const task_options> options; ///< null: the pool's defaults
+
+  std::uint64_t id = 0;         ///< of the first item; items are numbered on
+  std::uint32_t attempt = 1;
+  std::uint32_t deaths = 0;     ///< workers that died running it
+  time_point deadline = time_point::max();
+  time_point not_before{};      ///< a retry waits for its back-off
+
+  worker_slot* worker = nullptr; ///< where it was sent; null while queued
+  std::uint64_t sequence = 0;    ///< of its frame there
+  bool cancel_wanted = false;    ///< ends as cancelled if it comes back
+  bool kill_wanted = false;      ///< stop requested; its worker dies after the grace
+  std::size_t pinned_worker = 0; ///< worker id, for broadcast and key_hash; 0: any
+
+  unit* previous = nullptr; ///< in the list that holds it
+  unit* following = nullptr;
+
+  std::size_t bytes() const noexcept { return body.size(); }
+};
+
+/// Where the arguments of each item begin in a body.
+std::size_t item_offset(const unit& u, std::uint32_t item) noexcept;
+
+/// Cuts the items from `first` on off into a unit of their own. Throws std::bad_alloc before
+/// anything has changed.
+std::unique_ptr<unit> split(unit& u, std::uint32_t first);
+
+/// A list of units through their own links; owns them.
+class unit_list {
+public:
+  unit_list() noexcept = default;
+  unit_list(const unit_list&) = delete;
+  unit_list& operator=(const unit_list&) = delete;
+  ~unit_list();
+
+  bool empty() const noexcept { return first_ == nullptr; }
+  unit* front() const noexcept { return first_; }
+  void push_back(std::unique_ptr<unit> u) noexcept;
+  void push_front(std::unique_ptr<unit> u) noexcept;
+  std::unique_ptr<unit> remove(unit& u) noexcept;
+  std::unique_ptr<unit> pop_front() noexcept { return remove(*first_); }
+
+private:
+  unit* first_ = nullptr;
+  unit* last_ = nullptr;
+};
+
+} // namespace bulkhead::runtime

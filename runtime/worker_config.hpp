@@ -1,0 +1,38 @@
+#pragma once
+
+#include <bulkhead/detail/buffer.hpp>
+#include <bulkhead/detail/codec.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace bulkhead::runtime {
+
+/// What a task worker is told at its start.
+struct worker_config {
+  std::uint64_t id = 0;
+  std::string pool_name;
+  std::uint64_t ring_capacity = 0;
+  std::uint64_t base = 0;             ///< sequence number of its first frame
+  std::uint64_t max_result_bytes = 0;
+  std::chrono::nanoseconds spin{};    ///< longest spin before it sleeps
+  std::chrono::nanoseconds beat{};    ///< interval of the heartbeat
+  std::vector<std::byte> initializer; ///< see encode_call; empty: none
+  std::vector<std::byte> finalizer;
+
+  template <class Inspector>
+  friend auto inspect(Inspector& f, worker_config& x) {
+    return f(x.id, x.pool_name, x.ring_capacity, x.base, x.max_result_bytes, x.spin, x.beat,
+             x.initializer, x.finalizer);
+  }
+};
+
+/// As the start bytes of a launch.
+std::vector<std::byte> encode_config(const worker_config& config);
+worker_config decode_config(std::span<const std::byte> bytes);
+
+} // namespace bulkhead::runtime
