@@ -21,6 +21,10 @@ namespace {
 
 constexpr std::size_t turn_bytes = 64 * 1024;
 constexpr std::size_t drain_bytes = 256 * 1024;
+/// One write of at most PIPE_BUF bytes is not torn apart by other writers to stderr; the note on
+/// dropped lines goes in front of the lines of the same write.
+constexpr std::size_t note_bytes = 192;
+constexpr std::size_t print_bytes = PIPE_BUF - note_bytes;
 
 [[noreturn]] void fail(std::string_view call) {
   const int error = errno;
@@ -98,10 +102,8 @@ bool worker_output::take_in(std::size_t most) {
 void worker_output::print(std::string_view text) {
   if (mode_ != output_mode::prefix)
     return;
-  // One write of at most PIPE_BUF bytes is not torn apart by other writers to stderr.
-  const auto room = PIPE_BUF - label_.size() - 1;
-  text = text.substr(0, room);
-  if (printing_.size() + label_.size() + text.size() + 1 > PIPE_BUF)
+  text = text.substr(0, print_bytes - label_.size() - 1);
+  if (printing_.size() + label_.size() + text.size() + 1 > print_bytes)
     flush_printing();
   printing_.append(label_).append(text).append(1, '\n');
 }
@@ -111,13 +113,15 @@ void worker_output::flush_printing() {
     return;
   if (!stderr_)
     stderr_.emplace();
+  const auto lines = std::count(printing_.begin(), printing_.end(), '\n');
   const auto untold = dropped_ - told_;
-  if (untold != 0
-      && stderr_->write(label_ + '(' + std::to_string(untold)
-                        + " lines dropped: stderr was full)\n"))
+  if (untold != 0)
+    printing_.insert(0,
+                     label_ + '(' + std::to_string(untold) + " lines dropped: stderr was full)\n");
+  if (stderr_->write(printing_))
     told_ = dropped_;
-  if (!stderr_->write(printing_))
-    dropped_ += static_cast<std::uint64_t>(std::count(printing_.begin(), printing_.end(), '\n'));
+  else
+    dropped_ += static_cast<std::uint64_t>(lines);
   printing_.clear();
 }
 
