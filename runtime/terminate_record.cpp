@@ -1,0 +1,59 @@
+#include "runtime/terminate_record.hpp"
+
+#include "runtime/failure_wire.hpp"
+#include "runtime/flight_log.hpp"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <exception>
+#include <new>
+#include <string>
+
+namespace bulkhead::runtime {
+
+namespace {
+
+constexpr std::size_t max_line_bytes = 1024;
+
+constinit flight_recorder* recorder = nullptr;
+constinit pid_t process = 0;
+constinit std::terminate_handler previous = nullptr;
+constinit std::atomic<bool> entered{false};
+
+void log_reason() noexcept {
+  if (!std::current_exception()) {
+    record_log_line(*recorder, "std::terminate without an exception");
+    return;
+  }
+  try {
+    const auto f = describe_current_exception();
+    const auto line = "std::terminate with " + f.type + ": " + f.message;
+    record_log_line(*recorder, std::string_view{line}.substr(0, max_line_bytes));
+  } catch (const std::bad_alloc&) {
+    record_log_line(*recorder, "std::terminate, and no memory left to say why");
+  }
+}
+
+// Runs in an ordinary context, so it may allocate; the text is the user's code and may fail again.
+void on_terminate() {
+  // Relaxed: nothing is passed on but the flag.
+  if (entered.exchange(true, std::memory_order_relaxed))
+    std::abort();
+  if (::getpid() == process)
+    log_reason();
+  previous();
+  std::abort();
+}
+
+} // namespace
+
+void record_terminate(flight_recorder& into) noexcept {
+  recorder = &into;
+  process = ::getpid();
+  if (const auto before = std::set_terminate(&on_terminate); before != &on_terminate)
+    previous = before;
+}
+
+} // namespace bulkhead::runtime
