@@ -11,6 +11,7 @@
 #include <caf/message_id.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -21,6 +22,9 @@ namespace bulkhead::actors {
 /// other actor.
 class proxy_base : public caf::actor_proxy {
 public:
+  /// Whether on_observed() is called on this CAF.
+  static constexpr bool tells_observers = BULKHEAD_CAF_0;
+
   explicit proxy_base(caf::actor_config& config);
 
   /// A message arrived; runs in the sender's thread, concurrently with itself.
@@ -29,6 +33,9 @@ public:
   /// A local actor linked to this one or gave the link up. Runs inside CAF's critical section of
   /// both actors: may write a frame, must not call CAF.
   virtual void on_link(caf::abstract_actor* local, bool on) = 0;
+
+  /// Somebody attached a monitor; outside CAF's critical sections.
+  virtual void on_observed() {}
 
   /// Fires all monitors and links, once; later ones fire at once.
   void kill(caf::error reason);
@@ -42,6 +49,7 @@ public:
   static bool terminated(const caf::abstract_actor* actor) noexcept;
 
 #if BULKHEAD_CAF_0
+  void attach(caf::attachable_ptr what) override;
   void enqueue(caf::mailbox_element_ptr what, caf::execution_unit* ctx) override;
   bool add_backlink(caf::abstract_actor* local) override;
   bool remove_backlink(caf::abstract_actor* local) override;

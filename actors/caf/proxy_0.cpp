@@ -35,6 +35,11 @@ private:
 
 proxy_base::proxy_base(caf::actor_config& config) : actor_proxy(config) {}
 
+void proxy_base::attach(caf::attachable_ptr what) {
+  monitorable_actor::attach(std::move(what));
+  on_observed();
+}
+
 void proxy_base::enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) {
   on_send(std::move(what->sender), what->mid, what->move_content_to_message());
 }

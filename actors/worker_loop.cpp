@@ -1,0 +1,97 @@
+#include "actors/worker_loop.hpp"
+
+#include "actors/caf/proxy.hpp"
+
+#include <caf/actor_cast.hpp>
+#include <caf/actor_registry.hpp>
+#include <caf/send.hpp>
+
+#include <algorithm>
+
+namespace bulkhead::actors {
+
+namespace {
+
+// One frame, then whatever it made ready; the bound keeps actors that never rest from starving
+// frames and timers.
+constexpr std::size_t turn = 64;
+
+} // namespace
+
+worker_loop::worker_loop(worker_system& system, std::shared_ptr<border> edge,
+                         std::shared_ptr<link> host)
+  : system_(system), border_(std::move(edge)), host_(std::move(host)) {}
+
+bool worker_loop::run() {
+  no_wait_scope never;
+  while (!stopping_) {
+    std::size_t did = 0;
+    if (!step(did))
+      return false;
+    if (did == 0 && !stopping_)
+      sleep();
+  }
+  return finish();
+}
+
+bool worker_loop::step(std::size_t& did) {
+  did = system_.fire_timers();
+  if (!host_->flush())
+    return true;
+  did += system_.run_ready(turn);
+  if (did == turn || host_->backlogged())
+    return true;
+  std::size_t popped = 0;
+  const bool good = border_->receive(*host_, 1, popped);
+  did += popped;
+  return good;
+}
+
+void worker_loop::sleep() {
+  auto deadline = border_->tidy(clock::now());
+  clock::time_point timer;
+  if (system_.next_deadline(timer))
+    deadline = std::min(deadline, timer);
+  const bool stuck = host_->backlogged();
+  if (!stuck && system_.ready())
+    return;
+  host_->io().wait(stuck ? transport::until::wake : transport::until::piece_or_wake, deadline);
+}
+
+void worker_loop::adopt(const caf::strong_actor_ptr& root) {
+  if (roots_.size() >= sweep_at_) {
+    std::erase_if(roots_, [](const caf::weak_actor_ptr& r) {
+      auto alive = r.lock();
+      return !alive || proxy_base::terminated(alive->get());
+    });
+    sweep_at_ = std::max<std::size_t>(64, 2 * roots_.size());
+  }
+  roots_.push_back(caf::actor_cast<caf::weak_actor_ptr>(root));
+}
+
+void worker_loop::stop(std::chrono::nanoseconds grace) {
+  stopping_ = true;
+  grace_ = grace;
+}
+
+bool worker_loop::finish() {
+  for (auto& root : roots_)
+    if (auto alive = root.lock())
+      caf::anon_send_exit(caf::actor_cast<caf::actor>(alive), caf::exit_reason::user_shutdown);
+  roots_.clear();
+  const auto deadline = clock::now() + grace_;
+  // Frames still go out and come in: an actor may end only after an answer from elsewhere.
+  while (system_.system().registry().running() != 0) {
+    if (clock::now() >= deadline)
+      return false;
+    std::size_t did = 0;
+    if (!step(did))
+      return false;
+    if (did == 0)
+      host_->io().wait(transport::until::piece_or_wake,
+                       std::min(deadline, clock::now() + std::chrono::milliseconds{1}));
+  }
+  return true;
+}
+
+} // namespace bulkhead::actors
