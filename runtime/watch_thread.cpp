@@ -67,7 +67,8 @@ timespec as_timespec(std::chrono::nanoseconds time) noexcept {
   const auto interval = as_timespec(self.interval);
   for (;;) {
     std::array looks{pollfd{self.control, POLLIN, 0}, pollfd{self.host, POLLIN, 0}};
-    const auto count = ::ppoll(looks.data(), looks.size(), &interval, nullptr);
+    const auto* patience = self.interval.count() > 0 ? &interval : nullptr;
+    const auto count = ::ppoll(looks.data(), looks.size(), patience, nullptr);
     beat_once(self);
     const auto lost = (looks[0].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
     // A task that closed or replaced our descriptors has cut the worker off.

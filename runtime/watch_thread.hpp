@@ -8,10 +8,11 @@
 namespace bulkhead::runtime {
 
 /// Starts the second thread of a worker: small, all signals blocked, no user code. Each `interval`
-/// it adds 1 to `*beat` (may be null), so that the host can tell a stopped process from a long
-/// task. It ends the process (exit_hung_up) when the control socket reaches its end, when the
-/// descriptor behind its number is no longer that socket, or when the host's pidfd says it ended;
-/// if the forkserver is gone too, it first kills what the worker's tasks left running.
+/// it adds 1 to `*beat`, so that the host can tell a stopped process from a long task; with an
+/// `interval` of 0 it sleeps until something happens. It ends the process (exit_hung_up) when the
+/// control socket reaches its end, when the descriptor behind its number is no longer that socket,
+/// or when the host's pidfd says it ended; if the forkserver is gone too, it first kills what the
+/// worker's tasks left running.
 ///
 /// `on_message` runs on it when a packet waits at the control socket, and must read it; empty:
 /// packets are read and dropped. The descriptors are borrowed for the life of the process.
