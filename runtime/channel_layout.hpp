@@ -97,7 +97,7 @@ struct frame_header {
   std::uint32_t attempt;
   std::uint32_t segment;
 };
-static_assert(sizeof(frame_header) == 88);
+static_assert(sizeof(frame_header) == 80);
 
 enum class answer_kind : std::uint16_t {
   result = 1,   ///< position; the result follows

@@ -23,12 +23,11 @@ public:
 
   template <class Ready>
   bool spin(Ready&& ready) {
-    using clock = std::chrono::steady_clock;
     if (ready())
       return true;
     if (longest_.count() == 0)
       return false;
-    const auto end = clock::now() + budget_;
+    const auto end = std::chrono::steady_clock::now() + budget_;
     do {
       for (int i = 0; i < 16; ++i) {
         if (ready()) {
@@ -37,7 +36,7 @@ public:
         }
         cpu_pause();
       }
-    } while (clock::now() < end);
+    } while (std::chrono::steady_clock::now() < end);
     budget_ = std::max(longest_ / 16, budget_ / 2);
     return false;
   }

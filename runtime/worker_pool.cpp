@@ -8,6 +8,7 @@
 
 #include <bulkhead/parallelism.hpp>
 
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
@@ -36,6 +37,12 @@ void add_to(int epoll, int fd) {
 /// A core must be left for the peer, or spinning only takes the time it needs.
 std::chrono::nanoseconds longest_spin(std::size_t parallelism) {
   return std::chrono::microseconds{parallelism > 1 ? 50 : 0};
+}
+
+child_exit ended_well() {
+  child_exit exit;
+  exit.known = exit.started = true;
+  return exit;
 }
 
 } // namespace
@@ -100,8 +107,10 @@ worker_config worker_pool::config_for(const worker_slot& slot) const {
   c.beat = std::clamp<std::chrono::nanoseconds>(options_.unresponsive_after / 5,
                                                 std::chrono::milliseconds{10},
                                                 std::chrono::seconds{1});
-  c.initializer = encode_call(options_.initializer);
-  c.finalizer = encode_call(options_.finalizer);
+  if (options_.initializer)
+    c.initializer = encode_call(options_.initializer);
+  if (options_.finalizer)
+    c.finalizer = encode_call(options_.finalizer);
   return c;
 }
 
@@ -143,7 +152,7 @@ void worker_pool::launch_process(const slot_ptr& slot) {
 void worker_pool::launch_thread(const slot_ptr& slot) {
   slot->thread = start_worker_thread(config_for(*slot), slot, [weak = weak_from_this(), slot] {
     if (auto self = std::static_pointer_cast<worker_pool>(weak.lock()))
-      self->reactor_->post([self, slot] { self->on_exit(slot, child_exit{.known = true, .started = true}); });
+      self->reactor_->post([self, slot] { self->on_exit(slot, ended_well()); });
   });
 }
 
