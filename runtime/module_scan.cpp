@@ -38,7 +38,7 @@ private:
   std::uint64_t state_ = 0x2545f4914f6cdd1dULL;
 };
 
-std::span<const std::byte> segment(const dl_phdr_info& info, const ElfW(Phdr)& header) {
+std::span<const std::byte> segment(const dl_phdr_info& info, const ElfW(Phdr) & header) {
   return {reinterpret_cast<const std::byte*>(info.dlpi_addr + header.p_vaddr), header.p_memsz};
 }
 
@@ -67,7 +67,7 @@ std::span<const std::byte> find_build_id(std::span<const std::byte> notes, std::
   return {};
 }
 
-bool is_code(const ElfW(Phdr)& header) {
+bool is_code(const ElfW(Phdr) & header) {
   return header.p_type == PT_LOAD && (header.p_flags & PF_X) != 0;
 }
 
@@ -77,10 +77,8 @@ std::uint64_t identity(const dl_phdr_info& info, std::span<const ElfW(Phdr)> hea
     if (header.p_type != PT_NOTE)
       continue;
     const auto id = find_build_id(segment(info, header), header.p_align == 8 ? 8 : 4);
-    if (id.empty())
-      continue;
-    hash.add(id);
-    return hash.value();
+    if (!id.empty())
+      return id_of_build(id);
   }
   for (const auto& header : headers)
     if (is_code(header) && (header.p_flags & PF_R) != 0)
@@ -94,13 +92,19 @@ int add_module(dl_phdr_info* info, std::size_t, void* to) {
   loaded_module found{identity(*info, headers), info->dlpi_addr, info->dlpi_name, {}};
   for (const auto& header : headers)
     if (is_code(header))
-      found.code.push_back({info->dlpi_addr + header.p_vaddr,
-                            info->dlpi_addr + header.p_vaddr + header.p_memsz});
+      found.code.push_back(
+        {info->dlpi_addr + header.p_vaddr, info->dlpi_addr + header.p_vaddr + header.p_memsz});
   modules.push_back(std::move(found));
   return 0;
 }
 
 } // namespace
+
+std::uint64_t id_of_build(std::span<const std::byte> build_id) noexcept {
+  hasher hash;
+  hash.add(build_id);
+  return hash.value();
+}
 
 std::vector<loaded_module> scan_modules() {
   std::vector<loaded_module> modules;

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,9 +16,9 @@ struct code_range {
 
 /// A program or shared library in this process.
 struct loaded_module {
-  std::uint64_t id;      ///< hash of the build id, or of the code where there is none
-  std::uintptr_t base;   ///< what is added to the addresses in its file
-  std::string path;      ///< as the dynamic linker knows it; the program's own is absolute
+  std::uint64_t id;    ///< hash of the build id, or of the code where there is none
+  std::uintptr_t base; ///< what is added to the addresses in its file
+  std::string path;    ///< as the dynamic linker knows it; the program's own is absolute
   std::vector<code_range> code;
 
   bool has_code_at(std::uintptr_t address) const noexcept {
@@ -29,5 +31,8 @@ struct loaded_module {
 
 /// All of them, the program first. Takes the dynamic linker's lock.
 std::vector<loaded_module> scan_modules();
+
+/// The id of a module with this build id.
+std::uint64_t id_of_build(std::span<const std::byte> build_id) noexcept;
 
 } // namespace bulkhead::runtime
