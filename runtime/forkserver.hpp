@@ -65,6 +65,7 @@ private:
   void expect_news();
   void launch_ended();
   void read_notices();
+  bool watching_here();
   void deliver(const notice& news);
   void notices_ended();
   void forget(pid_t pid);

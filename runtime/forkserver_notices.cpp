@@ -40,8 +40,10 @@ void forkserver::launch_ended() {
     reactor_->post([self = shared_from_this()] { self->rest_if_idle(); });
 }
 
+// Ends when the last child's exit has ended the watch: by then the notices may be another runtime
+// thread's to read.
 void forkserver::read_notices() {
-  for (;;) {
+  while (watching_here()) {
     notice news;
     const auto into = std::as_writable_bytes(std::span{&news, 1});
     const auto got = packet_socket::receive(link_.notices.get(), into, time_point::min());
@@ -54,6 +56,11 @@ void forkserver::read_notices() {
     if (got.bytes == sizeof news && news.magic == message_magic)
       deliver(news);
   }
+}
+
+bool forkserver::watching_here() {
+  const std::lock_guard lock{mutex_};
+  return notices_watch_ != 0 && reactor_->on_thread();
 }
 
 void forkserver::deliver(const notice& news) {
