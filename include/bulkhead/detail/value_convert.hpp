@@ -1,6 +1,7 @@
 #pragma once
 
 #include <bulkhead/detail/codec.hpp>
+#include <bulkhead/detail/shipped.hpp>
 #include <bulkhead/detail/type_name.hpp>
 #include <bulkhead/detail/value_place.hpp>
 
