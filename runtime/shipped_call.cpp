@@ -14,10 +14,6 @@ struct call_head {
   std::uint64_t function_bytes;
 };
 
-void append(std::vector<std::byte>& to, std::span<const std::byte> bytes) {
-  to.insert(to.end(), bytes.begin(), bytes.end());
-}
-
 } // namespace
 
 std::vector<std::byte> encode_call(const callable& call) {
@@ -25,11 +21,11 @@ std::vector<std::byte> encode_call(const callable& call) {
     throw codec_error("an empty callable cannot be called");
   const auto& content = *call.content();
   const call_head head{content.stub, content.function.size()};
-  std::vector<std::byte> bytes;
-  append(bytes, std::as_bytes(std::span{&head, 1}));
-  append(bytes, content.function.bytes());
-  append(bytes, content.args.bytes());
-  return bytes;
+  detail::buffer out;
+  out.append(&head, sizeof head);
+  out.append(content.function.data(), content.function.size());
+  out.append(content.args.data(), content.args.size());
+  return {out.data(), out.data() + out.size()};
 }
 
 void run_call(std::span<const std::byte> bytes) {
