@@ -1,0 +1,25 @@
+# bulkhead_example(NAME [FILES FILE...] [LIBRARIES LIBRARY...] [TIMEOUT SECONDS])
+# One example: the program bin/examples/NAME of main.cpp and FILES in the
+# calling folder, and the test example_NAME, which compares what the program
+# prints with the block ```text in the folder's README.md.
+function(bulkhead_example name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "FILES;LIBRARIES")
+  set(target example_${name})
+  add_executable(${target} main.cpp ${arg_FILES})
+  set_target_properties(${target} PROPERTIES
+    OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin/examples)
+  target_link_libraries(${target} PRIVATE
+    bulkhead::bulkhead bulkhead_warnings ${arg_LIBRARIES})
+  if(NOT BULKHEAD_BUILD_TESTS)
+    return()
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  math(EXPR hard_timeout "${arg_TIMEOUT} + 60")
+  add_test(NAME ${target}
+    COMMAND bulkhead_watchdog ${arg_TIMEOUT} $<TARGET_FILE:program_compare_output>
+      ${CMAKE_CURRENT_SOURCE_DIR}/README.md $<TARGET_FILE:${target}>
+    WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+  set_tests_properties(${target} PROPERTIES TIMEOUT ${hard_timeout} LABELS example)
+endfunction()
