@@ -1,0 +1,123 @@
+#include "tools/command/feeder.hpp"
+
+#include "tools/command/named_work.hpp"
+#include "tools/config/task_call.hpp"
+
+#include <bulkhead/error.hpp>
+
+#include <algorithm>
+
+namespace bulkhead::command {
+
+namespace {
+
+constexpr std::size_t most_unit_bytes = std::size_t{1} << 20;
+
+std::size_t window_of(const config::job& job, const pool_options& pool) {
+  if (job.buffersize != 0)
+    return job.buffersize;
+  return std::min(pool.queue_capacity, 1024 * std::max<std::size_t>(1, pool.workers));
+}
+
+failure failure_of(failure_kind kind, const char* message) {
+  failure f;
+  f.kind = kind;
+  f.message = message;
+  return f;
+}
+
+} // namespace
+
+feeder::feeder(const config::job& job, const detail::task_entry& task,
+               std::shared_ptr<detail::pool_core> core, std::shared_ptr<completions> outcomes)
+  : job_(job), task_(task), core_(std::move(core)), outcomes_(std::move(outcomes)),
+    sink_(std::make_shared<stage_sink>(stage::map, outcomes_)),
+    options_(std::make_shared<task_options>(job.task_options)),
+    key_per_input_(job.task_options.key.find("{}") != std::string::npos),
+    window_(window_of(job, core_->options())), source_(job) {}
+
+void feeder::feed(std::size_t held) {
+  while (!exhausted_) {
+    const auto used = unfinished_.size() + held;
+    if (used >= window_ || !feed_unit(window_ - used))
+      return;
+  }
+}
+
+bool feeder::feed_unit(std::size_t room) {
+  const auto left = source_.total() - fed_;
+  auto count = job_.chunk != 0 ? job_.chunk : core_->chunk_hint(*sink_, left);
+  count = key_per_input_ ? 1 : std::min(count, room);
+  // A unit that is only cut short by the window waits until half of it is free.
+  if (job_.chunk > room && !unfinished_.empty())
+    return false;
+  auto w = named_work(task_, sink_, options_);
+  w.first_item = fed_;
+  const auto most = std::min(most_unit_bytes, core_->options().queue_bytes / 4);
+  while (w.items < count && w.body.size() < most) {
+    auto input = source_.next();
+    if (!input) {
+      exhausted_ = true;
+      break;
+    }
+    if (key_per_input_)
+      w.options = options_for(*input);
+    if (!add_input(w, std::move(*input)))
+      break; // items of a unit are numbered without gaps
+  }
+  if (w.items > 0)
+    submit(std::move(w));
+  exhausted_ = exhausted_ || fed_ == source_.total();
+  return true;
+}
+
+bool feeder::add_input(detail::work& to, json input) {
+  const bool any = !std::holds_alternative<config::no_input>(job_.input);
+  const auto values = config::call_arguments(any ? &input : nullptr, job_.spread, job_.args);
+  const auto item = fed_++;
+  unfinished_.emplace(item, std::move(input));
+  try {
+    add_call(to, task_, values);
+    return true;
+  } catch (const error& e) {
+    outcomes_->put(completion{stage::map, item, failure_of(failure_kind::codec, e.what()), {}});
+    return false;
+  }
+}
+
+void feeder::submit(detail::work&& w) {
+  const auto first = w.first_item;
+  const auto items = w.items;
+  const auto refuse = [&](const failure& f) {
+    for (std::uint64_t i = 0; i < items; ++i)
+      outcomes_->put(completion{stage::map, first + i, f, {}});
+  };
+  try {
+    core_->submit(std::move(w), detail::admission::policy);
+  } catch (const queue_full& e) {
+    refuse(e.info());
+  } catch (const too_large& e) {
+    refuse(e.info());
+  } catch (const error& e) { // closed or broken: it takes nothing more
+    refuse(e.info());
+    exhausted_ = true;
+  }
+}
+
+std::shared_ptr<const task_options> feeder::options_for(const json& input) const {
+  auto own = std::make_shared<task_options>(job_.task_options);
+  own->key = config::key_for(own->key, input);
+  return own;
+}
+
+void feeder::stop() {
+  exhausted_ = true;
+  core_->cancel_all(*sink_);
+}
+
+json feeder::take_input(std::uint64_t item) {
+  auto node = unfinished_.extract(item);
+  return node ? std::move(node.mapped()) : json{};
+}
+
+} // namespace bulkhead::command

@@ -1,0 +1,58 @@
+#pragma once
+
+#include "tools/command/completions.hpp"
+#include "tools/command/inputs.hpp"
+
+#include <bulkhead/detail/pool_core.hpp>
+#include <bulkhead/detail/task_entry.hpp>
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+namespace bulkhead::command {
+
+/// Hands the inputs of a job to a pool, never more than fit into its window, and remembers those
+/// whose outcome is still to come.
+class feeder {
+public:
+  feeder(const config::job& job, const detail::task_entry& task,
+         std::shared_ptr<detail::pool_core> core, std::shared_ptr<completions> outcomes);
+
+  /// Submits units while there are inputs and fewer than `window` are unfinished, `held` of them
+  /// because their lines wait to be written.
+  void feed(std::size_t held);
+
+  /// No more inputs, and what waits in the pool is withdrawn.
+  void stop();
+
+  /// All inputs are fed, or will never be.
+  bool exhausted() const noexcept { return exhausted_; }
+  std::size_t in_flight() const noexcept { return unfinished_.size(); }
+  std::uint64_t fed() const noexcept { return fed_; }
+  std::uint64_t total() const noexcept { return source_.total(); }
+
+  /// The input of an outcome that came.
+  json take_input(std::uint64_t item);
+
+private:
+  bool feed_unit(std::size_t room);
+  bool add_input(detail::work& to, json input);
+  void submit(detail::work&& w);
+  std::shared_ptr<const task_options> options_for(const json& input) const;
+
+  const config::job& job_;
+  const detail::task_entry& task_;
+  std::shared_ptr<detail::pool_core> core_;
+  std::shared_ptr<completions> outcomes_;
+  std::shared_ptr<stage_sink> sink_;
+  std::shared_ptr<const task_options> options_;
+  bool key_per_input_;
+  std::size_t window_;
+  inputs source_;
+  std::unordered_map<std::uint64_t, json> unfinished_;
+  std::uint64_t fed_ = 0;
+  bool exhausted_ = false;
+};
+
+} // namespace bulkhead::command

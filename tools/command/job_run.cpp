@@ -1,0 +1,202 @@
+#include "tools/command/job_run.hpp"
+
+#include "tools/config/shown.hpp"
+#include "tools/config/task_call.hpp"
+
+#include <algorithm>
+#include <csignal>
+
+#include <poll.h>
+
+#include <spdlog/spdlog.h>
+
+namespace bulkhead::command {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto between_snapshots = 100ms;
+constexpr std::size_t most_deaths_told = 10;
+
+pool_options options_of(const config::job& job, std::shared_ptr<completions> arrivals) {
+  auto options = job.pool;
+  if (options.name.empty())
+    options.name = job.name;
+  options.on_event = [to = std::move(arrivals)](const pool_event& event) { to->put(event); };
+  return options;
+}
+
+} // namespace
+
+job_run::job_run(const config::job& job, signals& interrupts, progress& shown)
+  : job_(job), interrupts_(interrupts), shown_(shown), task_(detail::expect_task(job.task)),
+    arrivals_(std::make_shared<completions>()), results_(job.output, job.ordered),
+    pool_(options_of(job, arrivals_)), feeder_(job, task_, pool_.core(), arrivals_) {
+  if (job.reduce)
+    reducer_.emplace(job, pool_.core(), arrivals_);
+  report_.name = job.name;
+  report_.task = job.task;
+  report_.inputs = feeder_.total();
+}
+
+report job_run::run() {
+  while (!finished()) {
+    feeder_.feed(results_.waiting());
+    if (reducer_)
+      reducer_->advance(!feeder_.exhausted() || feeder_.in_flight() != 0);
+    if (!finished())
+      wait();
+  }
+  report_.elapsed = clock::now() - started_;
+  results_.finish();
+  report_.output_error = results_.error();
+  shown_.finish(now());
+  end_pool();
+  if (reducer_) {
+    report_.merges = reducer_->merges();
+    report_.result = reducer_->value();
+    report_.reduce_failed = reducer_->failed().has_value();
+    if (reducer_->failed() && report_.signal == 0)
+      note_failure({0, "reduce", nullptr, *reducer_->failed()});
+  }
+  return std::move(report_);
+}
+
+bool job_run::finished() const {
+  const auto running = feeder_.in_flight() + (reducer_ ? reducer_->in_flight() : 0);
+  if (!feeder_.exhausted() || running != 0)
+    return false;
+  return !reducer_ || reducer_->done();
+}
+
+void job_run::wait() {
+  const auto next = std::min(cut_off_at_, clock::now() + between_snapshots);
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - clock::now());
+  pollfd watched[] = {{interrupts_.fd(), POLLIN, 0}, {arrivals_->fd(), POLLIN, 0}};
+  ::poll(watched, 2, static_cast<int>(std::max<std::int64_t>(0, left.count())));
+  handle_signal();
+  if (clock::now() >= cut_off_at_)
+    cut_off();
+  take_outcomes();
+  take_snapshot();
+  shown_.show(now());
+}
+
+void job_run::handle_signal() {
+  while (const auto signal = interrupts_.take()) {
+    if (report_.signal == 0)
+      interrupt(signal);
+    else
+      cut_off();
+  }
+}
+
+void job_run::interrupt(int signal) {
+  report_.signal = signal;
+  cut_off_at_ = clock::now() + job_.pool.grace;
+  shown_.clear();
+  spdlog::warn("{}: no more inputs; running tasks have {:.1f} s to finish, again to kill them",
+               signal == SIGINT ? "Ctrl-C" : "SIGTERM",
+               std::chrono::duration<double>(job_.pool.grace).count());
+  feeder_.stop();
+  if (reducer_)
+    reducer_->stop();
+}
+
+void job_run::cut_off() {
+  cut_off_at_ = clock::time_point::max();
+  take_snapshot();
+  pool_.terminate(); // every task has an outcome after it
+}
+
+void job_run::take_outcomes() {
+  auto arrived = arrivals_->take();
+  for (const auto& event : arrived.events)
+    on_event(event);
+  for (auto& c : arrived.outcomes)
+    on_outcome(std::move(c));
+}
+
+void job_run::on_outcome(completion c) {
+  if (c.from == stage::map)
+    on_map_outcome(std::move(c));
+  else
+    reducer_->on_completion(std::move(c));
+}
+
+void job_run::on_map_outcome(completion c) {
+  auto input = feeder_.take_input(c.item);
+  config::json line{{"input", input}};
+  if (!c.failed && results_.wanted()) {
+    try {
+      line["result"] = config::to_json(task_.result_to_value(c.result.bytes()));
+    } catch (const error& e) {
+      c.failed = e.info();
+    }
+  }
+  if (c.failed) {
+    line["failure"] = {{"kind", to_string(c.failed->kind)}, {"message", c.failed->message}};
+    const bool cancelled = c.failed->kind == failure_kind::cancelled;
+    ++(cancelled ? report_.cancelled : report_.failed);
+    if (!cancelled)
+      note_failure({c.item, "map", std::move(input), std::move(*c.failed)});
+  } else {
+    ++report_.succeeded;
+    if (reducer_)
+      reducer_->add(std::move(c.result));
+  }
+  if (!results_.wanted())
+    return;
+  results_.put(c.item, line);
+  if (!results_.error().empty() && !feeder_.exhausted())
+    feeder_.stop(); // nobody reads what further tasks would bring
+}
+
+void job_run::note_failure(failed_task task) {
+  ++report_.kinds[std::string(to_string(task.what.kind))];
+  if (report_.failures.size() < listed_failures)
+    report_.failures.push_back(std::move(task));
+}
+
+void job_run::on_event(const pool_event& event) {
+  workers_.on_event(event);
+  const bool told = event.kind == event_kind::died ? deaths_told_++ < most_deaths_told
+                                                   : event.kind == event_kind::broken;
+  if (!told)
+    return;
+  shown_.clear();
+  if (event.kind == event_kind::broken)
+    spdlog::error("{}", config::printable(event.text));
+  else
+    spdlog::warn("worker {} (pid {}) ended: {}{}", event.worker, event.pid,
+                 config::printable(to_string(event.exit)),
+                 deaths_told_ == most_deaths_told ? "; further deaths only in the table" : "");
+}
+
+void job_run::take_snapshot() {
+  if (clock::now() < snapshot_at_)
+    return;
+  snapshot_at_ = clock::now() + between_snapshots;
+  workers_.on_snapshot(pool_.workers());
+}
+
+void job_run::end_pool() {
+  for (const auto& event : arrivals_->take().events)
+    on_event(event);
+  snapshot_at_ = {};
+  take_snapshot();
+  report_.pool = pool_.stats();
+  report_.workers = workers_.rows();
+  // Workers have nothing to do any more: they end in order, and are killed if they do not.
+  pool_.close();
+  pool_.join(job_.pool.grace);
+  pool_.terminate();
+}
+
+advance job_run::now() const {
+  return {report_.succeeded + report_.failed + report_.cancelled, report_.inputs, report_.failed,
+          clock::now() - started_};
+}
+
+} // namespace bulkhead::command

@@ -1,0 +1,64 @@
+#pragma once
+
+#include "tools/command/completions.hpp"
+#include "tools/command/feeder.hpp"
+#include "tools/command/progress.hpp"
+#include "tools/command/reducer.hpp"
+#include "tools/command/report.hpp"
+#include "tools/command/result_file.hpp"
+#include "tools/command/signals.hpp"
+
+#include <bulkhead/pool.hpp>
+
+#include <optional>
+
+namespace bulkhead::command {
+
+/// Runs one job in a pool of its own. The calling thread feeds inputs, takes outcomes and events,
+/// shows progress and watches for signals; it waits only in poll.
+///
+/// The first Ctrl-C or SIGTERM ends the feeding and withdraws what has not started; what runs may
+/// finish within pool.grace. The second one kills the workers at once.
+class job_run {
+public:
+  /// Makes the pool. Throws config_error and std::system_error; nothing is left behind then.
+  job_run(const config::job& job, signals& interrupts, progress& shown);
+
+  /// Returns when all tasks have their outcome and the pool has ended.
+  report run();
+
+private:
+  using clock = std::chrono::steady_clock;
+
+  bool finished() const;
+  void wait();
+  void handle_signal();
+  void interrupt(int signal);
+  void cut_off();
+  void take_outcomes();
+  void on_outcome(completion c);
+  void on_map_outcome(completion c);
+  void on_event(const pool_event& event);
+  void note_failure(failed_task task);
+  void take_snapshot();
+  void end_pool();
+  advance now() const;
+
+  const config::job& job_;
+  signals& interrupts_;
+  progress& shown_;
+  report report_;
+  const detail::task_entry& task_;
+  std::shared_ptr<completions> arrivals_;
+  result_file results_;
+  pool pool_;
+  feeder feeder_;
+  std::optional<reducer> reducer_;
+  worker_totals workers_;
+  clock::time_point started_ = clock::now();
+  clock::time_point cut_off_at_ = clock::time_point::max();
+  clock::time_point snapshot_at_{};
+  std::size_t deaths_told_ = 0;
+};
+
+} // namespace bulkhead::command

@@ -1,0 +1,47 @@
+#include "tools/command/commands.hpp"
+
+#include <bulkhead/init.hpp>
+
+#include <cstdio>
+#include <exception>
+#include <string_view>
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+namespace {
+
+void log_to_stderr() {
+  auto logger = spdlog::stderr_color_st("bulkhead");
+  logger->set_pattern("%^%l:%$ %v");
+  spdlog::set_default_logger(std::move(logger));
+}
+
+int execute(const bulkhead::command::call& wanted, int argc, char** argv) {
+  using kind = bulkhead::command::call::kind;
+  switch (wanted.what) {
+  case kind::validate:
+    return bulkhead::command::validate_job(wanted);
+  case kind::list:
+    return bulkhead::command::list_tasks(wanted);
+  default:
+    return bulkhead::command::run_job(wanted, argc, argv);
+  }
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  // A process that the library made by exec becomes what it is meant to be, and does not return.
+  // Everybody else calls init later, when the configuration is known to be good.
+  if (argc > 1 && std::string_view(argv[1]).starts_with("--bulkhead-"))
+    bulkhead::init(argc, argv);
+  try {
+    log_to_stderr();
+    const auto parsed = bulkhead::command::parse_call(argc, argv);
+    return parsed.wanted ? execute(*parsed.wanted, argc, argv) : parsed.exit_status;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "bulkhead: %s\n", e.what());
+    return 1;
+  }
+}

@@ -1,0 +1,71 @@
+#include "tools/command/worker_totals.hpp"
+
+#include <algorithm>
+
+namespace bulkhead::command {
+
+worker_totals::seat& worker_totals::seat_of(std::size_t worker, pid_t pid) {
+  const auto known = seats_.find(worker);
+  if (known != seats_.end())
+    return known->second;
+  auto row = rows_.size();
+  if (!vacant_.empty()) {
+    row = vacant_.front(); // whoever ended first is replaced first
+    vacant_.erase(vacant_.begin());
+  } else
+    rows_.emplace_back();
+  rows_[row].worker = worker;
+  rows_[row].pid = pid;
+  rows_[row].state = to_string(worker_state::starting);
+  return seats_[worker] = seat{row, 0, {}};
+}
+
+void worker_totals::count(seat& s, std::uint64_t tasks, std::chrono::nanoseconds busy) {
+  auto& row = rows_[s.row];
+  row.tasks += tasks - std::min(tasks, s.tasks);
+  row.busy += std::max(busy - s.busy, std::chrono::nanoseconds{});
+  s.tasks = std::max(tasks, s.tasks);
+  s.busy = std::max(busy, s.busy);
+}
+
+void worker_totals::leave(const pool_event& event) {
+  auto& s = seat_of(event.worker, event.pid);
+  count(s, event.tasks_done, event.busy);
+  auto& row = rows_[s.row];
+  const bool died = event.kind == event_kind::died;
+  row.restarts += died ? 1 : 0;
+  row.recycled += !died && event.exit.cause == exit_cause::recycled ? 1 : 0;
+  row.state = died ? to_string(event.exit) : std::string(to_string(event.exit.cause));
+  vacant_.push_back(s.row);
+  seats_.erase(event.worker);
+}
+
+void worker_totals::on_event(const pool_event& event) {
+  switch (event.kind) {
+  case event_kind::started:
+    seat_of(event.worker, event.pid);
+    break;
+  case event_kind::ready:
+    rows_[seat_of(event.worker, event.pid).row].state = to_string(worker_state::idle);
+    break;
+  case event_kind::died:
+  case event_kind::recycled:
+    leave(event);
+    break;
+  default:
+    break;
+  }
+}
+
+void worker_totals::on_snapshot(const std::vector<worker_info>& workers) {
+  for (const auto& info : workers) {
+    // One without a seat has not been announced yet, or is gone already: its event tells.
+    const auto known = seats_.find(info.id);
+    if (known == seats_.end())
+      continue;
+    count(known->second, info.tasks_done, info.busy);
+    rows_[known->second.row].state = to_string(info.state);
+  }
+}
+
+} // namespace bulkhead::command

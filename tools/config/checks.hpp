@@ -1,0 +1,26 @@
+#pragma once
+
+#include "tools/config/job.hpp"
+
+#include <bulkhead/options.hpp>
+
+namespace bulkhead::config {
+
+/// Options that contradict each other. Pure.
+void check_contradictions(const document& from, const job& wanted, problems& found);
+
+/// What this machine and this user allow, compared with what the pool needs: descriptors,
+/// processes, memory, CPUs, hard limits.
+void check_capacity(const document& from, const pool_options& wanted, problems& found);
+
+/// Looks at the disk: expands globs and checks input and output files.
+void check_files(const document& from, job& wanted, problems& found);
+
+/// Loads the task libraries into this process and looks the tasks up: they exist, and take what
+/// the inputs are.
+void check_tasks(const document& from, const job& wanted, problems& found);
+
+/// Loads the libraries of a command line without a job.
+void load_libraries(const std::vector<std::filesystem::path>& libraries, problems& found);
+
+} // namespace bulkhead::config

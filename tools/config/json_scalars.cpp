@@ -1,0 +1,184 @@
+#include "tools/config/json_scalars.hpp"
+
+#include "tools/config/nearest.hpp"
+#include "tools/config/shown.hpp"
+#include "tools/config/utf8.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include <fmt/format.h>
+
+namespace bulkhead::config {
+
+namespace {
+
+[[noreturn]] void fail(place where, std::string what, std::string expected, std::string remedy) {
+  throw syntax_error{{std::move(where), std::move(what), std::move(expected), std::move(remedy)}};
+}
+
+std::uint32_t read_hex(json_scanner& scan, const place& where) {
+  const auto digits = scan.rest().substr(0, 4);
+  std::uint32_t unit = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), unit, 16);
+  if (error != std::errc{} || end != digits.data() + 4)
+    fail(where, "\\u is not followed by four hexadecimal digits", "\\u0041 for the letter A",
+         "write four digits, or the character itself");
+  scan.take_if(digits);
+  return unit;
+}
+
+std::uint32_t read_code_point(json_scanner& scan, const place& where) {
+  const auto first = read_hex(scan, where);
+  if (first == 0)
+    fail(where, "\\u0000 is a NUL character", "a text without NUL characters", "remove it");
+  if (first < 0xD800 || first > 0xDFFF)
+    return first;
+  const bool pair = first < 0xDC00 && scan.take_if("\\u");
+  const auto second = pair ? read_hex(scan, where) : 0;
+  if (second < 0xDC00 || second > 0xDFFF)
+    fail(where, "half of a surrogate pair stands alone", "two \\u escapes, or one of another range",
+         "write the character itself");
+  return 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00);
+}
+
+void read_escape(json_scanner& scan, std::string& to) {
+  constexpr std::string_view names = "\"\\/bfnrt";
+  constexpr std::string_view meanings = "\"\\/\b\f\n\r\t";
+  const auto where = scan.here();
+  scan.take();
+  if (scan.take_if("u"))
+    return append_utf8(to, read_code_point(scan, where));
+  const auto which = scan.at_end() ? std::string_view::npos : names.find(scan.peek());
+  if (which == std::string_view::npos)
+    fail(where, fmt::format("\\{} is no escape", printable(scan.rest().substr(0, 1))),
+         "\\\" \\\\ \\/ \\b \\f \\n \\r \\t or \\u and four digits",
+         "write \\\\ for a backslash");
+  to += meanings[which];
+  scan.take();
+}
+
+/// What is wrong with a word that is no number, true, false or null.
+[[noreturn]] void refuse_word(const place& where, std::string_view word) {
+  const auto shown_word = printable(word);
+  const std::string expected = "a value: text in double quotes, number, true, false, null, list, object";
+  const bool numeric = word.find_first_of("0123456789") == 0 || word.starts_with('-')
+                       || word.starts_with('+') || word.starts_with('.');
+  const std::vector<std::string> constants{"true", "false", "null"};
+  if (word == "NaN" || word == "nan" || word.ends_with("Infinity") || word.ends_with("inf"))
+    fail(where, fmt::format("{} is no number that JSON knows", shown_word), "a finite number",
+         "leave the option out where there should be no limit");
+  if (numeric && word.find_first_of("xX") == 1)
+    fail(where, fmt::format("{} is a hexadecimal number", shown_word), "a decimal number",
+         "write it in decimal");
+  if (numeric && word.find('_') != std::string_view::npos)
+    fail(where, fmt::format("{} has underscores", shown_word), "digits only",
+         "remove the underscores");
+  if (numeric && std::isdigit(static_cast<unsigned char>(word[0])) != 0 && std::isalpha(static_cast<unsigned char>(word.back())) != 0)
+    fail(where, fmt::format("{} has a unit but no quotes", shown_word),
+         "a number, or a number with its unit in double quotes",
+         fmt::format("write \"{}\"", shown_word));
+  if (numeric)
+    fail(where, fmt::format("{} is not written as JSON writes numbers", shown_word),
+         "a number such as 7, -7, 0.5 or 1e6",
+         "no leading zeros, no leading +, a digit on both sides of the point");
+  const auto meant = nearest(word, constants);
+  fail(where, fmt::format("{} is not a value", shown_word), expected,
+       meant ? fmt::format("did you mean {}? A text needs double quotes", *meant)
+             : fmt::format("write \"{}\" for a text", shown_word));
+}
+
+/// True where the word is a number by JSON's grammar.
+bool is_number(std::string_view word) {
+  const auto digits = [&word] {
+    const auto count = std::min(word.find_first_not_of("0123456789"), word.size());
+    word.remove_prefix(count);
+    return count;
+  };
+  if (word.starts_with('-'))
+    word.remove_prefix(1);
+  const bool zero = word.starts_with('0');
+  const auto whole = digits();
+  if (whole == 0 || (zero && whole > 1))
+    return false;
+  if (word.starts_with('.')) {
+    word.remove_prefix(1);
+    if (digits() == 0)
+      return false;
+  }
+  if (word.starts_with('e') || word.starts_with('E')) {
+    word.remove_prefix(1);
+    if (word.starts_with('+') || word.starts_with('-'))
+      word.remove_prefix(1);
+    if (digits() == 0)
+      return false;
+  }
+  return word.empty();
+}
+
+json read_number(const place& where, const std::string& path, std::string_view word, problems& found) {
+  const auto refuse = [&](std::string_view why, std::string_view range) {
+    found.add(where, fmt::format("{} is {}, {}", path, shortened(word, 40), why),
+              std::string(range), "write a smaller number");
+    return json(nullptr);
+  };
+  const auto* end = word.data() + word.size();
+  if (word.find_first_of(".eE") == std::string_view::npos) {
+    std::int64_t whole = 0;
+    if (std::from_chars(word.data(), end, whole).ec != std::errc{})
+      return refuse("which does not fit in 64 bits",
+                    "a whole number from -9223372036854775808 to 9223372036854775807");
+    return whole;
+  }
+  double real = 0;
+  const bool too_large = std::from_chars(word.data(), end, real).ec != std::errc{} && word.find('-') == std::string_view::npos;
+  if (too_large || !std::isfinite(real))
+    return refuse("which is too large for a number", "a number up to 1.7e308");
+  // As JSON Schema sees it, 1e3 and 4.0 are whole numbers.
+  if (std::floor(real) == real && std::fabs(real) <= 9007199254740992.0)
+    return static_cast<std::int64_t>(real);
+  return real;
+}
+
+} // namespace
+
+json read_text(json_scanner& scan, problems&) {
+  const auto open = scan.here();
+  std::string text;
+  scan.take();
+  while (!scan.take_if("\"")) {
+    if (scan.at_end() || scan.peek() == '\n' || scan.peek() == '\r')
+      fail(open, "this text does not end on its line", "a closing double quote",
+           "write \" where it ends, and \\n for a new line");
+    if (static_cast<unsigned char>(scan.peek()) < 0x20)
+      fail(scan.here(), fmt::format("the control character {} stands in a text", printable(scan.rest().substr(0, 1))),
+           "printable characters", "write \\t for a tab, \\u and four digits for others");
+    if (scan.peek() == '\\')
+      read_escape(scan, text);
+    else
+      text += scan.take();
+  }
+  return text;
+}
+
+json read_word(json_scanner& scan, const std::string& path, problems& found) {
+  const auto where = scan.here();
+  if (scan.peek() == '\'')
+    fail(where, "this text has single quotes", "text in double quotes", "write \"...\"");
+  const auto word = scan.take_word();
+  if (word == "true" || word == "false")
+    return word == "true";
+  if (word == "null")
+    return nullptr;
+  if (is_number(word))
+    return read_number(where, path, word, found);
+  if (!word.empty())
+    refuse_word(where, word);
+  const auto next = scan.at_end() ? "the end of the file"
+                                  : fmt::format("'{}'", printable(scan.rest().substr(0, 1)));
+  fail(where, fmt::format("{} stands where a value should be", next),
+       "text in double quotes, number, true, false, null, list or object", "write the value");
+}
+
+} // namespace bulkhead::config

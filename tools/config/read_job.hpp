@@ -1,0 +1,14 @@
+#pragma once
+
+#include "tools/config/job.hpp"
+
+namespace bulkhead::config {
+
+/// Makes a job of a document that fits the schema. Relative paths are taken from `base`. Times
+/// and sizes that exceed what can be expressed are problems.
+job read_job(const document& from, const std::filesystem::path& base, problems& found);
+
+/// The pool options alone; what is missing has the default of pool_options.
+pool_options read_pool(const document& from, problems& found);
+
+} // namespace bulkhead::config

@@ -1,0 +1,151 @@
+#include "tools/config/schema.hpp"
+
+#include "tools/config/explain.hpp"
+#include "tools/config/schema_text.hpp"
+
+#include <algorithm>
+#include <set>
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wconversion"
+#include <valijson/adapters/nlohmann_json_adapter.hpp>
+#include <valijson/schema.hpp>
+#include <valijson/schema_parser.hpp>
+#include <valijson/validator.hpp>
+#pragma GCC diagnostic pop
+
+namespace bulkhead::config {
+
+namespace {
+
+using adapter = valijson::adapters::NlohmannJsonAdapter;
+
+/// The part itself where it refers to nothing; else what it refers to, and its own words on top.
+json resolved(const json& part) {
+  if (!part.is_object() || !part.contains("$ref"))
+    return part;
+  auto target = resolved(schema().at(pointer(part["$ref"].get<std::string>().substr(1))));
+  for (const auto& [key, value] : part.items())
+    if (key != "$ref")
+      target[key] = value;
+  return target;
+}
+
+json step(const json& part, const std::string& token) {
+  if (part.contains("properties") && part["properties"].contains(token))
+    return resolved(part["properties"][token]);
+  if (part.contains("items"))
+    return resolved(part["items"]);
+  for (const auto& choice : part.value("anyOf", json::array())) {
+    auto below = step(resolved(choice), token);
+    if (!below.is_null())
+      return below;
+  }
+  return nullptr;
+}
+
+/// Unknown and missing keys of an object and of what is in it.
+void check_keys(document& job, const pointer& at, problems& found) {
+  const auto part = schema_of(at);
+  const auto& value = job.root.at(at);
+  if (value.is_array())
+    return;
+  if (!value.is_object() || !part.contains("properties"))
+    return;
+  std::vector<std::string> unknown;
+  for (const auto& [key, content] : value.items()) {
+    if (part["properties"].contains(key))
+      check_keys(job, at / key, found);
+    else
+      unknown.push_back(key);
+  }
+  for (const auto& key : unknown)
+    found.add(explain_unknown(job, at / key, part));
+  for (const auto& key : part.value("required", json::array()))
+    if (!value.contains(key.get<std::string>()))
+      found.add(explain_missing(job, at, key.get<std::string>()));
+  for (const auto& key : unknown)
+    job.root.at(at).erase(key);
+}
+
+/// valijson's context: "<root>", "[pool]", "[workers]", "[3]".
+pointer pointer_of(const std::vector<std::string>& context) {
+  pointer at;
+  for (const auto& token : context)
+    if (token.starts_with('['))
+      at.push_back(token.substr(1, token.size() - 2));
+  return at;
+}
+
+/// The places that valijson complains about. A container is left out where its complaint only
+/// repeats that of a value in it, and so are complaints about keys, which check_keys explains.
+std::set<pointer> misfits(const document& job) {
+  valijson::Schema compiled;
+  valijson::SchemaParser{}.populateSchema(adapter{schema()}, compiled);
+  valijson::ValidationResults results;
+  valijson::Validator{}.validate(compiled, adapter{job.root}, &results);
+  std::set<pointer> places;
+  for (const auto& error : results)
+    if (!error.description.starts_with("Object contains a property")
+        && !error.description.starts_with("Missing required"))
+      places.insert(pointer_of(error.context));
+  std::set<pointer> innermost;
+  for (const auto& at : places) {
+    const auto prefix = at.to_string() + '/';
+    const bool repeats = std::any_of(places.begin(), places.end(), [&](const pointer& other) {
+      return other.to_string().starts_with(prefix);
+    });
+    if (!repeats)
+      innermost.insert(at);
+  }
+  return innermost;
+}
+
+void remove(document& job, pointer at) {
+  // What is left of a list with a wrong element would be another list.
+  while (!at.empty() && job.root.at(at.parent_pointer()).is_array())
+    at.pop_back();
+  if (at.empty())
+    job.root = json::object();
+  else
+    job.root.at(at.parent_pointer()).erase(at.back());
+}
+
+} // namespace
+
+const json& schema() {
+  static const json parsed = json::parse(schema_text);
+  return parsed;
+}
+
+json schema_of(const pointer& at) {
+  std::vector<std::string> tokens;
+  for (auto rest = at; !rest.empty(); rest.pop_back())
+    tokens.insert(tokens.begin(), rest.back());
+  auto part = schema();
+  for (const auto& token : tokens) {
+    part = step(part, token);
+    if (part.is_null())
+      break;
+  }
+  return part;
+}
+
+void check_schema(document& job, problems& found) {
+  if (!job.root.is_object()) {
+    found.add(explain_misfit(job, pointer{}));
+    job.root = json::object();
+    return;
+  }
+  check_keys(job, pointer{}, found);
+  // A removal can shift what is below, so each one is looked at again.
+  for (const auto& at : misfits(job)) {
+    if (!job.root.contains(at))
+      continue;
+    found.add(explain_misfit(job, at));
+    remove(job, at);
+  }
+}
+
+} // namespace bulkhead::config

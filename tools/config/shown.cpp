@@ -1,0 +1,52 @@
+#include "tools/config/shown.hpp"
+
+#include "tools/config/utf8.hpp"
+
+#include <fmt/format.h>
+
+namespace bulkhead::config {
+
+std::string printable(std::string_view text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto length = utf8_length(text.substr(at));
+    const auto byte = static_cast<unsigned char>(text[at]);
+    if (byte == '\t')
+      out += ' ';
+    else if (length == 0 || byte < 0x20 || byte == 0x7F)
+      out += fmt::format("\\x{:02x}", byte);
+    else
+      out += text.substr(at, length);
+    at += length == 0 ? 1 : length;
+  }
+  return out;
+}
+
+std::size_t columns_of(std::string_view text) {
+  std::size_t columns = 0;
+  for (const char c : text)
+    columns += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  return columns;
+}
+
+std::string shortened(std::string_view text, std::size_t columns) {
+  if (columns_of(text) <= columns)
+    return std::string(text);
+  std::string out;
+  for (std::size_t at = 0, seen = 3; at < text.size(); ++seen) {
+    const auto length = std::max<std::size_t>(1, utf8_length(text.substr(at)));
+    if (seen == columns)
+      break;
+    out += text.substr(at, length);
+    at += length;
+  }
+  return out + "...";
+}
+
+std::string shown(const nlohmann::json& value) {
+  constexpr std::size_t columns = 60;
+  return shortened(
+    printable(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)), columns);
+}
+
+} // namespace bulkhead::config

@@ -1,0 +1,40 @@
+#include "tools/config/utf8.hpp"
+
+namespace bulkhead::config {
+
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const auto lead = byte(0);
+  if (lead < 0x80)
+    return 1;
+  const std::size_t length = lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
+  if (length == 0 || text.size() < length)
+    return 0;
+  for (std::size_t i = 1; i < length; ++i)
+    if ((byte(i) & 0xC0) != 0x80)
+      return 0;
+  // The second byte decides overlong forms, surrogates and the upper end of Unicode.
+  const auto second = byte(1);
+  const bool ill_formed = (lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F)
+                          || (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F);
+  return ill_formed ? 0 : length;
+}
+
+void append_utf8(std::string& to, std::uint32_t c) {
+  const auto put = [&to](std::uint32_t byte) { to += static_cast<char>(byte); };
+  if (c < 0x80)
+    return put(c);
+  if (c < 0x800)
+    put(0xC0 | (c >> 6));
+  else if (c < 0x10000) {
+    put(0xE0 | (c >> 12));
+    put(0x80 | ((c >> 6) & 0x3F));
+  } else {
+    put(0xF0 | (c >> 18));
+    put(0x80 | ((c >> 12) & 0x3F));
+    put(0x80 | ((c >> 6) & 0x3F));
+  }
+  put(0x80 | (c & 0x3F));
+}
+
+} // namespace bulkhead::config
