@@ -25,8 +25,11 @@
 
 using namespace bulkhead::runtime;
 
-// Functions that the tests look for keep their names and frames.
-#define OWN_FRAME [[gnu::noinline, gnu::noclone, gnu::optimize("no-optimize-sibling-calls")]]
+// Functions that the tests look for keep their names and frames, and crash where a sanitizer would
+// report instead.
+#define UNCHECKED gnu::no_sanitize("undefined"), gnu::no_sanitize_address
+#define OWN_FRAME                                                                                  \
+  [[gnu::noinline, gnu::noclone, gnu::optimize("no-optimize-sibling-calls"), UNCHECKED]]
 
 namespace {
 
@@ -45,7 +48,7 @@ OWN_FRAME void call_from_static_function() {
   sink = 2;
 }
 
-inline __attribute__((always_inline)) void write_inlined() { *nowhere = 3; }
+[[gnu::always_inline, UNCHECKED]] inline void write_inlined() { *nowhere = 3; }
 
 OWN_FRAME void caller_of_inlined() {
   write_inlined();
