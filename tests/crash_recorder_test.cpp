@@ -334,6 +334,24 @@ TEST_CASE("a child that a task forks does not write into its parent's record") {
   CHECK(seen.report.backtrace.empty());
 }
 
+TEST_CASE("a crash in a library that was loaded later is named") {
+  constexpr auto path = BULKHEAD_TEST_MODULE_DIR "/crashing.so";
+  const auto crash = [path] {
+    auto* library = ::dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    refresh_crash_modules();
+    reinterpret_cast<void (*)()>(::dlsym(library, "crash_in_library"))();
+  };
+  CHECK(die_by(crash).names("in a module that the host has not loaded"));
+  auto* library = ::dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  REQUIRE(library != nullptr);
+  const auto seen = die_by(crash);
+  ::dlclose(library);
+  INFO(seen.report.backtrace);
+  CHECK(seen.names("crash_inside()"));
+  CHECK(seen.names("crash_in_library"));
+  CHECK(seen.names(" in crashing.so+0x"));
+}
+
 TEST_CASE("an earlier handler runs after the recording") {
   const shared_recorder recorder;
   const pid_t child = ::fork();
