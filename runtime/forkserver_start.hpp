@@ -21,7 +21,8 @@ struct forkserver_link {
 /// wait(2) without __WCLONE and sends no SIGCHLD. Throws launch_error.
 forkserver_link forkserver_by_clone();
 
-/// A new process from our own binary, which init turns into a forkserver. Throws launch_error,
+/// A new process from our own binary, which init turns into a forkserver. After exec the kernel
+/// makes it an ordinary child: wait(2) sees it, and its death sends SIGCHLD. Throws launch_error,
 /// also when it does not answer within the deadline or pools are nested too deep.
 forkserver_link forkserver_by_exec(std::chrono::steady_clock::time_point deadline);
 
