@@ -117,7 +117,7 @@ std::vector<bad_config> values() {
 std::vector<bad_config> contradictions() {
   return {
     {"soft limit behind the hard one", with("\"task_options\": {\"timeout\": \"1s\", \"soft_timeout\": \"2s\"}"), "4:53", {"task_options.soft_timeout is \"2s\"", "less than task_options.timeout", "raise timeout"}},
-    {"soft limit behind the pool's", with("\"pool\": {\"task_timeout\": 1}, \"task_options\": {\"soft_timeout\": 1}"), "4:66", {"pool.task_timeout of 1s", "less than"}},
+    {"soft limit behind the pool's", with("\"pool\": {\"task_timeout\": 1}, \"task_options\": {\"soft_timeout\": 1}"), "4:65", {"pool.task_timeout of 1s", "less than"}},
     {"back-off above its maximum", pool("\"restart\": {\"backoff_initial\": \"5s\"}"), "4:43", {"pool.restart.backoff_initial is \"5s\", which is longer than backoff_max, 2s", "backoff_initial <= backoff_max", "swap"}},
     {"period of nothing", pool("\"restart\": {\"within\": 0}"), "4:34", {"pool.restart.within is 0", "more than 0"}},
     {"retries that poison forbids", pool("\"retries\": 2, \"poison_after\": 1"), "4:42", {"pool.poison_after is 1", "none of the 2 retries", "\"poison_after\": 3"}},

@@ -1,0 +1,59 @@
+// Tasks that the tests of the command run.
+#include <bulkhead/task.hpp>
+#include <bulkhead/worker.hpp>
+
+#include <csignal>
+#include <cstdint>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace {
+
+std::int64_t square(std::int64_t x) { return x * x; }
+
+std::int64_t sum(const std::vector<std::int64_t>& parts) {
+  std::int64_t total = 0;
+  for (const auto part : parts)
+    total += part;
+  return total;
+}
+
+std::int64_t add(std::int64_t a, std::int64_t b) { return a + b; }
+
+/// Throws, crashes or exits as it is told.
+std::string misbehave(const std::string& how) {
+  if (how == "throw")
+    throw std::runtime_error("thrown on purpose");
+  if (how == "crash")
+    std::raise(SIGSEGV);
+  if (how == "kill")
+    std::raise(SIGKILL);
+  if (how == "exit")
+    std::_Exit(3);
+  return how;
+}
+
+/// Says on standard error that it runs, then waits until somebody writes into the FIFO.
+std::string wait_for(const std::string& fifo) {
+  const std::string text = "waiting for " + fifo + "\n";
+  (void)!::write(STDERR_FILENO, text.data(), text.size());
+  const int fd = ::open(fifo.c_str(), O_RDONLY | O_CLOEXEC);
+  char byte = 0;
+  const auto got = ::read(fd, &byte, 1);
+  ::close(fd);
+  return got == 1 ? "released" : "closed";
+}
+
+} // namespace
+
+BULKHEAD_TASK("test.square", square)
+BULKHEAD_TASK("test.sum", sum)
+BULKHEAD_TASK("test.add", add)
+BULKHEAD_TASK("test.misbehave", misbehave)
+BULKHEAD_TASK("test.wait_for", wait_for)
