@@ -1,5 +1,6 @@
 #include "runtime/failure_of.hpp"
 #include "runtime/failure_wire.hpp"
+#include "runtime/hooks.hpp"
 #include "runtime/worker_pool.hpp"
 
 #include <unistd.h>
@@ -15,9 +16,16 @@ constexpr std::size_t answers_a_turn = 512;
 
 void worker_pool::serve() {
   lock_type lock{mutex_};
+  if (leader_) { // its rings are not ours to clear; it gives the watch back when it leaves
+    if (!watch_off_) {
+      watch_off_ = true;
+      reactor_->change(watch_, 0);
+    }
+    return;
+  }
   clear_events();
-  if (leader_)
-    return; // the waiting thread does it
+  for (const auto& s : slots_)
+    s->link.disarm(); // a worker rings once for each time that it was armed
   retired_.clear();
   if (!drain_all()) {
     arm_all();
@@ -124,6 +132,7 @@ void worker_pool::item_ended(worker_slot& slot, const flight::answered& item, st
   if (ran_ns != 0) {
     const auto ran = std::chrono::nanoseconds{std::min<std::uint64_t>(ran_ns, UINT64_C(1) << 40)};
     slot.frames.learn(u.items > 1 ? ran * u.items : ran);
+    slot.last_ran = ran;
     const auto old = u.sink->mean_item_ns.load(std::memory_order_relaxed);
     const auto ns = static_cast<std::uint32_t>(std::min<std::uint64_t>(ran_ns, UINT32_MAX / 16));
     u.sink->mean_item_ns.store(old == 0 ? std::max(ns, 1U) : std::max((old * 7 + ns) / 8, 1U), std::memory_order_relaxed);
@@ -133,6 +142,7 @@ void worker_pool::item_ended(worker_slot& slot, const flight::answered& item, st
     if (!slot.stopping)
       slot.kill_at = time_point::max();
   }
+  slot.busy_time += slot.last_ran;
   if (item.item + 1 != u.items)
     return;
   u.sink->placed(nullptr, u.id);
@@ -165,6 +175,10 @@ std::unique_ptr<unit> worker_pool::detach(worker_slot& slot, unit& work, std::ui
       delete &work;
     }
   }
+  if (whole && rest->kill_wanted) { // it did not run here after all
+    rest->kill_wanted = false;
+    slot.cancelled_task = slot.asked_by_limit = false;
+  }
   rest->worker = nullptr;
   slot.dispatched -= rest->items;
   in_flight_ -= rest->items;
@@ -195,6 +209,7 @@ void worker_pool::recall(worker_slot& slot, position from) {
   slot.link.flown().recall(from, [&](unit& work, std::uint32_t first, bool whole) {
     back.push_back(detach(slot, work, first, whole));
   });
+  BULKHEAD_HOOK("host.recalled");
   give_back(back);
 }
 
