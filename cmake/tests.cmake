@@ -2,6 +2,14 @@
 # Uses ${companions}: targets that every test needs at run time.
 function(bulkhead_test source)
   cmake_path(GET source STEM name)
+  # A test of a part that is not built is left out.
+  file(STRINGS ${source} needs REGEX "^// ctest-(link|needs):")
+  foreach(line IN LISTS needs)
+    string(REGEX REPLACE ".*: *" "" target ${line})
+    if(NOT TARGET ${target})
+      return()
+    endif()
+  endforeach()
   add_executable(${name} ${source})
   target_link_libraries(${name} PRIVATE
     bulkhead_test_main bulkhead_test_support bulkhead_test_settings)
