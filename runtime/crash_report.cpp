@@ -135,6 +135,8 @@ void add_frame(std::string& to, std::size_t number, std::uint64_t address, std::
 }
 
 std::string render(const std::vector<frame>& frames) {
+  if (frames.empty())
+    return {};
   const auto texts = places::instance().describe(frames);
   std::string trace;
   for (std::size_t i = 0; i < frames.size();) {
