@@ -4,8 +4,10 @@
 #include "runtime/hooks.hpp"
 #include "runtime/packet_socket.hpp"
 
+#include <fcntl.h>
 #include <sys/eventfd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -59,10 +61,15 @@ void channel::close_segment_fds() noexcept {
   worker_.close_fd();
 }
 
+// A frame must fit into the smallest ring beside another one.
+bool channel::goes_inline(std::size_t body_bytes) const noexcept {
+  return body_bytes < std::min(argument_segments::threshold, host_.ring_bytes() / 4);
+}
+
 bool channel::has_room(std::size_t body_bytes) const noexcept {
   if (!flight_.may_publish())
     return false;
-  const auto inline_body = body_bytes >= argument_segments::threshold ? 0 : body_bytes;
+  const auto inline_body = goes_inline(body_bytes) ? body_bytes : 0;
   const auto size = round_up_8(sizeof(frame_header) + inline_body);
   return host_.ring_bytes() - (write_ - flight_.freed()) >= size;
 }
@@ -86,10 +93,24 @@ frame_header channel::make_header(const unit& u, std::int64_t limit,
   return h;
 }
 
-bool channel::send(unit& u, std::int64_t limit, std::uint64_t task_id, int control) try {
+bool channel::send_segment(const argument_segments::lease& lease, int control,
+                           segment_inbox& inbox) const {
+  if (control < 0) {
+    unique_fd copy{::fcntl(lease.fd, F_DUPFD_CLOEXEC, 0)};
+    if (!copy)
+      return false;
+    inbox.put(lease.id, std::move(copy), lease.bytes);
+    return true;
+  }
+  const std::array<std::uint64_t, 2> what{lease.id, lease.bytes};
+  return packet_socket::send_now(control, std::as_bytes(std::span(what)), {&lease.fd, 1}) == 0;
+}
+
+bool channel::send(unit& u, std::int64_t limit, std::uint64_t task_id, int control,
+                   segment_inbox& inbox) try {
   auto header = make_header(u, limit, task_id);
   auto* at = host_.ring() + (write_ & (host_.ring_bytes() - 1));
-  if (u.body.size() >= argument_segments::threshold) {
+  if (!goes_inline(u.body.size())) {
     const auto lease = segments_.acquire(u.body.size(), header.sequence);
     header.flags = body_in_segment;
     header.segment = lease.id;
@@ -98,8 +119,7 @@ bool channel::send(unit& u, std::int64_t limit, std::uint64_t task_id, int contr
     std::memcpy(lease.data, u.body.data(), u.body.size());
     if (lease.fd >= 0) {
       header.flags = static_cast<std::uint16_t>(header.flags | segment_is_new);
-      const std::array<std::uint64_t, 2> what{lease.id, lease.bytes};
-      if (packet_socket::send_now(control, std::as_bytes(std::span(what)), {&lease.fd, 1}) != 0) {
+      if (!send_segment(lease, control, inbox)) {
         segments_.undo_acquire();
         return false;
       }

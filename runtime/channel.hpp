@@ -52,9 +52,10 @@ public:
   /// True when a frame for this body fits now.
   bool has_room(std::size_t body_bytes) const noexcept;
 
-  /// Writes, publishes and rings. `control` is the worker's control socket. False: the system
-  /// refused memory or the socket is full; nothing was sent.
-  bool send(unit& u, std::int64_t limit, std::uint64_t task_id, int control);
+  /// Writes, publishes and rings. New segments go to `control`, the worker's control socket, or
+  /// into `inbox` where it is negative: a thread. False: the system refused memory or the socket is
+  /// full; nothing was sent.
+  bool send(unit& u, std::int64_t limit, std::uint64_t task_id, int control, segment_inbox& inbox);
 
   /// Answers may be waiting. Lock-free: for whoever polls.
   bool has_answers() const noexcept {
@@ -101,6 +102,8 @@ private:
   void advance() noexcept { read_ += peeked_size_; }
   void release() noexcept;
   void ring() noexcept;
+  bool goes_inline(std::size_t body_bytes) const noexcept;
+  bool send_segment(const argument_segments::lease& lease, int control, segment_inbox& inbox) const;
   frame_header make_header(const unit& u, std::int64_t limit, std::uint64_t task_id) const noexcept;
 
   segment host_;

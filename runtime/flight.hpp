@@ -54,6 +54,9 @@ public:
         f(*frame.work);
   }
 
+  /// The position that follows.
+  position after(position p) const noexcept;
+
   /// True while the item is the worker's: not answered, not taken back.
   bool is_sent(position p) const noexcept { return p >= next() && p < taken_; }
 
@@ -120,7 +123,6 @@ public:
 private:
   std::uint64_t sequence_after() const noexcept { return sent_; }
   position announce_recall(position p);
-  position after(position p) const noexcept;
   bool record_is_valid(std::uint64_t claim) const noexcept;
   void pop_front();
   void forget_up_to(std::uint64_t seq);

@@ -163,16 +163,28 @@ std::uint64_t reactor::at(clock::time_point when, std::function<void()> run) {
   return id;
 }
 
+std::function<void()> reactor::remove_timer(std::uint64_t timer) noexcept {
+  const auto found = timer_times_.find(timer);
+  if (found == timer_times_.end())
+    return {};
+  const auto entry = timers_.find({found->second, timer});
+  auto last = std::move(entry->second);
+  timers_.erase(entry);
+  timer_times_.erase(found);
+  return last;
+}
+
 void reactor::cancel(std::uint64_t timer) noexcept {
   std::function<void()> last; // destroyed after the lock is gone
   std::unique_lock lock{mutex_};
-  if (const auto found = timer_times_.find(timer); found != timer_times_.end()) {
-    const auto entry = timers_.find({found->second, timer});
-    last = std::move(entry->second);
-    timers_.erase(entry);
-    timer_times_.erase(found);
-  }
+  last = remove_timer(timer);
   wait_until_idle(timer, lock);
+}
+
+void reactor::retract(std::uint64_t timer) noexcept {
+  std::function<void()> last; // destroyed after the lock is gone
+  const std::lock_guard lock{mutex_};
+  last = remove_timer(timer);
 }
 
 void reactor::post(std::function<void()> run) {

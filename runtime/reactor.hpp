@@ -47,6 +47,8 @@ public:
   std::uint64_t at(clock::time_point when, std::function<void()> run);
   /// The same guarantee as unwatch; a timer that ran is ignored.
   void cancel(std::uint64_t timer) noexcept;
+  /// As cancel, but does not wait: a timer that runs at this moment goes on.
+  void retract(std::uint64_t timer) noexcept;
 
   /// Runs `run` soon.
   void post(std::function<void()> run);
@@ -73,6 +75,7 @@ private:
   void run_posted();
   void run_as(std::uint64_t id, std::unique_lock<std::mutex>& lock, const std::function<void()>& run);
   void wait_until_idle(std::uint64_t id, std::unique_lock<std::mutex>& lock) noexcept;
+  std::function<void()> remove_timer(std::uint64_t timer) noexcept;
 
   std::uint64_t owner_;
   unique_fd epoll_;

@@ -14,9 +14,13 @@ void segment_inbox::receive(int control) {
                                        std::chrono::steady_clock::now());
   if (packet.error != 0 || packet.bytes != sizeof what || packet.fds.size() != 1)
     return;
+  put(static_cast<std::uint32_t>(what[0]), std::move(packet.fds[0]),
+      static_cast<std::size_t>(what[1]));
+}
+
+void segment_inbox::put(std::uint32_t id, unique_fd fd, std::size_t bytes) {
   std::lock_guard lock{mutex_};
-  segments_.insert_or_assign(static_cast<std::uint32_t>(what[0]),
-                             arrived{std::move(packet.fds[0]), static_cast<std::size_t>(what[1])});
+  segments_.insert_or_assign(id, arrived{std::move(fd), bytes});
   changed_.notify_all();
 }
 

@@ -16,6 +16,9 @@ public:
   /// Reads one packet off the socket; called by the thread that watches it.
   void receive(int control);
 
+  /// The same for a worker that is a thread of the host and has no socket.
+  void put(std::uint32_t id, unique_fd fd, std::size_t bytes);
+
   /// Waits for the segment; the host has sent it already. Maps it read-only.
   segment take(std::uint32_t id);
 

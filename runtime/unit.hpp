@@ -35,6 +35,7 @@ struct unit {
   std::uint64_t sequence = 0;    ///< of its frame there
   bool cancel_wanted = false;    ///< ends as cancelled if it comes back
   bool kill_wanted = false;      ///< stop requested; its worker dies after the grace
+  bool ending = false;           ///< its worker died; its outcome is being prepared
   std::size_t pinned_worker = 0; ///< worker id, for broadcast and key_hash; 0: any
 
   unit* previous = nullptr; ///< in the list that holds it

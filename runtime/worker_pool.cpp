@@ -166,6 +166,8 @@ void worker_pool::admit(const slot_ptr& slot) {
   if (terminated_)
     kill(*slot, exit_cause::shutdown);
   arm(*slot);
+  if (options_.max_age_per_worker.count() != 0)
+    need_tick(slot->born + options_.max_age_per_worker);
   pump();
   lock.unlock();
   if (!early.empty())
@@ -358,7 +360,8 @@ void worker_pool::tell(event_kind kind, const worker_slot& slot, const exit_stat
                        std::string text) {
   if (!options_.on_event)
     return;
-  pool_event event{kind, slot.id, slot.process ? slot.process->pid() : 0, exit, std::move(text)};
+  pool_event event{kind, slot.id, slot.process ? slot.process->pid() : 0, exit, std::move(text),
+                   slot.done, slot.busy_time};
   callbacks_->run([call = options_.on_event, event = std::move(event)] { call(event); });
 }
 

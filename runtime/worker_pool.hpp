@@ -134,12 +134,14 @@ private:
   void remove_slot(const slot_ptr& slot);
 
   // worker_pool_limits.cpp
-  void tick();
+  void tick(std::uint64_t number);
   void check_slot(worker_slot& slot, time_point now);
   void check_task(worker_slot& slot, time_point now);
   void time_out(worker_slot& slot);
+  bool strike(worker_slot& slot, exit_cause why);
   void check_heartbeat(worker_slot& slot, time_point now);
   void check_worker(worker_slot& slot, time_point now);
+  void check_grace(worker_slot& slot, time_point now);
   void check_stuck(worker_slot& slot, time_point now);
   void release_delayed(time_point now);
   void expire_deadlines(time_point now);
@@ -203,6 +205,7 @@ private:
 
   std::uint64_t timer_ = 0;
   time_point timer_at_ = time_point::max();
+  std::uint64_t tick_number_ = 0; ///< of the timer that counts; an overtaken one does nothing
   unique_fd completion_fd_;
   std::vector<std::uint64_t> completed_;
   bool collect_completions_ = false;

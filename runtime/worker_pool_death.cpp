@@ -29,9 +29,13 @@ void worker_pool::on_exit(const slot_ptr& slot, const child_exit& exit) {
   std::vector<casualty> casualties;
   if (auto one = bury(*slot, casualties))
     casualties.push_back(std::move(*one));
+  for (auto& c : casualties) {
+    c.work->worker = nullptr;
+    c.work->ending = true;
+  }
   BULKHEAD_HOOK("host.buried");
-  const bool task_explains = !casualties.empty() || slot->cancelled_task
-                             || (slot->ready && slot->asked == exit_cause::none && slot->flew_at_death);
+  const bool task_explains = !casualties.empty() || slot->asked != exit_cause::none
+                             || (slot->ready && slot->flew_at_death);
   if (!exit.start_error.empty())
     slot->unfit = exit.start_error;
   remove_slot(slot);
@@ -53,7 +57,7 @@ std::optional<worker_pool::casualty> worker_pool::bury(worker_slot& slot,
   std::vector<std::unique_ptr<unit>> back;
   auto& flown = slot.link.flown();
   slot.flew_at_death = !flown.empty();
-  const bool told_truth = slot.asked != exit_cause::bad_message;
+  const bool told_truth = !slot.lied;
   unit* hit_unit = nullptr;
   const bool valid = told_truth
                      && flown.bury(
@@ -65,16 +69,14 @@ std::optional<worker_pool::casualty> worker_pool::bury(worker_slot& slot,
                        [&](unit& work, std::uint32_t first, bool whole) {
                          back.push_back(detach(slot, work, first, whole));
                        });
-  if (hit) { // the items before it are answered, those behind it were split off
-    in_flight_ -= 1;
+  if (hit) // the items before it are answered, those behind it were split off
     hit->work.reset(hit_unit);
-  }
   if (!valid) {
-    if (told_truth)
-      ++stats_.bad_messages;
+    ++stats_.bad_messages;
     flown.abandon([&](unit& work, std::uint32_t first, bool whole) {
       auto rest = detach(slot, work, first, whole);
       const auto items = rest->items;
+      in_flight_ += items; // until their outcome is set
       doubtful.push_back({std::move(rest), items}); // item == items: all of them
     });
   }
@@ -95,8 +97,6 @@ void worker_pool::remove_slot(const slot_ptr& slot) {
 void worker_pool::replace(worker_slot& slot, const exit_status& status, bool explained) {
   const bool asked_for = status.cause == exit_cause::recycled || status.cause == exit_cause::shutdown;
   tell(asked_for ? event_kind::recycled : event_kind::died, slot, status, to_string(status));
-  if (status.cause == exit_cause::bad_message)
-    ++stats_.bad_messages;
   if (terminated_ || broken_)
     return;
   if (asked_for) {
@@ -153,9 +153,11 @@ failure worker_pool::death_failure(const worker_slot& slot, const exit_status& s
 
 void worker_pool::end_casualty(casualty c, const worker_slot& slot, const failure& f) {
   if (c.item == c.work->items) { // a liar's unit: all of it may have run
+    in_flight_ -= c.work->items;
     fail_all(std::move(c.work), f);
     return;
   }
+  --in_flight_;
   ++c.work->deaths;
   if (retry(c, f))
     return;
@@ -175,7 +177,7 @@ bool worker_pool::retry(casualty& c, const failure& f) {
   auto& u = *c.work;
   const bool poisoned = options_.poison_after != 0 && u.deaths >= options_.poison_after;
   if (f.kind == failure_kind::cancelled || u.cancel_wanted || terminated_ || broken_ || poisoned
-      || u.attempt > retries_of(u))
+      || u.pinned_worker != 0 || u.attempt > retries_of(u))
     return false;
   auto again = std::make_unique<unit>(); // the one item alone; its neighbours went elsewhere
   const auto at = item_offset(u, c.item);
@@ -203,6 +205,7 @@ bool worker_pool::retry(casualty& c, const failure& f) {
 }
 
 void worker_pool::bad_message(worker_slot& slot) {
+  slot.lied = true;
   slot.lost = true; // accept nothing more from its ring; its death decides the rest
   kill(slot, exit_cause::bad_message);
 }

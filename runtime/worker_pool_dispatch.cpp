@@ -7,6 +7,8 @@ namespace bulkhead::runtime {
 
 namespace {
 
+constexpr std::chrono::milliseconds send_again_after{10};
+
 /// Highest random weight (rendezvous hashing, Thaler and Ravishankar 1998): when a worker goes,
 /// only its keys move.
 std::uint64_t weight(std::uint64_t key, std::uint64_t worker) noexcept {
@@ -31,8 +33,9 @@ void worker_pool::pump() {
       slot = choose(*next);
     }
     auto u = take_queued(*next);
-    if (!send_to(*slot, u)) {
+    if (!send_to(*slot, u)) { // no memory or a full socket: nothing else may ever pump again
       enqueue(std::move(u), true);
+      need_tick(clock::now() + send_again_after);
       break;
     }
   }
@@ -107,7 +110,7 @@ bool worker_pool::send_to(worker_slot& slot, std::unique_ptr<unit>& u) {
   const bool was_idle = !slot.busy();
   const auto limit = limit_of(*u);
   const int control = slot.process ? slot.process->control() : -1;
-  if (!slot.link.send(*u, limit.count(), u->id, control))
+  if (!slot.link.send(*u, limit.count(), u->id, control, slot.inbox))
     return false;
   u->worker = &slot;
   slot.dispatched += u->items;

@@ -36,6 +36,7 @@ std::vector<worker_info> worker_pool::workers() {
     info.pid = s->process ? s->process->pid() : 0;
     info.state = state_of(*s);
     info.tasks_done = s->done;
+    info.busy = s->busy_time;
     info.started_at = s->started_at;
     all.push_back(info);
   }

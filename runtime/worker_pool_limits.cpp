@@ -19,11 +19,11 @@ void worker_pool::need_tick(time_point at) {
   if (at >= timer_at_ || over_)
     return;
   if (timer_ != 0)
-    reactor_->cancel(timer_);
+    reactor_->retract(timer_); // it may be waiting for our lock: tick() then sees the newer number
   timer_at_ = at;
-  timer_ = reactor_->at(at, [weak = weak_from_this()] {
+  timer_ = reactor_->at(at, [weak = weak_from_this(), number = ++tick_number_] {
     if (auto self = std::static_pointer_cast<worker_pool>(weak.lock()))
-      self->tick();
+      self->tick(number);
   });
 }
 
@@ -64,15 +64,20 @@ void worker_pool::plan_for_idle() {
     need_tick(clock::now() + shortest_patience);
 }
 
-void worker_pool::tick() {
+void worker_pool::tick(std::uint64_t number) {
   lock_type lock{mutex_};
+  if (number != tick_number_)
+    return; // an earlier one has taken its place
   const auto now = clock::now();
   const auto lag = now - timer_at_;
   timer_ = 0;
   timer_at_ = time_point::max();
+  if (lag > options_.unresponsive_after / 4)
+    for (const auto& s : slots_)
+      if (s->beat_since != time_point{})
+        s->beat_since = now;
   if (lag > own_lag)
     for (const auto& s : slots_) {
-      s->beat_since = now;
       if (s->front_since != time_point{})
         s->front_since += lag;
       if (s->kill_at != time_point::max())
@@ -113,14 +118,8 @@ void worker_pool::check_worker(worker_slot& slot, time_point now) {
     replace(*keep, {0, SIGKILL, keep->asked}, true);
     return;
   }
-  if (slot.kill_at != time_point::max()) {
-    if (now >= slot.kill_at && !slot.process && slot.busy())
-      time_out(slot);
-    else if (now >= slot.kill_at)
-      kill(slot, slot.cancelled_task ? exit_cause::killed : exit_cause::recycled);
-    else
-      need_tick(slot.kill_at);
-  }
+  if (slot.kill_at != time_point::max())
+    check_grace(slot, now);
   const auto age = options_.max_age_per_worker;
   if (age.count() != 0 && slot.serves()) {
     if (now - slot.born >= age) {
@@ -142,6 +141,22 @@ void worker_pool::check_worker(worker_slot& slot, time_point now) {
     slot.draining = true;
     slot.asked = exit_cause::recycled;
     keep_size();
+  }
+}
+
+void worker_pool::check_grace(worker_slot& slot, time_point now) {
+  if (now < slot.kill_at)
+    return need_tick(slot.kill_at);
+  if (slot.stopping)
+    return kill(slot, exit_cause::recycled);
+  slot.kill_at = time_point::max();
+  const auto* running = slot.busy() ? slot.link.flown().front().work : nullptr;
+  if (running == nullptr || !running->kill_wanted) {
+    slot.cancelled_task = false; // it came back or ended; whoever runs here now is innocent
+  } else if (!slot.process) {
+    time_out(slot);
+  } else if (!strike(slot, exit_cause::killed)) {
+    slot.cancelled_task = false;
   }
 }
 
@@ -183,9 +198,24 @@ void worker_pool::check_task(worker_slot& slot, time_point now) {
     need_tick(slot.front_since + limit);
 }
 
+// Kills the worker for its running task and for no other: what lies behind it is taken back first,
+// so it cannot start before the signal arrives. False: the task has just ended by itself.
+bool worker_pool::strike(worker_slot& slot, exit_cause why) {
+  auto& flown = slot.link.flown();
+  const auto doomed = flown.next();
+  recall(slot, flown.after(doomed));
+  const auto claim = slot.link.worker_words().claim.load(std::memory_order_seq_cst);
+  if (position_of(claim) != doomed) {
+    drain_slot(slot);
+    return false;
+  }
+  kill(slot, why);
+  return true;
+}
+
 void worker_pool::time_out(worker_slot& slot) {
   if (slot.process) {
-    kill(slot, exit_cause::timed_out);
+    strike(slot, exit_cause::timed_out);
     return;
   }
   auto& flown = slot.link.flown();

@@ -3,6 +3,8 @@
 #include "runtime/own_process.hpp"
 #include "runtime/worker_pool.hpp"
 
+#include <algorithm>
+
 namespace bulkhead::runtime {
 
 void worker_pool::check_open() const {
@@ -116,6 +118,10 @@ bool worker_pool::cancel(detail::future_base& f, bool kill_running) {
   auto* u = static_cast<unit*>(f.place);
   if (u == nullptr)
     return false;
+  if (u->ending) {
+    u->cancel_wanted = true; // no further attempt
+    return false;
+  }
   if (u->worker != nullptr) {
     auto& slot = *u->worker;
     u->cancel_wanted = true;
@@ -149,7 +155,7 @@ void worker_pool::request_kill(unit& u) {
   auto& slot = *u.worker;
   u.kill_wanted = true;
   slot.cancelled_task = true;
-  slot.link.request_task_stop(slot.link.flown().next());
+  slot.link.request_task_stop(std::max(slot.link.flown().next(), make_position(u.sequence, 0)));
   if (slot.kill_at == time_point::max()) {
     slot.kill_at = clock::now() + options_.grace;
     need_tick(slot.kill_at);

@@ -1,6 +1,7 @@
 #include "runtime/worker_pool.hpp"
 
 #include <sys/epoll.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -124,7 +125,9 @@ void worker_pool::clear_events() noexcept {
   const int count = ::epoll_wait(events_.get(), ready.data(), static_cast<int>(ready.size()), 0);
   for (int i = 0; i < count; ++i) {
     std::uint64_t rings = 0;
-    if (::read(ready[static_cast<std::size_t>(i)].data.fd, &rings, sizeof rings) < 0)
+    const iovec into{&rings, sizeof rings};
+    // The worker shares the descriptor's flags: it may have made reads block, so say it each time.
+    if (::preadv2(ready[static_cast<std::size_t>(i)].data.fd, &into, 1, -1, RWF_NOWAIT) < 0)
       continue; // somebody else has read it
   }
 }

@@ -33,6 +33,7 @@ struct worker_slot {
   bool ready = false;
   bool draining = false;  ///< takes no more tasks
   bool stopping = false;  ///< was asked to end
+  bool lied = false;      ///< it broke the wire protocol: its record is not believed either
   bool lost = false;      ///< nothing from its ring is believed any more
   exit_cause asked = exit_cause::none; ///< why the host ends it; the first cause wins
   bool cancelled_task = false;         ///< it is killed for cancel(kill_running)
@@ -42,6 +43,8 @@ struct worker_slot {
   window frames;
   std::uint64_t dispatched = 0; ///< items sent and not taken back
   std::uint64_t done = 0;       ///< items answered
+  std::chrono::nanoseconds busy_time{}; ///< in answered items; those not measured count as the last
+  std::chrono::nanoseconds last_ran{};
   detail::buffer partial;       ///< pieces of a large result
   position partial_of = no_position;
 
