@@ -26,6 +26,7 @@ public:
   const std::byte* data() const noexcept { return heap_ ? heap_.get() : local_; }
   std::byte* data() noexcept { return heap_ ? heap_.get() : local_; }
   std::size_t size() const noexcept { return size_; }
+  std::size_t capacity() const noexcept { return capacity_; }
   bool empty() const noexcept { return size_ == 0; }
   std::span<const std::byte> bytes() const noexcept { return {data(), size_}; }
 
