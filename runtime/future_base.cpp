@@ -77,6 +77,11 @@ void future_base::on_value(std::uint64_t, std::span<const std::byte> result) noe
   finish();
 }
 
+void future_base::on_large_value(std::uint64_t, buffer&& result) noexcept {
+  bytes_ = std::move(result);
+  finish();
+}
+
 void future_base::on_failure(std::uint64_t, failure&& f) noexcept {
   failure_ = std::make_unique<failure>(std::move(f));
   finish();

@@ -21,11 +21,14 @@ failure out_of_memory() {
 } // namespace
 
 void raw_outcome::set_value(std::span<const std::byte> result) {
-  bytes.reset(new std::byte[result.size()]);
+  auto* to = small;
+  if (result.size() > small_bytes) {
+    large.reset(new std::byte[result.size()]);
+    to = large.get();
+  }
   if (!result.empty())
-    std::memcpy(bytes.get(), result.data(), result.size());
+    std::memcpy(to, result.data(), result.size());
   size = result.size();
-  done = true;
 }
 
 std::uint64_t map_state::add_items(std::size_t count) {
@@ -64,7 +67,6 @@ void map_state::on_failure(std::uint64_t item, failure&& f) noexcept {
   const auto index = static_cast<std::size_t>(item);
   auto& slot = block(index)[index % block_size];
   slot.failed = std::make_unique<failure>(std::move(f));
-  slot.done = true;
   count_one();
 }
 

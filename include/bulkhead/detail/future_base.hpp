@@ -62,6 +62,7 @@ public:
 
   void on_value(std::uint64_t item, std::span<const std::byte> result) noexcept override;
   void on_failure(std::uint64_t item, failure&& f) noexcept override;
+  void on_large_value(std::uint64_t item, buffer&& result) noexcept override;
 
   /// The task's number in its pool; set before submit returns.
   std::uint64_t id() const noexcept { return id_; }

@@ -15,12 +15,17 @@ namespace bulkhead::detail {
 
 /// One item's outcome as it came from the worker: nothing yet, bytes, or a failure.
 struct raw_outcome {
-  std::unique_ptr<std::byte[]> bytes;
+  static constexpr std::size_t small_bytes = 16;
+
+  std::unique_ptr<std::byte[]> large; ///< a result of more than small_bytes
   std::size_t size = 0;
+  std::byte small[small_bytes];
   std::unique_ptr<failure> failed;
-  bool done = false;
 
   void set_value(std::span<const std::byte> result);
+  std::span<const std::byte> bytes() const noexcept {
+    return {size > small_bytes ? large.get() : small, size};
+  }
 
   template <class R>
   outcome<R> decode() const {
@@ -28,10 +33,10 @@ struct raw_outcome {
       return *failed;
     try {
       if constexpr (std::is_void_v<R>) {
-        decode_result<void>({bytes.get(), size});
+        decode_result<void>(bytes());
         return {};
       } else
-        return decode_result<R>({bytes.get(), size});
+        return decode_result<R>(bytes());
     } catch (const error& e) {
       failure f = e.info();
       f.kind = failure_kind::codec;

@@ -21,6 +21,10 @@ public:
   virtual ~task_sink() = default;
   virtual void on_value(std::uint64_t item, std::span<const std::byte> result) noexcept = 0;
   virtual void on_failure(std::uint64_t item, failure&& f) noexcept = 0;
+  /// The same as on_value for bytes that need not be copied again.
+  virtual void on_large_value(std::uint64_t item, buffer&& result) noexcept {
+    on_value(item, result.bytes());
+  }
 
   /// The pool keeps the unit at `place`, null once it has no unanswered item. Under the pool's lock.
   virtual void placed(void* /*place*/, std::uint64_t /*id*/) noexcept {}
