@@ -28,11 +28,8 @@ void set_status(child_exit& into, int status) noexcept {
 } // namespace
 
 child::child(pid_t pid, unique_fd pidfd, unique_fd control, worker_setup setup)
-    : owner_(own_process::identity()),
-      pid_(pid),
-      pidfd_(std::move(pidfd)),
-      control_(std::move(control)),
-      setup_(setup) {}
+  : owner_(own_process::identity()), pid_(pid), pidfd_(std::move(pidfd)),
+    control_(std::move(control)), setup_(setup) {}
 
 child::~child() = default;
 
@@ -59,19 +56,19 @@ void child::tell_go() noexcept {
 void child::take(const notice& news) {
   std::unique_lock lock{mutex_};
   switch (news.kind) {
-    case notice_kind::ready:
-      exit_.started = true;
-      report_ = news.report;
-      return;
-    case notice_kind::start_failed:
-      exit_.start_error = get_text(news.text);
-      return;
-    case notice_kind::exited:
-      set_status(exit_, news.status);
-      exit_.usage = news.usage;
-      if (ended_)
-        finish(lock);
-      return;
+  case notice_kind::ready:
+    exit_.started = true;
+    report_ = news.report;
+    return;
+  case notice_kind::start_failed:
+    exit_.start_error = get_text(news.text);
+    return;
+  case notice_kind::exited:
+    set_status(exit_, news.status);
+    exit_.usage = news.usage;
+    if (ended_)
+      finish(lock);
+    return;
   }
 }
 

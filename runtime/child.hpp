@@ -19,12 +19,12 @@ namespace bulkhead::runtime {
 
 /// How a launched process ended, in the words of the kernel.
 struct child_exit {
-  bool known = false;      ///< false: nobody could learn it; the process is gone all the same
-  int code = 0;            ///< exit code; 0 when a signal ended it
-  int signal = 0;          ///< 0: it exited
-  bool core = false;       ///< a core was written
-  bool started = false;    ///< its clean start was completed
-  rusage usage = {};       ///< of it and the children it waited for; zero when not from the forkserver
+  bool known = false;   ///< false: nobody could learn it; the process is gone all the same
+  int code = 0;         ///< exit code; 0 when a signal ended it
+  int signal = 0;       ///< 0: it exited
+  bool core = false;    ///< a core was written
+  bool started = false; ///< its clean start was completed
+  rusage usage = {};    ///< of it and the children it waited for; zero when not from the forkserver
   std::string start_error; ///< why its clean start failed
 };
 

@@ -19,8 +19,8 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
-constexpr auto request_patience = 5s;  // a forkserver that needs longer hangs
-constexpr auto start_patience = 10s;   // static constructors run in it first
+constexpr auto request_patience = 5s; // a forkserver that needs longer hangs
+constexpr auto start_patience = 10s;  // static constructors run in it first
 
 template <class Action>
 struct scope_end {
@@ -33,7 +33,7 @@ scope_end(Action) -> scope_end<Action>;
 } // namespace
 
 forkserver::forkserver(forkserver_link link)
-    : owner_(own_process::identity()), link_(std::move(link)) {}
+  : owner_(own_process::identity()), link_(std::move(link)) {}
 
 // Its sockets close: it kills what is left of its workers and ends. It is our child only if this is
 // the process that made it.
@@ -169,7 +169,8 @@ std::shared_ptr<child> forkserver::adopt(answer got, unique_fd control, const la
   const auto pid = got.head.pid;
   if (got.fds.size() != 1 || pid <= 0)
     lost("sent an invalid answer and was killed");
-  auto made = std::make_shared<child>(pid, std::move(got.fds.front()), std::move(control), work.setup);
+  auto made =
+    std::make_shared<child>(pid, std::move(got.fds.front()), std::move(control), work.setup);
   std::vector<notice> early;
   const std::lock_guard lock{mutex_};
   made->begin(reactor_, std::move(on_exit),

@@ -77,12 +77,12 @@ private:
   std::uint64_t sequence_ = 0;
   std::atomic<bool> usable_{true}; // relaxed: a hint; every request finds out by itself
 
-  std::mutex mutex_; ///< guards what follows; not held while asking
-  std::shared_ptr<reactor> reactor_;      ///< while there are children
+  std::mutex mutex_;                 ///< guards what follows; not held while asking
+  std::shared_ptr<reactor> reactor_; ///< while there are children
   std::uint64_t notices_watch_ = 0;
   std::unordered_map<pid_t, std::shared_ptr<child>> children_;
-  std::size_t starting_ = 0;              ///< launches that have asked and not adopted
-  std::vector<notice> early_;             ///< news of those
+  std::size_t starting_ = 0;  ///< launches that have asked and not adopted
+  std::vector<notice> early_; ///< news of those
 };
 
 } // namespace bulkhead::runtime

@@ -132,8 +132,7 @@ void server::run() {
   for (;;) {
     const auto want_room = static_cast<short>(unsent_.empty() ? 0 : POLLOUT);
     std::array looks{pollfd{birth_.request.get(), POLLIN, 0}, pollfd{host_.get(), POLLIN, 0},
-                     pollfd{signals_.get(), POLLIN, 0},
-                     pollfd{birth_.notices.get(), want_room, 0}};
+                     pollfd{signals_.get(), POLLIN, 0}, pollfd{birth_.notices.get(), want_room, 0}};
     if (::poll(looks.data(), looks.size(), -1) < 0)
       continue;
     if (host_is_gone(looks[0], looks[1])) {
@@ -152,9 +151,8 @@ void server::drain_signals() noexcept {
   signalfd_siginfo ignored;
   while (::read(signals_.get(), &ignored, sizeof ignored) > 0)
     continue;
-  undertaker_.reap([this](pid_t worker, int status, const rusage& usage) {
-    queue_exit(worker, status, usage);
-  });
+  undertaker_.reap(
+    [this](pid_t worker, int status, const rusage& usage) { queue_exit(worker, status, usage); });
 }
 
 void server::queue_exit(pid_t worker, int status, const rusage& usage) {
@@ -175,7 +173,8 @@ void server::send_notices() noexcept {
 }
 
 void server::serve_one() {
-  auto got = packet_socket::receive(birth_.request.get(), packet_, std::chrono::steady_clock::now());
+  auto got =
+    packet_socket::receive(birth_.request.get(), packet_, std::chrono::steady_clock::now());
   request work;
   if (got.error != 0 || got.bytes < sizeof work.head) {
     if (got.error == EMFILE) // the host waits for an answer to its latest request
@@ -202,8 +201,11 @@ void server::serve_one() {
 // stay locked in the copy. It execs each worker instead.
 void server::launch(request work) {
   const auto sequence = work.head.sequence;
-  worker_birth birth{.head = work.head, .body = work.body, .fds = std::move(work.fds),
-                     .notices = birth_.notices.get(), .host = host_.get(),
+  worker_birth birth{.head = work.head,
+                     .body = work.body,
+                     .fds = std::move(work.fds),
+                     .notices = birth_.notices.get(),
+                     .host = host_.get(),
                      .depth = birth_.depth + 1};
   if (work.head.by_exec != 0 || thread_count() > 1) {
     answer_launch(sequence, exec_worker(birth));
@@ -242,7 +244,8 @@ void server::preload(request work) {
   code_at<preload_entry>(work.head.entry)(bytes);
   if (const auto threads = foreign_threads(); !threads.empty())
     throw launch_error{"preload started threads, and a process with threads cannot be forked "
-                       "safely: " + joined(threads) + "; use an initializer instead"};
+                       "safely: "
+                       + joined(threads) + "; use an initializer instead"};
   reply_head reply;
   reply.sequence = work.head.sequence;
   answer(reply);
@@ -273,8 +276,10 @@ void server::answer(const reply_head& reply, std::span<const int> fds) noexcept 
 }
 
 [[noreturn]] void not_ours(const char* mark) {
-  std::fprintf(stderr, "%s is an argument that the bulkhead library gives to processes it makes "
-               "by itself; it is of no use on a command line\n", mark);
+  std::fprintf(stderr,
+               "%s is an argument that the bulkhead library gives to processes it makes "
+               "by itself; it is of no use on a command line\n",
+               mark);
   ::_exit(2);
 }
 
@@ -291,7 +296,8 @@ void forkserver_main(forkserver_birth birth) {
 void forkserver_by_exec(int request) {
   request_head hello;
   const auto deadline = std::chrono::steady_clock::now() + 5s;
-  auto got = packet_socket::receive(request, std::as_writable_bytes(std::span{&hello, 1}), deadline);
+  auto got =
+    packet_socket::receive(request, std::as_writable_bytes(std::span{&hello, 1}), deadline);
   const auto valid = got.error == 0 && got.bytes == sizeof hello && got.fds.size() == 2
                      && hello.magic == message_magic && hello.kind == request_kind::hello;
   if (!valid)
@@ -301,8 +307,10 @@ void forkserver_by_exec(int request) {
   self.depth = hello.depth;
   self.exe = above_stdio(std::move(got.fds[1])).release();
   ::fcntl(request, F_SETFD, FD_CLOEXEC);
-  server made{{.request = unique_fd{request}, .notices = above_stdio(std::move(got.fds[0])),
-               .host = hello.host_pid, .depth = hello.depth}};
+  server made{{.request = unique_fd{request},
+               .notices = above_stdio(std::move(got.fds[0])),
+               .host = hello.host_pid,
+               .depth = hello.depth}};
   made.answer_hello(hello.sequence);
   made.run();
 }

@@ -8,10 +8,10 @@ namespace bulkhead::runtime {
 
 /// What a forkserver begins with.
 struct forkserver_birth {
-  unique_fd request;   ///< requests and replies, one at a time
-  unique_fd notices;   ///< exits, and news of starting workers
+  unique_fd request; ///< requests and replies, one at a time
+  unique_fd notices; ///< exits, and news of starting workers
   pid_t host = 0;
-  unsigned depth = 0;  ///< of the host
+  unsigned depth = 0; ///< of the host
 };
 
 /// Serves until the host is gone, then kills all workers and ends. In the forkserver, on its only

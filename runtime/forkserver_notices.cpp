@@ -20,10 +20,9 @@ void forkserver::expect_news() {
   auto thread = reactor::acquire(); // before the lock: it may start the thread
   const std::lock_guard lock{mutex_};
   if (!reactor_) {
-    notices_watch_ = thread->watch(link_.notices.get(), EPOLLIN,
-                                   [self = shared_from_this()](std::uint32_t) {
-                                     self->read_notices();
-                                   });
+    notices_watch_ =
+      thread->watch(link_.notices.get(), EPOLLIN,
+                    [self = shared_from_this()](std::uint32_t) { self->read_notices(); });
     reactor_ = std::move(thread);
   }
   ++starting_;

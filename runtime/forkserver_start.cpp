@@ -108,8 +108,10 @@ void say_hello(forkserver_link& link, const unique_fd& notices, time_point deadl
     error = packet_socket::receive(link.request.get(), into, deadline).error;
   }
   if (error != 0)
-    throw launch_error{"the forkserver did not start (is bulkhead::init the first line of main, and "
-                       "do static constructors work in a second process?)", error};
+    throw launch_error{
+      "the forkserver did not start (is bulkhead::init the first line of main, and "
+      "do static constructors work in a second process?)",
+      error};
   if (reply.threads > 1)
     link.threads = get_text(reply.text);
 }
@@ -133,10 +135,11 @@ forkserver_link forkserver_by_exec(time_point deadline) {
   refuse_deep_nesting();
   const auto exe = this_process::get().exe;
   if (exe < 0)
-    throw launch_error{"no forkserver can be made: /proc/self/exe could not be opened at the start"};
+    throw launch_error{
+      "no forkserver can be made: /proc/self/exe could not be opened at the start"};
   channel sockets;
-  const auto pid = spawn_plan{sockets.request.theirs.get()}.start("/proc/self/fd/"
-                                                                  + std::to_string(exe));
+  const auto pid =
+    spawn_plan{sockets.request.theirs.get()}.start("/proc/self/fd/" + std::to_string(exe));
   auto link = link_to(sockets, pid);
   sockets.request.theirs.reset(); // so that its death is an end of stream
   try {
@@ -182,8 +185,7 @@ void end_forkserver(forkserver_link& link) noexcept {
     send_signal(link.pidfd.get(), SIGKILL);
     wait_for(link.pidfd.get(), POLLIN, std::chrono::steady_clock::now() + 1s);
     siginfo_t ended{};
-    ::waitid(P_PIDFD, static_cast<id_t>(link.pidfd.get()), &ended,
-             WEXITED | WNOHANG | __WALL);
+    ::waitid(P_PIDFD, static_cast<id_t>(link.pidfd.get()), &ended, WEXITED | WNOHANG | __WALL);
   }
   link = {};
 }

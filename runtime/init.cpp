@@ -51,9 +51,7 @@ void become_what_was_asked(int argc, char** argv) {
     worker_by_exec(descriptor_in(argv[2]));
 }
 
-void run_preloaded(std::span<const std::byte> bytes) {
-  run_call(bytes);
-}
+void run_preloaded(std::span<const std::byte> bytes) { run_call(bytes); }
 
 } // namespace
 

@@ -36,22 +36,22 @@ bool any_limit(const worker_setup& setup) noexcept {
 
 bool requested(const worker_setup& setup, setup_step step) noexcept {
   switch (step) {
-    case setup_step::core_size:
-      return setup.core_size != worker_setup::inherited;
-    case setup_step::limits:
-      return any_limit(setup);
-    case setup_step::oom_score:
-      return setup.oom_score != 0;
-    case setup_step::nice:
-      return setup.nice != 0;
-    case setup_step::affinity:
-      return setup.wants_affinity();
-    case setup_step::no_new_privileges:
-      return setup.no_new_privileges;
-    case setup_step::parent_death:
-      return setup.dies_with_forkserver;
-    default:
-      return true;
+  case setup_step::core_size:
+    return setup.core_size != worker_setup::inherited;
+  case setup_step::limits:
+    return any_limit(setup);
+  case setup_step::oom_score:
+    return setup.oom_score != 0;
+  case setup_step::nice:
+    return setup.nice != 0;
+  case setup_step::affinity:
+    return setup.wants_affinity();
+  case setup_step::no_new_privileges:
+    return setup.no_new_privileges;
+  case setup_step::parent_death:
+    return setup.dies_with_forkserver;
+  default:
+    return true;
   }
 }
 

@@ -45,8 +45,6 @@ std::shared_ptr<child> launch(const launch_request& request, child::exit_handler
   return forkserver::common(deadline)->start(request, std::move(on_exit), deadline);
 }
 
-std::shared_ptr<forkserver> copy_host() {
-  return forkserver::copy_of_host();
-}
+std::shared_ptr<forkserver> copy_host() { return forkserver::copy_of_host(); }
 
 } // namespace bulkhead::runtime

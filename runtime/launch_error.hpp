@@ -12,7 +12,7 @@ namespace bulkhead::runtime {
 class launch_error : public std::runtime_error {
 public:
   launch_error(std::string_view call, int error)
-      : std::runtime_error(system_text(call, error)), code_(error) {}
+    : std::runtime_error(system_text(call, error)), code_(error) {}
   explicit launch_error(const std::string& text) : std::runtime_error(text) {}
   /// With a text that is complete.
   static launch_error with_text(const std::string& text, int error) {

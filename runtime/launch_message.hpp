@@ -40,8 +40,8 @@ struct request_head {
   detail::function_ref entry = {};
   std::uint32_t modules_bytes = 0;
   std::uint32_t start_bytes = 0;
-  std::uint32_t depth = 0;    ///< hello: of the host
-  std::int32_t host_pid = 0;  ///< hello
+  std::uint32_t depth = 0;   ///< hello: of the host
+  std::int32_t host_pid = 0; ///< hello
   std::uint8_t by_exec = 0;
   std::uint8_t has_stdout = 0;
   std::uint8_t has_stderr = 0;

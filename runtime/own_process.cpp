@@ -62,8 +62,9 @@ std::uint64_t own_process::identity() noexcept {
 
 void own_process::require() {
   if (identity() == 0)
-    throw config_error("this process is a fork() copy of the one that uses bulkhead: pools, processes "
-                       "and futures belong to the original; call exec() or _exit() here");
+    throw config_error(
+      "this process is a fork() copy of the one that uses bulkhead: pools, processes "
+      "and futures belong to the original; call exec() or _exit() here");
 }
 
 void own_process::adopt() noexcept {

@@ -35,7 +35,7 @@ int send(int socket, std::span<const std::byte> head, std::span<const std::byte>
 int send_now(int socket, std::span<const std::byte> packet, std::span<const int> fds) noexcept;
 
 struct received {
-  int error = 0;          ///< ECONNRESET at the end of the stream, ETIMEDOUT, EMFILE, EMSGSIZE, ...
+  int error = 0; ///< ECONNRESET at the end of the stream, ETIMEDOUT, EMFILE, EMSGSIZE, ...
   std::size_t bytes = 0;
   std::vector<unique_fd> fds;
 };

@@ -87,7 +87,7 @@ process::process() noexcept = default;
 process::process(process&&) noexcept = default;
 
 process::process(callable call, process_options options)
-    : control_(new detail::process_control{std::move(call), std::move(options)}) {
+  : control_(new detail::process_control{std::move(call), std::move(options)}) {
   if (control_->options.name.empty())
     control_->options.name = default_name();
 }
@@ -118,8 +118,9 @@ void process::start() {
   request.stdout_fd = request.stderr_fd = output.get();
   request.setup = worker_setup::from(options.limits, options.affinity, options.nice);
   try {
-    control_->running = launch(request, [end = control_->end](const child_exit& how) { end->set(how); },
-                               steady_clock::now() + start_patience);
+    control_->running = launch(
+      request, [end = control_->end](const child_exit& how) { end->set(how); },
+      steady_clock::now() + start_patience);
   } catch (const launch_error& e) {
     throw pool_broken("process " + options.name + " cannot be started: " + e.what());
   }
@@ -133,9 +134,7 @@ detail::process_control& process::started() const {
   return *control_;
 }
 
-void process::join() {
-  started().end->wait_until(steady_clock::time_point::max());
-}
+void process::join() { started().end->wait_until(steady_clock::time_point::max()); }
 
 bool process::join_for(std::chrono::nanoseconds timeout) {
   const auto now = steady_clock::now();
@@ -148,9 +147,7 @@ bool process::is_alive() const {
   return control_ && control_->pid != 0 && !control_->end->look();
 }
 
-pid_t process::pid() const {
-  return control_ ? control_->pid : 0;
-}
+pid_t process::pid() const { return control_ ? control_->pid : 0; }
 
 std::optional<int> process::exit_code() const {
   own_process::require();

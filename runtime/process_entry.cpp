@@ -41,9 +41,8 @@ void print_exception(const std::string& name, const char* text) {
 std::vector<std::byte> process_start(std::string_view name, const callable& call) {
   const auto plain = name.substr(0, name.find('\0'));
   std::vector<std::byte> bytes(plain.size() + 1);
-  std::ranges::transform(plain, bytes.begin(), [](char letter) {
-    return static_cast<std::byte>(letter);
-  });
+  std::ranges::transform(plain, bytes.begin(),
+                         [](char letter) { return static_cast<std::byte>(letter); });
   const auto encoded = encode_call(call);
   bytes.insert(bytes.end(), encoded.begin(), encoded.end());
   return bytes;

@@ -44,9 +44,8 @@ std::shared_ptr<reactor> reactor::acquire() {
 }
 
 reactor::reactor()
-    : owner_(own_process::identity()),
-      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  : owner_(own_process::identity()), epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+    wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!epoll_ || !wake_)
     fail(epoll_ ? "eventfd" : "epoll_create1");
   epoll_event event{.events = EPOLLIN, .data = {.u64 = 0}};

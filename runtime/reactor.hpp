@@ -73,7 +73,8 @@ private:
   void dispatch(std::uint64_t id, std::uint32_t events);
   void run_due();
   void run_posted();
-  void run_as(std::uint64_t id, std::unique_lock<std::mutex>& lock, const std::function<void()>& run);
+  void run_as(std::uint64_t id, std::unique_lock<std::mutex>& lock,
+              const std::function<void()>& run);
   void wait_until_idle(std::uint64_t id, std::unique_lock<std::mutex>& lock) noexcept;
   std::function<void()> remove_timer(std::uint64_t timer) noexcept;
 
@@ -89,7 +90,7 @@ private:
   std::unordered_map<std::uint64_t, clock::time_point> timer_times_;
   std::vector<std::function<void()>> posted_;
   std::uint64_t next_id_ = 1;
-  std::uint64_t running_ = 0;                             ///< watch or timer whose handler runs
+  std::uint64_t running_ = 0;                                 ///< watch or timer whose handler runs
   clock::time_point sleeps_until_ = clock::time_point::min(); ///< min: awake
   bool stop_ = false;
   bool deletes_itself_ = false;

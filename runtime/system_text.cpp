@@ -13,23 +13,23 @@ std::string limit_text(const char* name, decltype(RLIMIT_NOFILE) which) {
   rlimit limit{};
   if (::getrlimit(which, &limit) != 0)
     return {};
-  const auto value = limit.rlim_cur == RLIM_INFINITY ? std::string{"unlimited"}
-                                                     : std::to_string(limit.rlim_cur);
+  const auto value =
+    limit.rlim_cur == RLIM_INFINITY ? std::string{"unlimited"} : std::to_string(limit.rlim_cur);
   return std::string{name} + " is " + value;
 }
 
 std::string limits_of(int error) {
   switch (error) {
-    case EMFILE:
-      return limit_text("RLIMIT_NOFILE", RLIMIT_NOFILE);
-    case ENFILE:
-      return "the system's limit fs.file-max";
-    case EAGAIN:
-      return limit_text("RLIMIT_NPROC", RLIMIT_NPROC) + "; the cgroup's pids.max counts too";
-    case ENOMEM:
-      return limit_text("RLIMIT_AS", RLIMIT_AS);
-    default:
-      return {};
+  case EMFILE:
+    return limit_text("RLIMIT_NOFILE", RLIMIT_NOFILE);
+  case ENFILE:
+    return "the system's limit fs.file-max";
+  case EAGAIN:
+    return limit_text("RLIMIT_NPROC", RLIMIT_NPROC) + "; the cgroup's pids.max counts too";
+  case ENOMEM:
+    return limit_text("RLIMIT_AS", RLIMIT_AS);
+  default:
+    return {};
   }
 }
 

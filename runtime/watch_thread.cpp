@@ -49,7 +49,8 @@ void read_message(const watch& self) {
   if (self.on_message)
     return self.on_message(self.control);
   std::array<char, 64> ignored;
-  [[maybe_unused]] const auto bytes = ::recv(self.control, ignored.data(), ignored.size(), MSG_DONTWAIT);
+  [[maybe_unused]] const auto bytes =
+    ::recv(self.control, ignored.data(), ignored.size(), MSG_DONTWAIT);
 }
 
 void beat_once(const watch& self) noexcept {
@@ -105,9 +106,9 @@ int start_small_thread(void* given) noexcept {
 
 void start_watch_thread(int control, int host_pidfd, std::atomic<std::uint64_t>* beat,
                         std::chrono::nanoseconds interval, std::function<void(int)> on_message) {
-  auto self = std::make_unique<watch>(watch{control, host_pidfd, beat, interval,
-                                            std::move(on_message), ::getppid(),
-                                            socket_inode(control)});
+  auto self =
+    std::make_unique<watch>(watch{control, host_pidfd, beat, interval, std::move(on_message),
+                                  ::getppid(), socket_inode(control)});
   if (const auto error = start_small_thread(self.get()); error != 0)
     throw launch_error{"pthread_create", error};
   self.release(); // the thread's now

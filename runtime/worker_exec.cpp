@@ -37,7 +37,8 @@ void send_birth(int socket, const worker_birth& birth) {
     throw launch_error{"sendmsg to a new worker", error};
 }
 
-// Between fork and exec, in a copy of a process that may have threads: only async-signal-safe calls.
+// Between fork and exec, in a copy of a process that may have threads: only async-signal-safe
+// calls.
 [[noreturn]] void become(int exe, int socket, char* const* arguments, int notices) noexcept {
   ::fcntl(socket, F_SETFD, 0);
   ::execveat(exe, "", arguments, environ, AT_EMPTY_PATH);

@@ -11,7 +11,8 @@ namespace bulkhead::runtime {
 /// Throws launch_error.
 pid_t exec_worker(const worker_birth& birth);
 
-/// Receives what exec_worker sent. False if `socket` is no socket of ours. `packet` keeps the bytes.
+/// Receives what exec_worker sent. False if `socket` is no socket of ours. `packet` keeps the
+/// bytes.
 bool receive_birth(int socket, std::vector<std::byte>& packet, worker_birth& birth);
 
 } // namespace bulkhead::runtime

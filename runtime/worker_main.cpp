@@ -15,14 +15,23 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <exception>
+#include <iterator>
 #include <string>
 
 namespace bulkhead::runtime {
 
 namespace {
+
+// The host's runtime thread reads notices at once; one that is stopped must not stop us for long.
+void send_notice(int notices, const notice& news) noexcept {
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds{2};
+  packet_socket::send(notices, bytes_of(news), {}, {}, limit);
+}
 
 [[noreturn]] void start_failed(int notices, int error, std::string_view text) noexcept {
   notice failed;
@@ -30,7 +39,7 @@ namespace {
   failed.pid = ::getpid();
   failed.status = error;
   put_text(failed.text, text);
-  packet_socket::send_now(notices, bytes_of(failed), {});
+  send_notice(notices, failed);
   ::_exit(exit_start_failed);
 }
 
@@ -75,7 +84,8 @@ void close_others(const worker_birth& birth, const inherited& kept) {
 }
 
 std::string explain(const setup_failure& failed) {
-  return system_text(std::string{failed.call} + " to " + std::to_string(failed.value), failed.error);
+  return system_text(std::string{failed.call} + " to " + std::to_string(failed.value),
+                     failed.error);
 }
 
 // The host has the worker's pid and pidfd when it says "go". A host that gave this launch up, or
@@ -93,7 +103,7 @@ void announce(int notices, const setup_report& report) noexcept {
   ready.kind = notice_kind::ready;
   ready.pid = ::getpid();
   ready.report = report;
-  packet_socket::send_now(notices, bytes_of(ready), {}); // lost when full: only the report is
+  send_notice(notices, ready);
 }
 
 struct prepared {
@@ -162,8 +172,10 @@ void worker_by_exec(int socket) {
   static std::vector<std::byte> packet; // the start bytes live here as long as the process
   worker_birth birth;
   if (!receive_birth(socket, packet, birth)) {
-    std::fprintf(stderr, "%s is an argument that the bulkhead library gives to processes it makes "
-                 "by itself; it is of no use on a command line\n", worker_mark);
+    std::fprintf(stderr,
+                 "%s is an argument that the bulkhead library gives to processes it makes "
+                 "by itself; it is of no use on a command line\n",
+                 worker_mark);
     ::_exit(2);
   }
   ::close(socket);

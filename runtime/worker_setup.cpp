@@ -109,7 +109,8 @@ setup_failure apply(const worker_setup& setup, setup_report& report) noexcept {
   if (setup.nice != 0)
     report.note(setup_step::nice, renice(setup.nice));
   if (setup.wants_affinity()) {
-    const auto error = ::sched_setaffinity(0, sizeof setup.affinity, &setup.affinity) == 0 ? 0 : errno;
+    const auto error =
+      ::sched_setaffinity(0, sizeof setup.affinity, &setup.affinity) == 0 ? 0 : errno;
     report.note(setup_step::affinity, error);
     if (error != 0)
       return {"sched_setaffinity", error, static_cast<std::uint64_t>(CPU_COUNT(&setup.affinity))};

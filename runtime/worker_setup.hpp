@@ -26,7 +26,7 @@ struct worker_setup {
   std::int32_t oom_score = 400;            ///< added to oom_score_adj
   cpu_set_t affinity = {};                 ///< no CPU: inherited
   bool no_new_privileges = true;
-  bool dies_with_forkserver = false;       ///< PR_SET_PDEATHSIG; off: it outlives a killed forkserver
+  bool dies_with_forkserver = false; ///< PR_SET_PDEATHSIG; off: it outlives a killed forkserver
 
   bool wants_affinity() const noexcept { return CPU_COUNT(&affinity) != 0; }
 

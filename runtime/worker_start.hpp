@@ -16,9 +16,9 @@ inline constexpr int exit_start_failed = 125; ///< the clean start failed; start
 struct worker_start {
   std::span<const std::byte> start; ///< launch_request::start; valid while the process lives
   std::vector<unique_fd> fds;       ///< launch_request::fds, same order
-  unique_fd control;                ///< SOCK_SEQPACKET, peer of child::control(); for the watch thread
-  unique_fd host;                   ///< pidfd of the host; for the watch thread
-  int exit_code = 0;                ///< the process ends with it when the entry returns
+  unique_fd control; ///< SOCK_SEQPACKET, peer of child::control(); for the watch thread
+  unique_fd host;    ///< pidfd of the host; for the watch thread
+  int exit_code = 0; ///< the process ends with it when the entry returns
 };
 
 /// Runs in the new process, on its only thread. When it returns, stdio is flushed and the process

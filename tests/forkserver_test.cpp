@@ -2,8 +2,8 @@
 // ctest-timeout: 180
 #include "runtime/forkserver.hpp"
 
-#include "tests/support/leak_guard.hpp"
 #include "tests/support/launching.hpp"
+#include "tests/support/leak_guard.hpp"
 
 #include "runtime/watch_thread.hpp"
 
@@ -27,9 +27,7 @@ namespace {
 
 constexpr std::array methods{start_method::forkserver, start_method::spawn};
 
-void return_7(worker_start& worker) {
-  worker.exit_code = 7;
-}
+void return_7(worker_start& worker) { worker.exit_code = 7; }
 
 void exit_by_signal(worker_start& worker) {
   int signal = 0;
@@ -85,9 +83,7 @@ void leave_descendants(worker_start& worker) {
 
 int copied_value = 1; // start_method::fork sees what the host wrote
 
-void tell_copied_value(worker_start& worker) {
-  tell(worker.fds.at(0).get(), copied_value);
-}
+void tell_copied_value(worker_start& worker) { tell(worker.fds.at(0).get(), copied_value); }
 
 void close_everything(worker_start& worker) {
   std::atomic<std::uint64_t> beat{0};
@@ -104,9 +100,7 @@ void replace_everything(worker_start& worker) {
   pause_for_ever();
 }
 
-std::shared_ptr<forkserver> server() {
-  return forkserver::common(soon());
-}
+std::shared_ptr<forkserver> server() { return forkserver::common(soon()); }
 
 void end(launched& worker) {
   worker.process->kill(SIGKILL);

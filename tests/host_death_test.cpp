@@ -1,6 +1,6 @@
 // ctest-label: fault
-#include "tests/support/leak_guard.hpp"
 #include "tests/support/launching.hpp"
+#include "tests/support/leak_guard.hpp"
 
 #include "runtime/descriptors.hpp"
 

@@ -4,8 +4,8 @@
 #include "runtime/forkserver.hpp"
 #include "runtime/this_process.hpp"
 #include "runtime/watch_thread.hpp"
-#include "tests/support/leak_guard.hpp"
 #include "tests/support/launching.hpp"
+#include "tests/support/leak_guard.hpp"
 
 #include <bulkhead/error.hpp>
 
@@ -57,13 +57,9 @@ bool contains(const std::string& text, const std::string& part) {
 
 int preloaded = 0;
 
-void load(int value) {
-  preloaded = value;
-}
+void load(int value) { preloaded = value; }
 
-void tell_preloaded(worker_start& worker) {
-  tell(worker.fds.at(0).get(), preloaded);
-}
+void tell_preloaded(worker_start& worker) { tell(worker.fds.at(0).get(), preloaded); }
 
 int preloaded_in_worker() {
   pipe_ends pipe;
@@ -97,8 +93,8 @@ void nest(worker_start& worker) {
   auto request = request_for(nest, {out});
   try {
     std::promise<child_exit> ended;
-    const auto inner =
-      launch(request, [&](const child_exit& how) { ended.set_value(how); }, soon());
+    const auto inner = launch(
+      request, [&](const child_exit& how) { ended.set_value(how); }, soon());
     ended.get_future().get();
   } catch (const launch_error& e) {
     const auto depth = this_process::get().depth;
@@ -110,9 +106,7 @@ void nest_and_stay(worker_start& worker) {
   start_watch_thread(worker.control.get(), worker.host.get(), nullptr, {});
   const int out = worker.fds.at(0).get();
   const auto depth = this_process::get().depth;
-  const auto inner = depth < 3
-                       ? launch(request_for(nest_and_stay, {out}), {}, soon())
-                       : nullptr;
+  const auto inner = depth < 3 ? launch(request_for(nest_and_stay, {out}), {}, soon()) : nullptr;
   tell(out, ::getpid());
   for (;;)
     ::pause();

@@ -4,8 +4,8 @@
 #include "runtime/forkserver.hpp"
 #include "runtime/reactor.hpp"
 #include "runtime/watch_thread.hpp"
-#include "tests/support/leak_guard.hpp"
 #include "tests/support/launching.hpp"
+#include "tests/support/leak_guard.hpp"
 
 #include <bulkhead/error.hpp>
 #include <bulkhead/process.hpp>

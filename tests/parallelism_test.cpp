@@ -30,12 +30,10 @@ public:
   }
   void mount(const std::string& root, const std::string& type, const std::string& options) const {
     std::ofstream{root_ / "mountinfo", std::ios::app}
-      << "31 23 0:28 " << root << ' ' << (root_ / type).string() << " rw,relatime shared:9 - " << type
-      << " cgroup rw," << options << '\n';
+      << "31 23 0:28 " << root << ' ' << (root_ / type).string() << " rw,relatime shared:9 - "
+      << type << " cgroup rw," << options << '\n';
   }
-  double quota(double limit) const {
-    return cpu_quota(root_ / "mountinfo", root_ / "own", limit);
-  }
+  double quota(double limit) const { return cpu_quota(root_ / "mountinfo", root_ / "own", limit); }
 
 private:
   fs::path root_ = fs::temp_directory_path() / ("bulkhead-cgroup-" + std::to_string(::getpid()));

@@ -3,8 +3,8 @@
 
 #include "runtime/descriptors.hpp"
 #include "runtime/process_entry.hpp"
-#include "tests/support/leak_guard.hpp"
 #include "tests/support/launching.hpp"
+#include "tests/support/leak_guard.hpp"
 
 #include <bulkhead/error.hpp>
 
@@ -30,13 +30,9 @@ void pause_for_ever() {
     ::pause();
 }
 
-void throw_error() {
-  throw std::runtime_error{"no more"};
-}
+void throw_error() { throw std::runtime_error{"no more"}; }
 
-void throw_number() {
-  throw 42;
-}
+void throw_number() { throw 42; }
 
 void check_sum(std::vector<int> values, const std::string& name) {
   int sum = 0;
@@ -179,10 +175,10 @@ TEST_CASE("names are given or numbered, and shown by the system") {
   process_options options;
   options.name = "a name";
   process named{options, [] {
-    std::string name(16, '\0');
-    ::prctl(PR_GET_NAME, name.data());
-    ::_exit(name.c_str() == std::string{"a name"} ? 0 : 1);
-  }};
+                  std::string name(16, '\0');
+                  ::prctl(PR_GET_NAME, name.data());
+                  ::_exit(name.c_str() == std::string{"a name"} ? 0 : 1);
+                }};
   CHECK(named.name() == "a name");
   CHECK(ended(named) == 0);
   const process numbered{[] {}};

@@ -29,9 +29,7 @@ auto on(reactor& loop, F f) {
   return result.get_future().get();
 }
 
-void write_byte(int fd) {
-  tell(fd, 'x');
-}
+void write_byte(int fd) { tell(fd, 'x'); }
 
 char read_byte(int fd) {
   char byte = 0;
@@ -187,9 +185,8 @@ TEST_CASE("a cancelled timer does not run, and a finished one may be cancelled")
 TEST_CASE("a timer may set another one") {
   const auto loop = reactor::acquire();
   std::promise<void> done;
-  loop->at(reactor::clock::now(), [&] {
-    loop->at(reactor::clock::now() + 1ms, [&] { done.set_value(); });
-  });
+  loop->at(reactor::clock::now(),
+           [&] { loop->at(reactor::clock::now() + 1ms, [&] { done.set_value(); }); });
   CHECK(done.get_future().wait_for(patience) == std::future_status::ready);
 }
 

@@ -20,13 +20,13 @@ struct process_control;
 
 /// Options of a process.
 struct process_options {
-  std::string name = {};                              ///< default: "process-N"; its first 15
-                                                      ///< letters are what ps shows
-  start_method start = start_method::forkserver;      ///< forkserver or spawn
-  output_mode output = output_mode::inherit;          ///< inherit or null
+  std::string name = {};                         ///< default: "process-N"; its first 15
+                                                 ///< letters are what ps shows
+  start_method start = start_method::forkserver; ///< forkserver or spawn
+  output_mode output = output_mode::inherit;     ///< inherit or null
   resource_limits limits = {};
-  std::vector<int> affinity = {};                     ///< CPUs it may use; empty: all
-  int nice = 0;                                       ///< added to its niceness, 0 to 19
+  std::vector<int> affinity = {}; ///< CPUs it may use; empty: all
+  int nice = 0;                   ///< added to its niceness, 0 to 19
 };
 
 /// One function in a process of its own:
@@ -49,11 +49,11 @@ public:
     requires(!std::is_same_v<std::remove_cvref_t<F>, process>
              && !std::is_same_v<std::remove_cvref_t<F>, process_options>)
   explicit process(F&& f, const Args&... args)
-      : process(process_options{}, std::forward<F>(f), args...) {}
+    : process(process_options{}, std::forward<F>(f), args...) {}
 
   template <class F, class... Args>
   process(process_options options, F&& f, const Args&... args)
-      : process(call(std::forward<F>(f), args...), std::move(options)) {}
+    : process(call(std::forward<F>(f), args...), std::move(options)) {}
 
   process(process&&) noexcept;
   process& operator=(process&&) noexcept;

@@ -106,8 +106,6 @@ inline std::vector<std::byte> bytes_of_text(std::string_view text) {
 }
 
 /// Waits for the end of any process by pidfd.
-inline bool ends_in_time(int pidfd) {
-  return readable_in_time(pidfd);
-}
+inline bool ends_in_time(int pidfd) { return readable_in_time(pidfd); }
 
 } // namespace bulkhead::tests

@@ -1,6 +1,6 @@
 // doomed_host: a host with four workers of both start methods. Each has a child and a daemon in a
-// session of its own. Writes 13 pids to stdout (forkserver, then three for each worker) and waits to
-// be killed.
+// session of its own. Writes 13 pids to stdout (forkserver, then three for each worker) and waits
+// to be killed.
 
 #include "runtime/forkserver.hpp"
 #include "runtime/launch.hpp"

@@ -29,9 +29,7 @@ struct early_thread {
 };
 const early_thread thread_before_main;
 
-void return_7(worker_start& worker) {
-  worker.exit_code = 7;
-}
+void return_7(worker_start& worker) { worker.exit_code = 7; }
 
 } // namespace
 
@@ -41,7 +39,8 @@ int main(int argc, char** argv) {
   request.entry = &return_7;
   std::promise<child_exit> ended;
   const auto limit = std::chrono::steady_clock::now() + 20s;
-  launch(request, [&](const child_exit& how) { ended.set_value(how); }, limit);
+  launch(
+    request, [&](const child_exit& how) { ended.set_value(how); }, limit);
   const auto how = ended.get_future().get();
   std::printf("code %d, threads %s\n", how.code, forkserver::common(limit)->threads().c_str());
 }
