@@ -72,6 +72,9 @@ public:
   /// Counts the handles inside an encoded body; returns their keys.
   std::vector<actor_key> mention_all(link& to, std::span<const std::byte> body);
 
+  /// Decodes a message inside a frame of the peer's; `why` says what is wrong with it.
+  bool decode(link& from, std::span<const std::byte> body, caf::message& msg, std::string& why);
+
   /// The failure that the peer left; a general one while it lives.
   caf::error reason_of(peer_id peer);
 

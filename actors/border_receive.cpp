@@ -91,6 +91,13 @@ void border::bring_home(link& from, std::span<const std::byte> body) {
   }
 }
 
+bool border::decode(link& from, std::span<const std::byte> body, caf::message& msg,
+                    std::string& why) {
+  bring_home(from, body);
+  const auto resolve = resolver_for(from);
+  return codec{system_, resolve}.decode(body, msg, why);
+}
+
 bool border::on_message(link& from, const frame& f) {
   const auto& h = f.header;
   const auto mid = to_mid(h.id);
@@ -100,11 +107,9 @@ bool border::on_message(link& from, const frame& f) {
   auto to = from.exported.find({h.dest_peer, h.dest_actor});
   if (!to && is_host())
     return false;
-  bring_home(from, f.body);
   caf::message msg;
   std::string why;
-  const auto resolve = resolver_for(from);
-  if (!codec{system_, resolve}.decode(f.body, msg, why)) {
+  if (!decode(from, f.body, msg, why)) {
     if (is_host())
       return false;
     failure bad;

@@ -27,7 +27,7 @@ pool::pool(pool_options options) : core_(detail::make_pool_core(std::move(option
 pool& pool::operator=(pool&& other) noexcept {
   if (this != &other) {
     if (core_)
-      core_->terminate();
+      terminate();
     core_ = std::move(other.core_);
   }
   return *this;
@@ -35,10 +35,13 @@ pool& pool::operator=(pool&& other) noexcept {
 
 pool::~pool() {
   if (core_)
-    core_->terminate();
+    terminate();
 }
 
-void pool::terminate() noexcept { core_->terminate(); }
+void pool::terminate() noexcept {
+  core_->terminate();
+  core_->end_attachment();
+}
 void pool::close() { core_->close(); }
 void pool::join() { core_->join(detail::time_point::max()); }
 void pool::resize(std::size_t workers) { core_->resize(workers); }

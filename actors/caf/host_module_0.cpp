@@ -46,6 +46,11 @@ private:
 
 } // namespace
 
+void use_small_scheduler(caf::actor_system_config& config) {
+  config.set("scheduler.max-threads", 1);
+  config.set("scheduler.policy", caf::atom("sharing"));
+}
+
 void load_host(caf::actor_system_config& config) {
   config.module_factories.push_back(
     [](caf::actor_system& sys) -> caf::actor_system::module* { return new host_module(sys); });

@@ -215,8 +215,7 @@ public:
 
   void start() override {
     load_host(config);
-    config.set("scheduler.max-threads", 1);
-    config.set("scheduler.policy", caf::atom("sharing"));
+    use_small_scheduler(config);
     system = std::make_unique<caf::actor_system>(config);
   }
   exec_ctx* context() noexcept override { return nullptr; }

@@ -88,6 +88,9 @@ void answer_error(const caf::strong_actor_ptr& to, caf::message_id mid, caf::err
 
 inline caf::message_id to_mid(std::uint64_t value) { return caf::message_id{value}; }
 
+/// The object of an element, of the type that match_element said.
+const void* element_at(const caf::message& msg, std::size_t at);
+
 struct exit_request {
   caf::strong_actor_ptr source; ///< null where the source is anonymous or gone
   caf::error reason;

@@ -92,6 +92,8 @@ void answer_error(const caf::strong_actor_ptr& to, caf::message_id mid, caf::err
   to->enqueue(nullptr, mid.response_id(), caf::make_message(std::move(reason)), ctx);
 }
 
+const void* element_at(const caf::message& msg, std::size_t at) { return msg.get(at); }
+
 std::optional<exit_request> as_exit(const caf::message& msg) {
   if (!msg.match_elements<caf::exit_msg>())
     return std::nullopt;

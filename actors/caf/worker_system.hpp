@@ -64,6 +64,9 @@ private:
 /// user's own middleman stays as it is, whatever the order of the calls.
 void load_host(caf::actor_system_config& config);
 
+/// For a private system: one scheduler thread, asleep when idle.
+void use_small_scheduler(caf::actor_system_config& config);
+
 /// Whether the system's configuration went through load_host.
 bool is_host(const caf::actor_system& system);
 

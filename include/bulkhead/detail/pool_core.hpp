@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 namespace bulkhead::detail {
@@ -16,6 +17,14 @@ enum class admission : std::uint8_t {
   policy,   ///< as pool_options::on_full says
   try_only, ///< give up
   wait,     ///< wait, whatever the policy: the feeders of map and its kin
+};
+
+/// The actor side of a pool: ends when the pool does.
+class pool_attachment {
+public:
+  virtual ~pool_attachment() = default;
+  /// Bounded; called after the pool's own workers have ended.
+  virtual void end() noexcept = 0;
 };
 
 /// The pool behind the facade, untyped. All calls are thread-safe.
@@ -59,8 +68,18 @@ public:
   /// Ids of the workers that a broadcast reaches now.
   virtual std::vector<std::size_t> worker_ids() = 0;
 
-  /// Keeps something alive as long as the pool: the actor side of a pool.
-  std::shared_ptr<void> attachment;
+  /// Null while the pool has no actors.
+  std::mutex attachment_mutex;
+  std::shared_ptr<pool_attachment> attachment;
+  void end_attachment() noexcept {
+    std::shared_ptr<pool_attachment> ended;
+    {
+      const std::lock_guard lock{attachment_mutex};
+      ended = attachment;
+    }
+    if (ended)
+      ended->end();
+  }
 };
 
 /// Makes the pool and starts its workers. Throws config_error (nothing was started) and

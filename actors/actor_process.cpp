@@ -1,0 +1,340 @@
+#include "actors/actor_process.hpp"
+
+#include "actors/failure_error.hpp"
+#include "actors/worker_entry.hpp"
+#include "actors/worker_start.hpp"
+#include "runtime/crash_report.hpp"
+#include "runtime/exit_classifier.hpp"
+#include "runtime/hooks.hpp"
+#include "runtime/launch.hpp"
+#include "runtime/shipped_call.hpp"
+
+#include <bulkhead/error.hpp>
+
+#include <signal.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+
+namespace bulkhead::actors {
+
+namespace {
+
+// Messages of one worker that host actors have not processed; bounds the host's mailboxes.
+constexpr std::uint64_t window = 8192;
+
+std::vector<std::byte> call_bytes(const callable& call) {
+  return call ? runtime::encode_call(call) : std::vector<std::byte>{};
+}
+
+std::chrono::nanoseconds beat_interval(const pool_options& options) {
+  return std::clamp<std::chrono::nanoseconds>(options.unresponsive_after / 5,
+                                              std::chrono::milliseconds{10},
+                                              std::chrono::seconds{1});
+}
+
+} // namespace
+
+std::shared_ptr<actor_process> actor_process::start(std::shared_ptr<actor_hub> hub,
+                                                    const pool_options& options,
+                                                    std::size_t number, end_handler on_end) {
+  std::shared_ptr<actor_process> made{
+    new actor_process(std::move(hub), options.ring_capacity, std::move(on_end))};
+  made->launch(options, number);
+  return made;
+}
+
+actor_process::actor_process(std::shared_ptr<actor_hub> hub, std::size_t ring_bytes,
+                             end_handler on_end)
+  : hub_(std::move(hub)), io_(std::make_shared<ring_transport>(ring_bytes)),
+    on_end_(std::move(on_end)) {}
+
+actor_process::~actor_process() {
+  if (child_)
+    child_->kill(SIGKILL);
+}
+
+void actor_process::launch(const pool_options& options, std::size_t number) {
+  auto weak = weak_from_this();
+  peer_ = hub_->enroll([weak](link&, const frame& f) {
+    auto self = weak.lock();
+    return !self || self->on_control(f);
+  });
+  link_limits limits;
+  limits.capacity = std::max<std::size_t>(1, options.queue_capacity);
+  limits.grants = true;
+  limits.patience = options.on_full == on_full::block ? std::chrono::seconds{10}
+                                                      : std::chrono::nanoseconds{0};
+  link_ = hub_->edge().connect(peer_, io_, limits);
+  unresponsive_after_ = options.unresponsive_after;
+
+  worker_settings settings;
+  settings.peer = peer_;
+  settings.pool_name = options.name;
+  settings.ring_bytes = options.ring_capacity;
+  settings.window = window;
+  settings.beat = beat_interval(options);
+  settings.grace = options.grace;
+  settings.host_node = hub_->node_bytes();
+  settings.initializer = call_bytes(options.initializer);
+  settings.finalizer = call_bytes(options.finalizer);
+
+  runtime::launch_request request;
+  request.method = options.start == start_method::spawn ? start_method::spawn
+                                                        : start_method::forkserver;
+  request.entry = &actor_worker_main;
+  request.start = encode_settings(settings);
+  request.fds = io_->worker_fds();
+  request.setup = runtime::worker_setup::from(options.limits, options.affinity, options.nice);
+  runtime::unique_fd null_output;
+  if (options.output == output_mode::prefix || options.output == output_mode::capture) {
+    output_ = std::make_shared<runtime::worker_output>(options.output, options.name, number,
+                                                       hub_->thread());
+    request.stdout_fd = request.stderr_fd = output_->write_fd();
+  } else if (options.output == output_mode::null) {
+    null_output = runtime::open_null_output();
+    request.stdout_fd = request.stderr_fd = null_output.get();
+  }
+  // Watched before it exists: its exit may be delivered before launch() returns.
+  watch_ = hub_->thread()->watch(io_->bell_fd(), EPOLLIN, [weak](std::uint32_t) {
+    if (auto self = weak.lock())
+      self->on_bell();
+  });
+  try {
+    adopt(runtime::launch(
+      request,
+      [self = shared_from_this()](const runtime::child_exit& exit) { self->on_exit(exit); },
+      clock::now() + std::chrono::seconds{10}));
+  } catch (...) {
+    hub_->thread()->unwatch(watch_);
+    hub_->edge().fail(*link_, to_error(death_of(0, {.cause = exit_cause::start_failed}, false)));
+    hub_->dismiss(peer_);
+    throw;
+  }
+  io_->close_segment_fds();
+  if (output_)
+    output_->close_write_end();
+  if (unresponsive_after_.count() > 0)
+    check_beat();
+}
+
+// The exit may be known before launch() has returned the child.
+void actor_process::adopt(std::shared_ptr<runtime::child> child) {
+  std::unique_lock lock{mutex_};
+  child_ = std::move(child);
+  if (early_exit_)
+    hub_->thread()->post([self = shared_from_this(), exit = *early_exit_] { self->on_exit(exit); });
+}
+
+bool actor_process::claim_cause(exit_cause why) noexcept {
+  int none = static_cast<int>(exit_cause::none);
+  return cause_.compare_exchange_strong(none, static_cast<int>(why));
+}
+
+bool actor_process::on_control(const frame& f) {
+  if (f.kind() == frame_kind::hello) {
+    std::lock_guard lock{mutex_};
+    return !std::exchange(ready_, true);
+  }
+  spawn_handler done;
+  {
+    std::lock_guard lock{mutex_};
+    auto i = waiting_.find(f.header.id);
+    if (f.kind() != frame_kind::spawned || i == waiting_.end())
+      return false;
+    done = std::move(i->second);
+    waiting_.erase(i);
+  }
+  if (f.header.source_actor != 0) {
+    done(hub_->edge().proxy_for({peer_, f.header.source_actor}, true), {});
+    return true;
+  }
+  failure why;
+  why.kind = failure_kind::task_exception;
+  why.worker = pid();
+  why.message = std::string(reinterpret_cast<const char*>(f.body.data()),
+                            std::min<std::size_t>(f.body.size(), 4096));
+  done(nullptr, why);
+  return true;
+}
+
+void actor_process::on_bell() {
+  io_->hush();
+  io_->stay_awake();
+  if (!drain()) {
+    if (claim_cause(exit_cause::bad_message))
+      child_->kill(SIGKILL);
+    return;
+  }
+  // More came meanwhile: the next turn of the runtime thread, so that others get theirs.
+  if (io_->fall_asleep())
+    io_->wake();
+}
+
+// False: a bad message, now or before; nothing more is believed.
+bool actor_process::drain() {
+  std::lock_guard lock{reading_};
+  if (cause_.load() == static_cast<int>(exit_cause::bad_message))
+    return false;
+  std::size_t popped = 0;
+  const bool good = hub_->edge().receive(*link_, 256, popped);
+  hub_->tidy_later();
+  return good;
+}
+
+void actor_process::spawn(const spawn_request& request, spawn_handler done) {
+  byte_buf buf;
+  begin_frame(buf);
+  const spawn_head head{request.stub, request.behavior};
+  const auto* raw = reinterpret_cast<const byte_buf::value_type*>(&head);
+  buf.insert(buf.end(), raw, raw + sizeof head);
+  const auto begin = buf.size();
+  resolve_handle none;
+  std::string why;
+  if (!codec{hub_->system(), none}.encode(buf, request.args, why))
+    throw codec_error(why);
+  auto mentioned = hub_->edge().mention_all(*link_, as_bytes(buf).subspan(begin));
+  std::uint64_t id = 0;
+  {
+    std::unique_lock lock{mutex_};
+    if (closed_) {
+      const auto f = end_;
+      lock.unlock();
+      done(nullptr, f);
+      return;
+    }
+    id = ++requests_;
+    waiting_[id] = std::move(done);
+  }
+  spawned_.fetch_add(1, std::memory_order_relaxed);
+  // Where the link is dead, the end of the process answers.
+  hub_->edge().control(*link_, frame_kind::spawn, {.dest_peer = peer_, .id = id}, std::move(buf));
+}
+
+caf::strong_actor_ptr actor_process::spawn(const spawn_request& request,
+                                           clock::time_point deadline) {
+  struct answer {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool done = false;
+    caf::strong_actor_ptr actor;
+    failure why;
+  };
+  auto a = std::make_shared<answer>();
+  spawn(request, [a](caf::strong_actor_ptr actor, const failure& why) {
+    std::lock_guard lock{a->mutex};
+    a->done = true;
+    a->actor = std::move(actor);
+    a->why = why;
+    a->changed.notify_all();
+  });
+  std::unique_lock lock{a->mutex};
+  if (!a->changed.wait_until(lock, deadline, [&] { return a->done; }))
+    throw timeout_error("the actor worker " + std::to_string(pid())
+                        + " did not start the actor in time; a behaviour may keep it busy");
+  if (!a->actor)
+    throw_failure(a->why);
+  return std::move(a->actor);
+}
+
+void actor_process::stop(exit_cause why, std::chrono::nanoseconds grace) noexcept {
+  if (!claim_cause(why))
+    return;
+  byte_buf buf;
+  begin_frame(buf);
+  hub_->edge().control(*link_, frame_kind::stop, {.dest_peer = peer_}, std::move(buf));
+  auto timer = hub_->thread()->at(clock::now() + grace, [weak = weak_from_this()] {
+    if (auto self = weak.lock())
+      self->child_->kill(SIGKILL);
+  });
+  std::lock_guard lock{mutex_};
+  timer_ = timer;
+}
+
+void actor_process::kill(exit_cause why) noexcept {
+  claim_cause(why);
+  child_->kill(SIGKILL);
+}
+
+bool actor_process::wait(clock::time_point deadline) {
+  std::unique_lock lock{mutex_};
+  return changed_.wait_until(lock, deadline, [this] { return over_; });
+}
+
+// A stopped process looks alive to a pidfd; its watch thread beats. A look that comes late itself
+// judges nobody: the machine was suspended or overloaded.
+void actor_process::check_beat() {
+  const auto now = clock::now();
+  const auto beat = io_->peer_beat();
+  const bool late = next_look_ != clock::time_point{} && now > next_look_ + unresponsive_after_ / 4;
+  if (beat != seen_beat_ || late || beat_since_ == clock::time_point{}) {
+    seen_beat_ = beat;
+    beat_since_ = now;
+  } else if (now - beat_since_ >= unresponsive_after_ && !asked()) {
+    kill(exit_cause::unresponsive);
+    return;
+  }
+  next_look_ = now + unresponsive_after_ / 4;
+  hub_->thread()->at(next_look_, [weak = weak_from_this()] {
+    if (auto self = weak.lock(); self && !self->link_->dead())
+      self->check_beat();
+  });
+}
+
+void actor_process::on_exit(const runtime::child_exit& exit) {
+  {
+    std::lock_guard lock{mutex_};
+    if (!child_) {
+      early_exit_ = exit;
+      return;
+    }
+  }
+  BULKHEAD_HOOK("actor.death_seen");
+  // All its stores are visible now. What it sent counts, unless it was caught lying.
+  bool honest = drain();
+  while (honest && io_->fall_asleep())
+    honest = drain();
+  if (!honest)
+    claim_cause(exit_cause::bad_message);
+  hub_->thread()->unwatch(watch_);
+  bool was_ready = false;
+  {
+    std::lock_guard lock{mutex_};
+    was_ready = ready_;
+  }
+  const auto status
+    = runtime::classify_exit(exit, static_cast<exit_cause>(cause_.load()), was_ready);
+  auto f = death_of(pid(), status, true);
+  if (status.cause == exit_cause::crashed) {
+    const auto crash = runtime::read_crash(io_->peer_recorder());
+    f.backtrace = crash.backtrace;
+    f.last_output = crash.log;
+  }
+  if (output_)
+    f.last_output = output_->tail(16 * 1024);
+  if (!exit.start_error.empty())
+    f.message += ": " + exit.start_error;
+  hub_->edge().fail(*link_, to_error(f));
+  hub_->dismiss(peer_);
+  fail_spawns(f);
+  BULKHEAD_HOOK("actor.buried");
+  if (auto done = std::exchange(on_end_, nullptr))
+    done(status, was_ready);
+  std::lock_guard lock{mutex_};
+  over_ = true;
+  changed_.notify_all();
+}
+
+void actor_process::fail_spawns(const failure& f) {
+  std::map<std::uint64_t, spawn_handler> waiting;
+  {
+    std::lock_guard lock{mutex_};
+    end_ = f;
+    closed_ = true;
+    waiting.swap(waiting_);
+  }
+  for (auto& [id, done] : waiting)
+    done(nullptr, f);
+}
+
+} // namespace bulkhead::actors

@@ -1,0 +1,56 @@
+#include <bulkhead/detail/registered_behavior.hpp>
+#include <bulkhead/error.hpp>
+
+#include <bulkhead/actor.hpp>
+
+#include <map>
+#include <mutex>
+
+namespace bulkhead::detail {
+
+namespace {
+
+struct known_behavior {
+  spawn_stub stub;
+  const void* behavior;
+};
+
+/// Filled by static objects in any order; outlives all of them.
+struct registry {
+  std::mutex mutex;
+  std::multimap<std::string, known_behavior> behaviors;
+  static registry& instance() {
+    static auto& only = *new registry;
+    return only;
+  }
+};
+
+std::string names(const registry& r) {
+  std::string text;
+  for (const auto& [name, b] : r.behaviors)
+    text += (text.empty() ? "\"" : ", \"") + name + '"';
+  return text.empty() ? "none" : text;
+}
+
+} // namespace
+
+void add_behavior(const std::string& name, spawn_stub stub, const void* behavior) {
+  auto& r = registry::instance();
+  const std::lock_guard lock{r.mutex};
+  r.behaviors.emplace(name, known_behavior{stub, behavior});
+}
+
+shipped_behavior find_behavior(const std::string& name) {
+  auto& r = registry::instance();
+  const std::lock_guard lock{r.mutex};
+  const auto found = r.behaviors.equal_range(name);
+  if (found.first == found.second)
+    throw config_error("no actor is registered as \"" + name
+                       + "\" with BULKHEAD_ACTOR; known names: " + names(r));
+  if (std::next(found.first) != found.second)
+    throw config_error("the actor name \"" + name + "\" is registered twice; rename one of them");
+  const auto& b = found.first->second;
+  return {to_ref(reinterpret_cast<const void*>(b.stub)), to_ref(b.behavior)};
+}
+
+} // namespace bulkhead::detail

@@ -1,0 +1,114 @@
+#include "actors/pool_side.hpp"
+
+#include "actors/configure.hpp"
+#include "actors/failure_error.hpp"
+#include "actors/task_pool_actor.hpp"
+
+#include <bulkhead/actor.hpp>
+#include <bulkhead/error.hpp>
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+
+namespace bulkhead {
+
+namespace actors {
+
+/// One scheduler thread that sleeps when idle: CAF's default policy polls.
+struct pool_side::private_system {
+  private_system() {
+    configure(config);
+    use_small_scheduler(config);
+    system = std::make_unique<caf::actor_system>(config);
+  }
+  caf::actor_system_config config;
+  std::unique_ptr<caf::actor_system> system;
+};
+
+pool_side::pool_side(const pool_options& options, caf::actor_system* system) {
+  if (system == nullptr) {
+    own_ = std::make_unique<private_system>();
+    system = own_->system.get();
+  }
+  hub_ = actor_hub::of(*system);
+  group_ = std::make_shared<actor_group>(hub_, options);
+  hub_->add(group_);
+}
+
+pool_side::~pool_side() { end(); }
+
+std::shared_ptr<pool_side> pool_side::of(const std::shared_ptr<detail::pool_core>& core) {
+  const std::lock_guard lock{core->attachment_mutex};
+  if (!core->attachment)
+    core->attachment = std::shared_ptr<pool_side>(new pool_side(core->options(), nullptr));
+  return std::static_pointer_cast<pool_side>(core->attachment);
+}
+
+void pool_side::attach(const std::shared_ptr<detail::pool_core>& core, caf::actor_system& system) {
+  const std::lock_guard lock{core->attachment_mutex};
+  core->attachment = std::shared_ptr<pool_side>(new pool_side(core->options(), &system));
+}
+
+caf::actor pool_side::pool_actor(const std::shared_ptr<detail::pool_core>& core) {
+  const std::lock_guard lock{mutex_};
+  if (!group_)
+    throw pool_closed("the pool has ended");
+  if (!pool_actor_)
+    pool_actor_ = make_task_pool_actor(hub_, core);
+  return pool_actor_;
+}
+
+// The system goes last: proxies and the border use it.
+void pool_side::end() noexcept {
+  caf::actor pool_actor;
+  {
+    const std::lock_guard lock{mutex_};
+    pool_actor.swap(pool_actor_);
+  }
+  if (pool_actor)
+    end_task_pool_actor(pool_actor);
+  pool_actor = nullptr;
+  if (group_)
+    group_->end();
+}
+
+} // namespace actors
+
+pool::pool(caf::actor_system& system, pool_options options)
+  : core_(detail::make_pool_core(std::move(options))) {
+  try {
+    actors::pool_side::attach(core_, system);
+  } catch (...) {
+    core_->terminate();
+    throw;
+  }
+}
+
+caf::actor pool::actor() { return actors::pool_side::of(core_)->pool_actor(core_); }
+
+void configure(caf::actor_system_config& config) {
+  actors::load_host(config);
+  actors::load_messages(config);
+}
+
+std::optional<failure> failure_of(const caf::error& reason) { return actors::failure_of(reason); }
+
+std::optional<exit_status> exit_status_of(const caf::error& reason) {
+  auto f = actors::failure_of(reason);
+  if (!f || f->exit.cause == exit_cause::none)
+    return std::nullopt;
+  return f->exit;
+}
+
+namespace detail {
+
+caf::actor spawn_in_worker(const std::shared_ptr<pool_core>& core, const placement& where,
+                           const shipped_behavior& what, caf::message args) {
+  auto side = actors::pool_side::of(core);
+  return caf::actor_cast<caf::actor>(
+    side->group().spawn({what.stub, what.behavior, std::move(args)}, where));
+}
+
+} // namespace detail
+
+} // namespace bulkhead

@@ -1,0 +1,237 @@
+#include "actors/ring_transport.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <new>
+#include <system_error>
+
+namespace bulkhead::actors {
+
+namespace {
+
+using runtime::segment;
+
+constexpr std::size_t length_bytes = 8; // the length field, which keeps pieces aligned
+
+constexpr std::size_t slot_bytes(std::size_t piece) noexcept {
+  return length_bytes + ((piece + 7) & ~std::size_t{7});
+}
+
+runtime::unique_fd make_bell() {
+  runtime::unique_fd fd{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+  if (!fd)
+    throw std::system_error(errno, std::generic_category(), "eventfd");
+  return fd;
+}
+
+} // namespace
+
+ring_transport::ring_transport(std::size_t ring_bytes)
+  : own_(segment::make("bulkhead-actor-host", ring_words_bytes, ring_bytes,
+                       segment::access::read_write)),
+    peer_(segment::make("bulkhead-actor-worker", ring_words_bytes, ring_bytes,
+                        segment::access::read_only)),
+    own_bell_(make_bell()), peer_bell_(make_bell()), ring_bytes_(ring_bytes) {
+  own_.seal_writes();
+  mine_ = new (own_.head()) ring_words{};
+  mine_->version = ring_words::current_version;
+  theirs_ = reinterpret_cast<const ring_words*>(peer_.head());
+  out_ = own_.ring();
+  in_ = peer_.ring();
+  // Until it first looks, whatever the worker publishes must ring.
+  mine_->asleep.store(1, std::memory_order_seq_cst);
+}
+
+ring_transport::ring_transport(std::vector<runtime::unique_fd>&& fds, std::size_t ring_bytes)
+  : own_(segment::attach(std::move(fds.at(1)), ring_words_bytes, ring_bytes,
+                         segment::access::read_write)),
+    peer_(segment::attach(std::move(fds.at(0)), ring_words_bytes, ring_bytes,
+                          segment::access::read_only)),
+    own_bell_(std::move(fds.at(2))), peer_bell_(std::move(fds.at(3))), ring_bytes_(ring_bytes) {
+  mine_ = reinterpret_cast<ring_words*>(own_.head()); // zero: a fresh segment
+  mine_->version = ring_words::current_version;
+  theirs_ = reinterpret_cast<const ring_words*>(peer_.head());
+  out_ = own_.ring();
+  in_ = peer_.ring();
+}
+
+std::vector<int> ring_transport::worker_fds() const {
+  return {own_.fd(), peer_.fd(), peer_bell_.get(), own_bell_.get()};
+}
+
+void ring_transport::close_segment_fds() noexcept {
+  own_.close_fd();
+  peer_.close_fd();
+}
+
+runtime::flight_recorder& ring_transport::own_recorder() noexcept {
+  static_assert(sizeof(runtime::flight_recorder) <= ring_words_bytes - recorder_offset);
+  return *reinterpret_cast<runtime::flight_recorder*>(own_.head() + recorder_offset);
+}
+
+const runtime::flight_recorder& ring_transport::peer_recorder() const noexcept {
+  return *reinterpret_cast<const runtime::flight_recorder*>(peer_.head() + recorder_offset);
+}
+
+std::size_t ring_transport::max_piece() const noexcept {
+  return ring_bytes_ / 4 - length_bytes;
+}
+
+// seq_cst on both sides of each flag: publish (tail), then look at the flag (asleep); set the flag,
+// then look at what is published. In the single order of these four one of the looks is last and
+// sees the other's store, so a piece is seen or a bell is rung.
+bool ring_transport::try_push(std::span<const std::byte> piece) {
+  const auto need = slot_bytes(piece.size());
+  // seq_cst: partner of the peer's head store, after our wish; see want_wake.
+  const auto peer_head = theirs_->head.load(std::memory_order_seq_cst);
+  const auto used = tail_ - peer_head; // a lying peer only makes the ring look full or scribbled
+  if (used > ring_bytes_ || need > ring_bytes_ - used)
+    return false;
+  auto* at = out_ + tail_ % ring_bytes_;
+  const std::uint64_t length = piece.size();
+  std::memcpy(at, &length, sizeof length);
+  std::memcpy(at + length_bytes, piece.data(), piece.size());
+  tail_ += need;
+  pushed_.fetch_add(1, std::memory_order_relaxed); // read by the host itself only
+  mine_->tail.store(tail_, std::memory_order_seq_cst);
+  if (theirs_->asleep.load(std::memory_order_seq_cst) != 0)
+    ring_peer();
+  return true;
+}
+
+// The caller tries again after this. seq_cst: wish, then look at head and granted; the peer stores
+// those, then looks at the wish.
+void ring_transport::want_wake() noexcept {
+  mine_->wishes.store(wishes_.fetch_add(1, std::memory_order_relaxed) + 1,
+                      std::memory_order_seq_cst);
+}
+
+void ring_transport::ring_if_wished() noexcept {
+  const auto wished = theirs_->wishes.load(std::memory_order_seq_cst);
+  if (seen_wishes_.exchange(wished, std::memory_order_relaxed) != wished)
+    ring_peer();
+}
+
+std::uint64_t ring_transport::pushed() const noexcept {
+  return pushed_.load(std::memory_order_relaxed);
+}
+
+// A number beyond ours is a lie; then everything counts as seen, which promises nothing.
+std::uint64_t ring_transport::peer_popped() const noexcept {
+  return std::min(theirs_->popped.load(std::memory_order_acquire), pushed());
+}
+
+bool ring_transport::has_piece() const noexcept {
+  return theirs_->tail.load(std::memory_order_seq_cst)
+         != head_.load(std::memory_order_relaxed);
+}
+
+// False: the peer's ring makes no sense. Length 0 and true: nothing there.
+bool ring_transport::next(std::size_t& length) noexcept {
+  const auto head = head_.load(std::memory_order_relaxed);
+  // acquire at least: partner of the peer's tail store, before which it wrote the piece.
+  const auto available = theirs_->tail.load(std::memory_order_seq_cst) - head;
+  length = 0;
+  if (available == 0)
+    return true;
+  std::uint64_t stated = 0;
+  if (available > ring_bytes_ || available % 8 != 0)
+    return false;
+  std::memcpy(&stated, in_ + head % ring_bytes_, sizeof stated);
+  if (stated == 0 || stated > max_piece() || slot_bytes(stated) > available)
+    return false;
+  length = stated;
+  return true;
+}
+
+bool ring_transport::pop(std::size_t limit, const taker& take, std::size_t& popped) {
+  for (popped = 0; popped < limit; ++popped) {
+    std::size_t length = 0;
+    if (!next(length))
+      return false;
+    if (length == 0)
+      break;
+    const auto head = head_.load(std::memory_order_relaxed);
+    const auto* at = in_ + head % ring_bytes_ + length_bytes;
+    piece_.assign(at, at + length);
+    // `popped` before `head`: whoever sees the space sees the count. Both before take().
+    mine_->popped.store(++popped_, std::memory_order_release);
+    head_.store(head + slot_bytes(length), std::memory_order_relaxed);
+    mine_->head.store(head + slot_bytes(length), std::memory_order_seq_cst);
+    ring_if_wished();
+    take(piece_);
+  }
+  return true;
+}
+
+void ring_transport::grant(std::uint64_t total) noexcept {
+  auto before = granted_.load(std::memory_order_relaxed);
+  while (before < total
+         && !granted_.compare_exchange_weak(before, total, std::memory_order_relaxed)) {}
+  // A slower thread must not take the number back; the peer keeps the largest it saw.
+  mine_->granted.store(granted_.load(std::memory_order_relaxed), std::memory_order_seq_cst);
+  ring_if_wished();
+}
+
+std::uint64_t ring_transport::granted() const noexcept {
+  return theirs_->granted.load(std::memory_order_seq_cst);
+}
+
+void ring_transport::ring_peer() noexcept {
+  const std::uint64_t one = 1;
+  // EAGAIN: the counter is full, so the bell rings already.
+  static_cast<void>(::write(peer_bell_.get(), &one, sizeof one));
+}
+
+void ring_transport::wake() noexcept {
+  const std::uint64_t one = 1;
+  static_cast<void>(::write(own_bell_.get(), &one, sizeof one));
+}
+
+void ring_transport::hush() noexcept {
+  std::uint64_t rings = 0;
+  static_cast<void>(::read(own_bell_.get(), &rings, sizeof rings));
+}
+
+bool ring_transport::fall_asleep() noexcept {
+  mine_->asleep.store(1, std::memory_order_seq_cst);
+  return has_piece();
+}
+
+void ring_transport::stay_awake() noexcept {
+  mine_->asleep.store(0, std::memory_order_release);
+}
+
+void ring_transport::wait(until what, time_point deadline) {
+  // A peer that waits for us to take nothing more need not ring for pieces.
+  if (what == until::piece_or_wake && fall_asleep()) {
+    stay_awake();
+    return;
+  }
+  timespec limit{};
+  const timespec* timeout = nullptr;
+  if (deadline != time_point::max()) {
+    using namespace std::chrono;
+    const auto left
+      = std::max(nanoseconds{0}, duration_cast<nanoseconds>(deadline - steady_clock::now()));
+    limit.tv_sec = left.count() / 1'000'000'000;
+    limit.tv_nsec = left.count() % 1'000'000'000;
+    timeout = &limit;
+  }
+  pollfd bell{own_bell_.get(), POLLIN, 0};
+  ::ppoll(&bell, 1, timeout, nullptr);
+  stay_awake();
+  hush();
+}
+
+std::uint64_t ring_transport::peer_beat() const noexcept {
+  return theirs_->beat.load(std::memory_order_relaxed);
+}
+
+} // namespace bulkhead::actors

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <bulkhead/detail/message_type.hpp>
+#include <bulkhead/detail/registered_behavior.hpp>
+
+#define BULKHEAD_DETAIL_MESSAGE_JOIN_2(a, b) a##b
+#define BULKHEAD_DETAIL_MESSAGE_JOIN(a, b) BULKHEAD_DETAIL_MESSAGE_JOIN_2(a, b)
+
+/// Declares a type that travels in actor messages, once, at namespace scope. The type has an
+/// `inspect` as CAF wants it; std::vector of it travels too. Systems know it when their
+/// configuration went through bulkhead::configure, workers always.
+///
+///     struct point { int x = 0; int y = 0; };
+///     template <class Inspector>
+///     auto inspect(Inspector& f, point& p) { return f(p.x, p.y); }
+///     BULKHEAD_MESSAGE(point)
+#define BULKHEAD_MESSAGE(...)                                                                      \
+  static const ::bulkhead::detail::message_registration BULKHEAD_DETAIL_MESSAGE_JOIN(             \
+    bulkhead_message_, __COUNTER__){                                                               \
+    ::bulkhead::detail::describe_message_type<__VA_ARGS__>(#__VA_ARGS__, true)};
+
+/// Gives a behaviour a name by which `pool.spawn("name", args...)` finds it. At namespace scope;
+/// the behaviour is a function or a captureless lambda whose parameter types are written out.
+///
+///     caf::behavior account(caf::event_based_actor* self, int opening_balance);
+///     BULKHEAD_ACTOR("account", account)
+#define BULKHEAD_ACTOR(name, ...)                                                                  \
+  static const ::bulkhead::detail::behavior_registration BULKHEAD_DETAIL_MESSAGE_JOIN(            \
+    bulkhead_actor_, __COUNTER__){name, __VA_ARGS__};
