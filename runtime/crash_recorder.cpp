@@ -154,7 +154,6 @@ void install_crash_recorder(flight_recorder& into) noexcept {
   process = ::getpid();
   crashing.store(0, std::memory_order_relaxed);
   warm_unwinder();
-  refresh_crash_modules();
   note_main_stack();
   use_signal_stack();
   struct sigaction action {};

@@ -1,7 +1,6 @@
 #pragma once
 
 #include "runtime/channel_layout.hpp"
-#include "runtime/crash_modules.hpp"
 #include "runtime/flight_log.hpp"
 
 namespace bulkhead::runtime {

@@ -134,14 +134,23 @@ void add_frame(std::string& to, std::size_t number, std::uint64_t address, std::
   }
 }
 
+/// Without those of the worker itself, which called the task through a stub.
+std::size_t frames_of_task(const std::vector<std::string>& texts) {
+  const auto stub = std::find_if(texts.rbegin(), texts.rend(), [](const std::string& text) {
+    return text.find("bulkhead::detail::stub<") != std::string::npos;
+  });
+  return stub == texts.rend() ? texts.size() : static_cast<std::size_t>(texts.rend() - stub);
+}
+
 std::string render(const std::vector<frame>& frames) {
   if (frames.empty())
     return {};
   const auto texts = places::instance().describe(frames);
+  const auto count = frames_of_task(texts);
   std::string trace;
-  for (std::size_t i = 0; i < frames.size();) {
+  for (std::size_t i = 0; i < count;) {
     auto last = i; // of a recursion through the same place
-    while (last + 1 < frames.size() && texts[last + 1] == texts[i])
+    while (last + 1 < count && texts[last + 1] == texts[i])
       ++last;
     const auto before = trace.size();
     add_frame(trace, i, frames[i].address, texts[i]);

@@ -1,6 +1,6 @@
 #include "runtime/crash_walk.hpp"
 
-#include "runtime/crash_modules.hpp"
+#include "runtime/code_place.hpp"
 
 #include <sys/uio.h>
 #include <unistd.h>
@@ -27,7 +27,7 @@ void add_frame(flight_recorder& into, std::uintptr_t address) noexcept {
   const auto count = into.frame_count.load(std::memory_order_relaxed);
   if (count >= max_frames)
     return;
-  const auto place = find_code(address);
+  const auto place = place_of_code(address);
   into.frames[count] = address;
   into.modules[count] = place.module;
   into.offsets[count] = place.offset;
@@ -67,10 +67,10 @@ std::uintptr_t read_word(std::uintptr_t address) noexcept {
 
 /// A jump through a bad function pointer: nothing is known at that address, but its caller is.
 std::uintptr_t caller_of_bad_call(const machine_context& at) noexcept {
-  if (find_code(at.pc()).module != 0)
+  if (place_of_code(at.pc()).module != 0)
     return 0;
   const auto address = at.return_on_stack() ? read_word(at.sp()) : at.link();
-  return find_code(address).module != 0 ? address : 0;
+  return place_of_code(address).module != 0 ? address : 0;
 }
 
 } // namespace

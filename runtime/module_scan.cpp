@@ -38,16 +38,17 @@ private:
   std::uint64_t state_ = 0x2545f4914f6cdd1dULL;
 };
 
-std::span<const std::byte> segment(const dl_phdr_info& info, const ElfW(Phdr) & header) {
-  return {reinterpret_cast<const std::byte*>(info.dlpi_addr + header.p_vaddr), header.p_memsz};
+std::span<const std::byte> segment(std::uintptr_t base, const ElfW(Phdr) & header) noexcept {
+  return {reinterpret_cast<const std::byte*>(base + header.p_vaddr), header.p_memsz};
 }
 
-std::size_t round_up(std::size_t size, std::size_t alignment) {
+std::size_t round_up(std::size_t size, std::size_t alignment) noexcept {
   return (size + alignment - 1) / alignment * alignment;
 }
 
 /// The build id in a note segment; empty where it has none.
-std::span<const std::byte> find_build_id(std::span<const std::byte> notes, std::size_t alignment) {
+std::span<const std::byte> find_build_id(std::span<const std::byte> notes,
+                                         std::size_t alignment) noexcept {
   while (notes.size() >= sizeof(ElfW(Nhdr))) {
     ElfW(Nhdr) note;
     std::memcpy(&note, notes.data(), sizeof note);
@@ -67,29 +68,33 @@ std::span<const std::byte> find_build_id(std::span<const std::byte> notes, std::
   return {};
 }
 
-bool is_code(const ElfW(Phdr) & header) {
+bool is_code(const ElfW(Phdr) & header) noexcept {
   return header.p_type == PT_LOAD && (header.p_flags & PF_X) != 0;
 }
 
-std::uint64_t identity(const dl_phdr_info& info, std::span<const ElfW(Phdr)> headers) {
+} // namespace
+
+std::uint64_t id_of_module(std::uintptr_t base, std::span<const ElfW(Phdr)> headers) noexcept {
   hasher hash;
   for (const auto& header : headers) {
     if (header.p_type != PT_NOTE)
       continue;
-    const auto id = find_build_id(segment(info, header), header.p_align == 8 ? 8 : 4);
+    const auto id = find_build_id(segment(base, header), header.p_align == 8 ? 8 : 4);
     if (!id.empty())
       return id_of_build(id);
   }
   for (const auto& header : headers)
     if (is_code(header) && (header.p_flags & PF_R) != 0)
-      hash.add(segment(info, header));
+      hash.add(segment(base, header));
   return hash.value();
 }
+
+namespace {
 
 int add_module(dl_phdr_info* info, std::size_t, void* to) {
   auto& modules = *static_cast<std::vector<loaded_module>*>(to);
   const std::span headers(info->dlpi_phdr, info->dlpi_phnum);
-  loaded_module found{identity(*info, headers), info->dlpi_addr, info->dlpi_name, {}};
+  loaded_module found{id_of_module(info->dlpi_addr, headers), info->dlpi_addr, info->dlpi_name, {}};
   for (const auto& header : headers)
     if (is_code(header))
       found.code.push_back(

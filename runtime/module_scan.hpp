@@ -1,5 +1,7 @@
 #pragma once
 
+#include <link.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -34,5 +36,8 @@ std::vector<loaded_module> scan_modules();
 
 /// The id of a module with this build id.
 std::uint64_t id_of_build(std::span<const std::byte> build_id) noexcept;
+
+/// The id of a module that is mapped at `base`. Async-signal-safe.
+std::uint64_t id_of_module(std::uintptr_t base, std::span<const ElfW(Phdr)> headers) noexcept;
 
 } // namespace bulkhead::runtime

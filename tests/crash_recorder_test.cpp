@@ -1,5 +1,6 @@
 #include "runtime/crash_recorder.hpp"
 
+#include "runtime/code_place.hpp"
 #include "runtime/crash_report.hpp"
 #include "runtime/worker_setup.hpp"
 
@@ -338,7 +339,6 @@ TEST_CASE("a crash in a library that was loaded later is named") {
   constexpr auto path = BULKHEAD_TEST_MODULE_DIR "/crashing.so";
   const auto crash = [path] {
     auto* library = ::dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    refresh_crash_modules();
     reinterpret_cast<void (*)()>(::dlsym(library, "crash_in_library"))();
   };
   CHECK(die_by(crash).names("in a module that the host has not loaded"));
@@ -401,8 +401,7 @@ TEST_CASE("offsets outside of a module are harmless") {
   const auto recorder = std::make_unique<flight_recorder>();
   recorder->signal.store(SIGSEGV);
   recorder->frame_count.store(4);
-  refresh_crash_modules();
-  const auto own = find_code(reinterpret_cast<std::uintptr_t>(&call_abort));
+  const auto own = place_of_code(reinterpret_cast<std::uintptr_t>(&call_abort));
   REQUIRE(own.module != 0);
   const std::array<std::uint64_t, 4> offsets{0, ~std::uint64_t{0}, std::uint64_t{1} << 63,
                                              0x7fffffff};
