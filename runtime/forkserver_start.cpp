@@ -2,16 +2,19 @@
 
 #include "runtime/deadline.hpp"
 #include "runtime/descriptors.hpp"
+#include "runtime/exit_from_pidfd.hpp"
 #include "runtime/forkserver_main.hpp"
 #include "runtime/launch_error.hpp"
 #include "runtime/launch_message.hpp"
 #include "runtime/own_threads.hpp"
 #include "runtime/packet_socket.hpp"
-#include "runtime/process_state.hpp"
 #include "runtime/this_process.hpp"
+
+#include <bulkhead/failure.hpp>
 
 #include <poll.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -25,6 +28,15 @@ namespace {
 
 using namespace std::chrono_literals;
 using time_point = std::chrono::steady_clock::time_point;
+
+// Where libc keeps the id of this thread, as it told the kernel; null where the kernel does not
+// say. Without it the forkserver works too, but raise() and abort() in a preload would miss it.
+pid_t* noted_thread_id() noexcept {
+  pid_t* at = nullptr;
+  if (::prctl(PR_GET_TID_ADDRESS, &at) != 0 || at == nullptr || *at != ::gettid())
+    return nullptr;
+  return at;
+}
 
 struct channel {
   packet_socket::pair request = packet_socket::make();
@@ -95,6 +107,19 @@ private:
   posix_spawn_file_actions_t actions_;
 };
 
+// " (exited with code 1)", or nothing if it lives.
+std::string how_it_ended(int pidfd) {
+  if (wait_for(pidfd, POLLIN, std::chrono::steady_clock::now() + 1s) != 0)
+    return {};
+  const auto status = exit_from_pidfd(pidfd);
+  if (!status)
+    return {};
+  exit_status ended;
+  ended.code = WIFEXITED(*status) ? WEXITSTATUS(*status) : 0;
+  ended.signal = WIFSIGNALED(*status) ? WTERMSIG(*status) : 0;
+  return " (" + to_string(ended) + ")";
+}
+
 void say_hello(forkserver_link& link, const unique_fd& notices, time_point deadline) {
   request_head hello;
   hello.kind = request_kind::hello;
@@ -108,24 +133,28 @@ void say_hello(forkserver_link& link, const unique_fd& notices, time_point deadl
     error = packet_socket::receive(link.request.get(), into, deadline).error;
   }
   if (error != 0)
-    throw launch_error{
-      "the forkserver did not start (is bulkhead::init the first line of main, and "
-      "do static constructors work in a second process?)",
-      error};
+    throw launch_error{"the forkserver" + how_it_ended(link.pidfd.get())
+                         + " did not start (is bulkhead::init the first line of main, and do "
+                           "static constructors work in a second process?)",
+                       error};
   if (reply.threads > 1)
     link.threads = get_text(reply.text);
 }
 
 } // namespace
 
-// A plain clone with no exit signal. glibc's cached thread id stays the host's in this process,
-// which is harmless: it starts no threads, and the workers it fork()s get their own.
+// A plain clone with no exit signal. Unlike fork() it leaves libc's note of the thread's id as it
+// was, so the child corrects that.
 forkserver_link forkserver_by_clone() {
   channel sockets;
   const auto host = ::getpid();
+  auto* const noted = noted_thread_id();
   const auto pid = static_cast<pid_t>(::syscall(SYS_clone, 0, 0, 0, 0, 0));
-  if (pid == 0)
+  if (pid == 0) {
+    if (noted != nullptr)
+      *noted = ::gettid();
     serve(sockets, host);
+  }
   if (pid < 0)
     throw launch_error{"clone", errno};
   return link_to(sockets, pid);
@@ -151,8 +180,8 @@ forkserver_link forkserver_by_exec(time_point deadline) {
   return link;
 }
 
-// fork() and not clone: other threads of ours exist, and glibc takes malloc's locks for us. Our
-// own state's lock is taken here, so that the copy finds it free.
+// fork() and not clone: other threads of ours exist, and libc frees malloc's locks in the copy. Our
+// own state is made anew there (process_state), so locks that our threads hold do not matter.
 forkserver_link forkserver_copy() {
   refuse_deep_nesting();
   if (const auto threads = foreign_threads(); !threads.empty()) {

@@ -148,6 +148,13 @@ TEST_CASE("a program with threads before main works: its workers are exec'ed") {
   CHECK(contains(got.text, "code 7, threads early ("));
 }
 
+TEST_CASE("a program that crashes when it is started a second time is told so") {
+  const leak_guard guard;
+  const auto got = run(BULKHEAD_TEST_PROGRAM_DIR "/fragile_host", {});
+  CHECK(got.code == 3);
+  CHECK_MESSAGE(contains(got.text, "the forkserver (killed by SIGSEGV"), got.text);
+}
+
 TEST_CASE("what was preloaded is in each worker, also after the forkserver was replaced") {
   const leak_guard guard;
   bulkhead::preload(bulkhead::call(load, 42));
