@@ -1,4 +1,5 @@
 #include <bulkhead/detail/codec.hpp>
+#include <bulkhead/detail/type_name.hpp>
 #include <bulkhead/error.hpp>
 
 #include <doctest/doctest.h>
@@ -251,6 +252,13 @@ TEST_CASE("a message that ends too early is an error that names type and sizes")
   CHECK(refusal<int>({1, 2}) == "cannot decode int: 4 bytes needed, 2 left in the message");
   CHECK(contains(refusal<std::string>(count(5, {'a'})), "cannot decode std::string: 5 elements of at least 1 byte claimed, 1 byte left"));
   CHECK(refusal<std::pair<char, bool>>({1}) == "cannot decode bool: 1 byte needed, 0 left in the message");
+}
+
+TEST_CASE("types are named as people write them") {
+  CHECK(type_name<std::map<std::string, std::vector<int>>>()
+        == "std::map<std::string, std::vector<int>>");
+  CHECK(type_name<std::unordered_set<std::filesystem::path>>()
+        == "std::unordered_set<std::filesystem::path>");
 }
 
 TEST_CASE("a byte that is left over is an error") {

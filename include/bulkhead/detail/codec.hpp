@@ -28,7 +28,10 @@ void encode(buffer& out, const T& value) {
 template <class T>
 T decode(reader& in) {
   require_encodable<T>();
-  return coder<std::remove_cv_t<T>>::read(in);
+  if constexpr (encodable<T>)
+    return coder<std::remove_cv_t<T>>::read(in);
+  else
+    throw_undecodable(typeid(T), "it cannot travel"); // spares the reader of errors another one
 }
 
 } // namespace bulkhead::detail

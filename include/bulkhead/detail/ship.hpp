@@ -107,13 +107,8 @@ using shipped_result_t = typename checked_call<std::decay_t<F>, shipped_t<Args>.
 
 template <class R>
 consteval void require_result() {
-  if constexpr (!std::is_void_v<R>) {
-    static_assert(!function_pointer<R>,
-                  "bulkhead: a function cannot be a result: the host calls nothing that a worker "
-                  "names");
-    if constexpr (!function_pointer<R>)
-      require_encodable<R>();
-  }
+  if constexpr (!std::is_void_v<R>)
+    require_encodable<R>();
 }
 
 template <class F, class... Ts>

@@ -67,8 +67,11 @@ F decode_callable([[maybe_unused]] reader& in) {
     return from_bytes<F>(nothing);
   } else if constexpr (raw_callable<F>) {
     return from_bytes<F>(in.take(sizeof(F), typeid(F)));
-  } else {
+  } else if constexpr (encodable<F>) {
     return decode<F>(in);
+  } else {
+    require_shippable<F>();
+    throw_undecodable(typeid(F), "it cannot travel");
   }
 }
 
