@@ -40,13 +40,12 @@ value::object members_of(const json& from) {
   return members;
 }
 
-/// "std::vector<X, std::allocator<X> >" to X; empty for anything else.
+/// "std::vector<X>" to X; empty for anything else.
 std::string element_of(const std::string& type) {
   constexpr std::string_view vector = "std::vector<";
-  const auto allocator = type.rfind(", std::allocator<");
-  if (!type.starts_with(vector) || allocator == std::string::npos || allocator < vector.size())
+  if (!type.starts_with(vector) || !type.ends_with('>'))
     return {};
-  return type.substr(vector.size(), allocator - vector.size());
+  return type.substr(vector.size(), type.size() - vector.size() - 1);
 }
 
 std::string words_of(const std::string& type) {
@@ -57,8 +56,7 @@ std::string words_of(const std::string& type) {
     {"int", "whole number"},        {"unsigned int", "whole number"},
     {"long", "whole number"},       {"unsigned long", "whole number"},
     {"short", "whole number"},      {"unsigned short", "whole number"},
-    {"long long", "whole number"},  {"unsigned long long", "whole number"},
-    {"std::filesystem::__cxx11::path", "path"}};
+    {"long long", "whole number"},  {"unsigned long long", "whole number"}};
   const auto known = words.find(type);
   if (known != words.end())
     return known->second;
