@@ -48,8 +48,7 @@ void throw_too_deep(const std::type_info& type, std::size_t limit) {
 }
 
 void throw_trailing(std::size_t remaining) {
-  throw codec_error("cannot decode: " + bytes_text(remaining)
-                    + " left over behind the last value");
+  throw codec_error("cannot decode: " + bytes_text(remaining) + " left over behind the last value");
 }
 
 void throw_undecodable(const std::type_info& type, std::string_view what) {

@@ -18,8 +18,8 @@ void load_library(const std::filesystem::path& path) {
   // An absolute path: the dynamic linker searches for a bare name elsewhere.
   if (dlopen(full.c_str(), RTLD_NOW | RTLD_LOCAL) == nullptr) {
     const char* reason = dlerror();
-    throw config_error("task library " + full.native() + " cannot be loaded: "
-                       + (reason == nullptr ? "no reason given" : reason));
+    throw config_error("task library " + full.native()
+                       + " cannot be loaded: " + (reason == nullptr ? "no reason given" : reason));
   }
 }
 

@@ -99,8 +99,8 @@ private:
     auto* handle = dlopen(known->path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr) {
       const char* reason = dlerror();
-      throw codec_error("the function's module " + hex(id) + " cannot be loaded from "
-                        + known->path + ": " + (reason == nullptr ? "no reason given" : reason));
+      throw codec_error("the function's module " + hex(id) + " cannot be loaded from " + known->path
+                        + ": " + (reason == nullptr ? "no reason given" : reason));
     }
     modules_ = scan_modules();
     if (const auto* module = find_id(id))

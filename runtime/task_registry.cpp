@@ -108,7 +108,8 @@ std::vector<std::string> nearest_tasks(std::string_view name) {
   const std::lock_guard lock{known.mutex};
   std::vector<std::pair<std::size_t, std::string>> near;
   for (const auto& each : known.tasks)
-    if (const auto far = distance(name, each.first); far <= std::max<std::size_t>(2, name.size() / 3))
+    if (const auto far = distance(name, each.first);
+        far <= std::max<std::size_t>(2, name.size() / 3))
       near.emplace_back(far, each.first);
   std::ranges::sort(near);
   const auto same = std::ranges::unique(near);

@@ -42,8 +42,8 @@ std::string type_name(const std::type_info& type) {
   replace_all(text, "__cxx11::", "");
   replace_all(text, "std::basic_string<char, std::char_traits<char>, std::allocator<char> >",
               "std::string");
-  for (const auto* argument : {", std::allocator<", ", std::less<", ", std::hash<",
-                               ", std::equal_to<"})
+  for (const auto* argument :
+       {", std::allocator<", ", std::less<", ", std::hash<", ", std::equal_to<"})
     drop_argument(text, argument);
   replace_all(text, " >", ">");
   return text;

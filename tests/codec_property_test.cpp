@@ -55,7 +55,8 @@ bool inspect(Inspector& f, record& x) {
 }
 
 using choice = std::variant<std::monostate, int, std::string, std::vector<bool>>;
-using nested = std::map<std::string, std::vector<std::tuple<int, std::string, std::optional<bool>>>>;
+using nested =
+  std::map<std::string, std::vector<std::tuple<int, std::string, std::optional<bool>>>>;
 
 template <class T>
 void check_round_trip(const T& value) {
@@ -110,7 +111,8 @@ record make_record(const drawn& from) {
 nested make_nested(const drawn& from) {
   nested made;
   for (const auto& [number, text] : from)
-    made[text].emplace_back(number, text, number % 3 == 0 ? std::nullopt : std::optional(number > 0));
+    made[text].emplace_back(number, text,
+                            number % 3 == 0 ? std::nullopt : std::optional(number > 0));
   return made;
 }
 

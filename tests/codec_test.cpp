@@ -86,9 +86,8 @@ struct tree { // CAF 1.x style
 };
 template <class Inspector>
 bool inspect(Inspector& f, tree& x) {
-  return f.object(x).pretty_name("tree").fields(f.field("name", x.name),
-                                                f.field("children", x.children),
-                                                f.field("marks", x.marks));
+  return f.object(x).pretty_name("tree").fields(
+    f.field("name", x.name), f.field("children", x.children), f.field("marks", x.marks));
 }
 
 class celsius { // getter, setter and invariant
@@ -105,8 +104,8 @@ private:
 };
 template <class Inspector>
 bool inspect(Inspector& f, celsius& x) {
-  return f.object(x).fields(f.field("degrees", [&] { return x.degrees(); },
-                                    [&](double d) { return x.set(d); }));
+  return f.object(x).fields(f.field(
+    "degrees", [&] { return x.degrees(); }, [&](double d) { return x.set(d); }));
 }
 
 struct even {
@@ -228,9 +227,10 @@ TEST_CASE("content that inspect refuses is an error") {
   encode(bytes, std::string("a"));
   encode(bytes, 3);
   reader in{bytes.bytes()};
-  CHECK_THROWS_WITH_AS(decode<even>(in),
-                       "cannot decode (anonymous namespace)::even: its inspect() refuses the content",
-                       bulkhead::codec_error);
+  CHECK_THROWS_WITH_AS(
+    decode<even>(in),
+    "cannot decode (anonymous namespace)::even: its inspect() refuses the content",
+    bulkhead::codec_error);
   buffer cold;
   encode(cold, -300.0);
   reader cold_in{cold.bytes()};
@@ -250,8 +250,10 @@ TEST_CASE("bytes at odd addresses decode") {
 
 TEST_CASE("a message that ends too early is an error that names type and sizes") {
   CHECK(refusal<int>({1, 2}) == "cannot decode int: 4 bytes needed, 2 left in the message");
-  CHECK(contains(refusal<std::string>(count(5, {'a'})), "cannot decode std::string: 5 elements of at least 1 byte claimed, 1 byte left"));
-  CHECK(refusal<std::pair<char, bool>>({1}) == "cannot decode bool: 1 byte needed, 0 left in the message");
+  CHECK(contains(refusal<std::string>(count(5, {'a'})),
+                 "cannot decode std::string: 5 elements of at least 1 byte claimed, 1 byte left"));
+  CHECK(refusal<std::pair<char, bool>>({1})
+        == "cannot decode bool: 1 byte needed, 0 left in the message");
 }
 
 TEST_CASE("types are named as people write them") {
@@ -301,9 +303,11 @@ TEST_CASE("memory and elements of a message are bounded by its limits") {
   buffer bytes;
   encode(bytes, std::vector<std::optional<std::array<double, 100>>>(1000));
   reader narrow{bytes.bytes(), {.memory_bytes = 1000, .elements = 10'000}};
-  CHECK_THROWS_AS((decode<std::vector<std::optional<std::array<double, 100>>>>(narrow)), bulkhead::codec_error);
+  CHECK_THROWS_AS((decode<std::vector<std::optional<std::array<double, 100>>>>(narrow)),
+                  bulkhead::codec_error);
   reader few{bytes.bytes(), {.memory_bytes = 1 << 20, .elements = 999}};
-  CHECK_THROWS_AS((decode<std::vector<std::optional<std::array<double, 100>>>>(few)), bulkhead::codec_error);
+  CHECK_THROWS_AS((decode<std::vector<std::optional<std::array<double, 100>>>>(few)),
+                  bulkhead::codec_error);
   reader wide{bytes.bytes()};
   CHECK(decode<std::vector<std::optional<std::array<double, 100>>>>(wide).size() == 1000);
 }
@@ -322,13 +326,29 @@ TEST_CASE("values that cannot travel though their type can are refused by the wr
 }
 
 TEST_CASE("what holds an address is known at compile time") {
-  struct pointer { int* p; };
-  struct reference { int& r; };
-  struct base : pointer { int x; };
-  struct pointers { const char* names[3]; };
-  struct view { std::string_view v; };
-  struct member { int plain::*m; };
-  struct ok { long double d[2]; colour c; int bit : 3; };
+  struct pointer {
+    int* p;
+  };
+  struct reference {
+    int& r;
+  };
+  struct base : pointer {
+    int x;
+  };
+  struct pointers {
+    const char* names[3];
+  };
+  struct view {
+    std::string_view v;
+  };
+  struct member {
+    int plain::*m;
+  };
+  struct ok {
+    long double d[2];
+    colour c;
+    int bit : 3;
+  };
   static_assert(pointer_free<plain> && pointer_free<ok> && pointer_free<std::chrono::sys_days>);
   static_assert(!pointer_free<pointer> && !pointer_free<reference> && !pointer_free<base>);
   static_assert(!pointer_free<pointers> && !pointer_free<view> && !pointer_free<member>);

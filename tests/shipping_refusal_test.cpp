@@ -41,8 +41,9 @@ struct compilation {
 
 compilation compile(const std::string& definition) {
   const std::string source = BULKHEAD_SOURCE_DIR;
-  const auto command = std::string(BULKHEAD_CXX_COMPILER) + " -std=c++20 -fsyntax-only -fno-diagnostics-show-caret -D"
-                       + definition + " -I" + source + "/include " + source
+  const auto command = std::string(BULKHEAD_CXX_COMPILER)
+                       + " -std=c++20 -fsyntax-only -fno-diagnostics-show-caret -D" + definition
+                       + " -I" + source + "/include " + source
                        + "/tests/support/refusals/refused.cpp 2>&1";
   std::FILE* pipe = popen(command.c_str(), "r");
   REQUIRE(pipe != nullptr);

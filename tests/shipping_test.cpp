@@ -78,7 +78,8 @@ TEST_CASE("a callable inside a closure and a function as argument travel") {
   const auto inner = [n = 2](int x) { return n * x; };
   CHECK(ship([inner](int x) { return inner(x) + 1; }, 3) == 7);
   CHECK(ship([](int (*f)(int, int)) { return f(1, 2); }, add) == 3);
-  CHECK(ship([](int (*f)(int, int)) { return f == nullptr; }, static_cast<int (*)(int, int)>(nullptr)));
+  CHECK(
+    ship([](int (*f)(int, int)) { return f == nullptr; }, static_cast<int (*)(int, int)>(nullptr)));
 }
 
 TEST_CASE("a task takes its parameter as T, const T&, T&& or T&") {
@@ -87,9 +88,10 @@ TEST_CASE("a task takes its parameter as T, const T&, T&& or T&") {
   CHECK(ship([](const std::string& s) { return s; }, text) == "abc");
   CHECK(ship([](std::string&& s) { return std::move(s); }, text) == "abc");
   CHECK(ship([](std::string& s) { return s += "d"; }, text) == "abcd");
-  CHECK(ship([](std::string& a, std::string&& b, const std::string& c, std::string d) {
-          return a + b + c + d;
-        }, "a", "b", "c", "d") == "abcd");
+  CHECK(ship([](std::string& a, std::string&& b, const std::string& c,
+                std::string d) { return a + b + c + d; },
+             "a", "b", "c", "d")
+        == "abcd");
 }
 
 TEST_CASE("views and references travel as what they refer to") {
@@ -107,7 +109,8 @@ TEST_CASE("views and references travel as what they refer to") {
   CHECK(number == 3); // the worker's copy was changed
   const std::vector<bool> flags{true};
   CHECK(ship([](bool b) { return b; }, flags[0]));
-  CHECK(ship([](const std::vector<int>& v) { return v.size(); }, std::initializer_list<int>{1, 2}) == 2);
+  CHECK(ship([](const std::vector<int>& v) { return v.size(); }, std::initializer_list<int>{1, 2})
+        == 2);
 }
 
 TEST_CASE("move-only arguments and results travel") {
@@ -123,8 +126,8 @@ TEST_CASE("results decay, and void stays") {
 }
 
 TEST_CASE("exceptions of the callable pass through") {
-  CHECK_THROWS_WITH_AS(ship([](int x) -> int { throw std::runtime_error(std::to_string(x)); }, 3), "3",
-                       std::runtime_error);
+  CHECK_THROWS_WITH_AS(ship([](int x) -> int { throw std::runtime_error(std::to_string(x)); }, 3),
+                       "3", std::runtime_error);
 }
 
 TEST_CASE("a null const char* is refused by the sender") {

@@ -117,23 +117,35 @@ TEST_CASE("wrong arguments are refused with place, expected and given") {
         == "argument 1: expected a whole number from 0 to 255, got number 256");
   CHECK(refusal([] { run("byte", {value(1.5)}); })
         == "argument 1: expected a whole number from 0 to 255, got number 1.5");
-  CHECK(refusal([] { run("join", {text("a"), number(1)}); })
+  CHECK(refusal([] {
+          run("join", {text("a"), number(1)});
+        })
         == "argument 2: expected a path, got number 1");
-  CHECK(refusal([] { run("numbers", {number(1), value(), value(1e300), value(true)}); })
-          .starts_with("argument 3: expected a number of seconds that fits"));
-  CHECK(refusal([] { run("lists", {value(object{{"a", value(list{text("x")})}}), value(), value()}); })
-          .starts_with("argument 1.a[0]: expected a whole number"));
-  CHECK(refusal([] { run("open", {number(1)}); }).ends_with("cannot be written in a configuration file"));
+  CHECK(refusal([] {
+          run("numbers", {number(1), value(), value(1e300), value(true)});
+        }).starts_with("argument 3: expected a number of seconds that fits"));
+  CHECK(refusal([] {
+          run("lists", {value(object{{"a", value(list{text("x")})}}), value(), value()});
+        }).starts_with("argument 1.a[0]: expected a whole number"));
+  CHECK(refusal([] {
+          run("open", {number(1)});
+        }).ends_with("cannot be written in a configuration file"));
 }
 
 TEST_CASE("wrong objects are refused with the member") {
-  CHECK(refusal([] { run("total", {value(object{})}); }) == "argument 1: member \"name\" is missing");
-  CHECK(refusal([] { run("total", {value(object{{"name", text("a")}, {"size", number(1)}})}); })
+  CHECK(refusal([] { run("total", {value(object{})}); })
+        == "argument 1: member \"name\" is missing");
+  CHECK(refusal([] {
+          run("total", {value(object{{"name", text("a")}, {"size", number(1)}})});
+        })
         == "argument 1: unknown member \"size\"");
-  CHECK(refusal([] { run("total", {value(object{{"name", text("a")}, {"amount", number(-1)}})}); })
-          .starts_with("argument 1: refused by the inspect() of"));
+  CHECK(refusal([] {
+          run("total", {value(object{{"name", text("a")}, {"amount", number(-1)}})});
+        }).starts_with("argument 1: refused by the inspect() of"));
   const value bad(object{{"name", number(7)}});
-  CHECK(refusal([&] { run("total", {value(object{{"name", text("a")}, {"parts", value(list{bad})}})}); })
+  CHECK(refusal([&] {
+          run("total", {value(object{{"name", text("a")}, {"parts", value(list{bad})}})});
+        })
         == "argument 1.parts[0].name: expected a text, got number 7");
 }
 
@@ -158,15 +170,19 @@ TEST_CASE("a task is called with typed objects and hands out a typed result") {
   reader arguments_in{encoded.bytes()};
   task.stub(callable_in, arguments_in, result);
   std::string received;
-  task.receive_result(result.bytes(), [](void* to, void* from) {
-    *static_cast<std::string*>(to) = std::move(*static_cast<std::string*>(from));
-  }, &received);
+  task.receive_result(
+    result.bytes(),
+    [](void* to, void* from) {
+      *static_cast<std::string*>(to) = std::move(*static_cast<std::string*>(from));
+    },
+    &received);
   CHECK(received == "ab");
 }
 
 TEST_CASE("an unknown name is refused with its neighbours") {
   CHECK(find_task("totl") == nullptr);
-  CHECK(refusal([] { expect_task("totl"); }) == "no task is named \"totl\"; did you mean \"total\"?");
+  CHECK(refusal([] { expect_task("totl"); })
+        == "no task is named \"totl\"; did you mean \"total\"?");
   CHECK(refusal([] { expect_task("something else"); })
         == "no task is named \"something else\"; is its task library loaded?");
 }
@@ -196,7 +212,10 @@ TEST_CASE("the tasks of a library are there once it is loaded") {
 }
 
 TEST_CASE("a library that does not load is refused with path and reason") {
-  CHECK(refusal([] { bulkhead::load_library("no/such.so"); }).starts_with("task library no/such.so does not exist"));
-  CHECK(refusal([] { bulkhead::load_library("/proc/self/cmdline"); })
-          .starts_with("task library /proc/self/cmdline cannot be loaded: "));
+  CHECK(refusal([] {
+          bulkhead::load_library("no/such.so");
+        }).starts_with("task library no/such.so does not exist"));
+  CHECK(refusal([] {
+          bulkhead::load_library("/proc/self/cmdline");
+        }).starts_with("task library /proc/self/cmdline cannot be loaded: "));
 }

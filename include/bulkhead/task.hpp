@@ -15,6 +15,5 @@
 /// Parameters and result are types that can travel (see README); of an overloaded function, name
 /// the one: static_cast<int (*)(int)>(f). A name belongs to one task in a program.
 #define BULKHEAD_TASK(name, ...)                                                                   \
-  static const ::bulkhead::detail::task_registration BULKHEAD_DETAIL_JOIN(bulkhead_task_,         \
-                                                                          __COUNTER__){           \
-    name, __VA_ARGS__, __FILE__, __LINE__};
+  static const ::bulkhead::detail::task_registration BULKHEAD_DETAIL_JOIN(                         \
+    bulkhead_task_, __COUNTER__){name, __VA_ARGS__, __FILE__, __LINE__};

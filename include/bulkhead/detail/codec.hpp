@@ -1,6 +1,7 @@
 #pragma once
 
 #include <bulkhead/detail/buffer.hpp>
+#include <bulkhead/detail/codec_arrays.hpp>
 #include <bulkhead/detail/codec_containers.hpp>
 #include <bulkhead/detail/codec_inspect.hpp>
 #include <bulkhead/detail/codec_system.hpp>

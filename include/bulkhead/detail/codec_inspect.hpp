@@ -62,9 +62,8 @@ private:
 
 /// Has an `inspect` that argument-dependent lookup finds.
 template <class T>
-concept inspectable = std::is_class_v<T> && !raw<T> && requires(writing_inspector& f, T& value) {
-  inspect(f, value);
-};
+concept inspectable =
+  std::is_class_v<T> && !raw<T> && requires(writing_inspector& f, T& value) { inspect(f, value); };
 
 template <inspectable T>
 struct coder<T> {

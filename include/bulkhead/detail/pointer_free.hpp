@@ -32,21 +32,18 @@ constexpr bool is_constant(const T&) {
 /// or union. GCC looks into members and bases for that, but not into arrays.
 template <class T>
 concept constant_from_bytes = requires {
-  typename std::bool_constant<is_constant<T>(
-    __builtin_bit_cast(T, object_bytes<sizeof(T)>{}))>;
+  typename std::bool_constant<is_constant<T>(__builtin_bit_cast(T, object_bytes<sizeof(T)>{}))>;
 };
 
 template <auto>
 struct constant {};
 
 template <class T>
-concept argument_of_zeros = requires {
-  typename constant<__builtin_bit_cast(T, object_bytes<sizeof(T)>{})>;
-};
+concept argument_of_zeros =
+  requires { typename constant<__builtin_bit_cast(T, object_bytes<sizeof(T)>{})>; };
 template <class T>
-concept argument_of_ones = requires {
-  typename constant<__builtin_bit_cast(T, object_bytes<sizeof(T)>::nowhere_null())>;
-};
+concept argument_of_ones =
+  requires { typename constant<__builtin_bit_cast(T, object_bytes<sizeof(T)>::nowhere_null())>; };
 
 /// GCC lets no template argument hold an invented pointer value, wherever in the object it lies:
 /// T holds an array of pointers when zero bytes make a template argument and others do not. Blind

@@ -49,8 +49,8 @@ template <class T>
 struct names_address : std::bool_constant<is_address<T>> {};
 template <template <class...> class C, class... Ts>
 struct names_address<C<Ts...>>
-  : std::bool_constant<is_address<C<Ts...>> || (names_address<std::remove_cv_t<Ts>>::value || ...)> {
-};
+  : std::bool_constant<is_address<C<Ts...>>
+                       || (names_address<std::remove_cv_t<Ts>>::value || ...)> {};
 
 /// Stops the compilation with a reason unless T can travel.
 template <class T>
@@ -66,8 +66,9 @@ consteval void require_encodable() {
   static_assert(!address, "bulkhead: a pointer or reference means nothing in another process; use "
                           "the value itself (std::string for const char*, std::unique_ptr<T> for "
                           "an optional part)");
-  static_assert(!function, "bulkhead: a function can be a task or its argument, but no result and no "
-                           "part of a value: the host calls nothing that a worker names");
+  static_assert(!function,
+                "bulkhead: a function can be a task or its argument, but no result and no "
+                "part of a value: the host calls nothing that a worker names");
   static_assert(!shared, "bulkhead: a shared_ptr cannot be shared with another process; send the "
                          "value it points to");
   static_assert(!wrapper, "bulkhead: a std::function hides what it holds; send the function or "

@@ -20,10 +20,10 @@ using stub_fn = void (*)(reader& callable, reader& args, buffer& result);
 /// any mixture.
 template <class F, class... Ts>
 struct call_plan {
-  using callee = std::conditional_t<std::is_class_v<F> && !std::is_invocable_v<F&, Ts...>
-                                      && !std::is_invocable_v<F&, Ts&...>
-                                      && std::is_invocable_v<F, Ts...>,
-                                    F&&, F&>;
+  using callee =
+    std::conditional_t<std::is_class_v<F> && !std::is_invocable_v<F&, Ts...>
+                         && !std::is_invocable_v<F&, Ts&...> && std::is_invocable_v<F, Ts...>,
+                       F&&, F&>;
 
   template <std::size_t Mask, std::size_t I, class T>
   using passed = std::conditional_t<(Mask >> I & 1) != 0, T&, T&&>;
@@ -137,8 +137,7 @@ inline constexpr stub_fn stub_of = &stub<std::decay_t<F>, shipped_t<Args>...>::r
 /// The stub's name, looked up once.
 template <class F, class... Args>
 const function_ref& stub_ref() {
-  static const function_ref ref =
-    to_ref(reinterpret_cast<const void*>(stub_of<F, Args...>));
+  static const function_ref ref = to_ref(reinterpret_cast<const void*>(stub_of<F, Args...>));
   return ref;
 }
 

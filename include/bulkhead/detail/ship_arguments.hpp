@@ -16,8 +16,8 @@ concept function_pointer = std::is_pointer_v<T> && std::is_function_v<std::remov
 /// a host must not call what a broken worker names.
 template <function_pointer F>
 void encode_function(buffer& out, F function) {
-  const auto ref = function == nullptr ? function_ref{}
-                                       : to_ref(reinterpret_cast<const void*>(function));
+  const auto ref =
+    function == nullptr ? function_ref{} : to_ref(reinterpret_cast<const void*>(function));
   coder<function_ref>::write(out, ref);
 }
 

@@ -24,7 +24,8 @@ consteval void require_shippable() {
   constexpr bool fine = shippable<type>;
   constexpr bool member = std::is_member_pointer_v<type>;
   constexpr bool wrapper = !fine && is_function_wrapper<type>;
-  constexpr bool captures_address = !fine && !member && !wrapper && std::is_trivially_copyable_v<type>;
+  constexpr bool captures_address =
+    !fine && !member && !wrapper && std::is_trivially_copyable_v<type>;
   static_assert(!member, "bulkhead: a pointer to member cannot travel; wrap the call in a lambda: "
                          "[](const T& object, int x) { return object.f(x); }");
   static_assert(!wrapper, "bulkhead: a std::function hides what it holds; send the function or "

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <initializer_list>
-#include <array>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,9 +14,9 @@
 namespace bulkhead::detail {
 
 template <class T>
-concept character = std::is_same_v<T, char> || std::is_same_v<T, wchar_t>
-                    || std::is_same_v<T, char8_t> || std::is_same_v<T, char16_t>
-                    || std::is_same_v<T, char32_t>;
+concept character =
+  std::is_same_v<T, char> || std::is_same_v<T, wchar_t> || std::is_same_v<T, char8_t>
+  || std::is_same_v<T, char16_t> || std::is_same_v<T, char32_t>;
 
 template <class T>
 struct shipped_as {

@@ -75,7 +75,7 @@ public:
   template <class R, class... Args>
   task_registration(std::string_view name, R (*function)(Args...), const char* file, int line)
     : entry_(make<R (*)(Args...), shipped_result_t<R (*)(Args...), Args...>, shipped_t<Args>...>(
-        name, reinterpret_cast<const void*>(function), file, line)) {
+      name, reinterpret_cast<const void*>(function), file, line)) {
     add_task(entry_);
   }
   template <class R, class... Args>
@@ -96,9 +96,10 @@ public:
 private:
   template <class F>
   static auto as_function(F f) {
-    static_assert(requires { +f; },
-                  "bulkhead: BULKHEAD_TASK takes a function or a captureless lambda whose parameter "
-                  "types are written out (no auto); pass what it captures as an argument");
+    static_assert(
+      requires { +f; },
+      "bulkhead: BULKHEAD_TASK takes a function or a captureless lambda whose parameter "
+      "types are written out (no auto); pass what it captures as an argument");
     if constexpr (requires { +f; })
       return +f;
     else

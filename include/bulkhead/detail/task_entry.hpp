@@ -21,7 +21,7 @@ struct task_entry {
   const char* file;     ///< where it was registered
   int line;
 
-  stub_fn stub; ///< takes the function as its callable
+  stub_fn stub;                                     ///< takes the function as its callable
   std::span<const std::type_info* const> arguments; ///< as they travel: std::string, not char*
   const std::type_info* result;                     ///< typeid(void) where there is none
 

@@ -42,7 +42,8 @@ public:
   friend bool operator==(const value&, const value&) = default;
 
 private:
-  std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, array, object>
+  std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, array,
+               object>
     content_;
 };
 

@@ -40,8 +40,7 @@ struct converter<T> {
       throw_unexpected(at, "an object", given);
     T map;
     for (const auto& each : *members)
-      map.insert_or_assign(each.name,
-                           converter<mapped>::from(each.content, place(at, each.name)));
+      map.insert_or_assign(each.name, converter<mapped>::from(each.content, place(at, each.name)));
     return map;
   }
   static value to(const T& map) {
@@ -53,7 +52,7 @@ struct converter<T> {
 };
 
 template <class T>
-concept list_like = (sequence<T> || associative<T>) && !text_map<T>;
+concept list_like = (sequence<T> || associative<T>)&&!text_map<T>;
 
 /// Other maps are lists of pairs.
 template <list_like T>
@@ -87,8 +86,8 @@ struct converter<std::pair<First, Second>> {
     return {std::move(first), converter<Second>::from(list[1], place(at, 1))};
   }
   static value to(const std::pair<First, Second>& pair) {
-    return value(value::array{converter<first_type>::to(pair.first),
-                              converter<Second>::to(pair.second)});
+    return value(
+      value::array{converter<first_type>::to(pair.first), converter<Second>::to(pair.second)});
   }
 };
 

@@ -59,8 +59,8 @@ public:
   bool on_value(T& part) {
     const auto& list = expect_list(given_, at_);
     if (next_ >= list.size())
-      throw_misplaced(at_, "only " + std::to_string(list.size()) + " parts given, "
-                             + type_name<T>() + " expected behind them");
+      throw_misplaced(at_, "only " + std::to_string(list.size()) + " parts given, " + type_name<T>()
+                             + " expected behind them");
     part = from_value<T>(list[next_], place(at_, next_));
     ++next_;
     return true;
@@ -98,9 +98,8 @@ private:
 
 /// Has an `inspect`, whether or not its bytes could travel as they are.
 template <class T>
-concept inspectable_by_value = std::is_class_v<T> && requires(value_writer& f, T& x) {
-  inspect(f, x);
-};
+concept inspectable_by_value =
+  std::is_class_v<T> && requires(value_writer& f, T& x) { inspect(f, x); };
 
 template <inspectable_by_value T>
 struct converter<T> {
