@@ -3,6 +3,7 @@
 #include "actors/configure.hpp"
 #include "actors/failure_error.hpp"
 #include "actors/task_pool_actor.hpp"
+#include "runtime/own_process.hpp"
 
 #include <bulkhead/actor.hpp>
 #include <bulkhead/error.hpp>
@@ -25,7 +26,8 @@ struct pool_side::private_system {
   std::unique_ptr<caf::actor_system> system;
 };
 
-pool_side::pool_side(const pool_options& options, caf::actor_system* system) {
+pool_side::pool_side(const pool_options& options, caf::actor_system* system)
+  : owner_(runtime::own_process::identity()) {
   if (system == nullptr) {
     own_ = std::make_unique<private_system>();
     system = own_->system.get();
@@ -35,7 +37,14 @@ pool_side::pool_side(const pool_options& options, caf::actor_system* system) {
   hub_->add(group_);
 }
 
-pool_side::~pool_side() { end(); }
+// A forked copy of the host has none of the system's threads: it only lets go.
+pool_side::~pool_side() {
+  end();
+  if (!runtime::own_process::is(owner_)) {
+    static_cast<void>(own_.release());
+    new std::shared_ptr<actor_hub>(std::move(hub_));
+  }
+}
 
 std::shared_ptr<pool_side> pool_side::of(const std::shared_ptr<detail::pool_core>& core) {
   const std::lock_guard lock{core->attachment_mutex};
@@ -60,6 +69,8 @@ caf::actor pool_side::pool_actor(const std::shared_ptr<detail::pool_core>& core)
 
 // The system goes last: proxies and the border use it.
 void pool_side::end() noexcept {
+  if (!runtime::own_process::is(owner_))
+    return;
   caf::actor pool_actor;
   {
     const std::lock_guard lock{mutex_};

@@ -29,6 +29,7 @@ public:
 private:
   pool_side(const pool_options& options, caf::actor_system* system);
 
+  const std::uint64_t owner_;
   struct private_system;
   std::unique_ptr<private_system> own_;
   std::shared_ptr<actor_hub> hub_;

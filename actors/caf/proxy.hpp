@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace bulkhead::actors {
 
@@ -86,7 +87,15 @@ void deliver(const caf::strong_actor_ptr& to, caf::strong_actor_ptr from, caf::m
 void answer_error(const caf::strong_actor_ptr& to, caf::message_id mid, caf::error reason,
                   exec_ctx* ctx);
 
+/// The id of a request with this number, 1 or more, of normal priority.
+inline caf::message_id request_mid(std::uint64_t number) {
+  return caf::message_id{caf::message_id{}.integer_value() | number};
+}
+
 inline caf::message_id to_mid(std::uint64_t value) { return caf::message_id{value}; }
+
+/// The first element as text, to hash it; empty where there is none.
+std::string first_element_text(const caf::message& msg);
 
 /// The object of an element, of the type that match_element said.
 const void* element_at(const caf::message& msg, std::size_t at);

@@ -92,6 +92,10 @@ void answer_error(const caf::strong_actor_ptr& to, caf::message_id mid, caf::err
   to->enqueue(nullptr, mid.response_id(), caf::make_message(std::move(reason)), ctx);
 }
 
+std::string first_element_text(const caf::message& msg) {
+  return msg.empty() ? std::string{} : msg.stringify(0);
+}
+
 const void* element_at(const caf::message& msg, std::size_t at) { return msg.get(at); }
 
 std::optional<exit_request> as_exit(const caf::message& msg) {

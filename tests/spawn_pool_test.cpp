@@ -1,0 +1,257 @@
+// ctest-timeout: 180
+// ctest-label: fault
+#include "tests/support/leak_guard.hpp"
+
+#include <bulkhead/error.hpp>
+#include <bulkhead/spawn_pool.hpp>
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/scoped_actor.hpp>
+#include <doctest/doctest.h>
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <set>
+#include <thread>
+
+namespace {
+
+using namespace std::chrono_literals;
+using bulkhead::distribution;
+using bulkhead::tests::leak_guard;
+
+caf::behavior instance(caf::event_based_actor* self, int base) {
+  return {
+    [](caf::get_atom) { return static_cast<std::int32_t>(::getpid()); },
+    [](const std::string&) { return static_cast<std::int32_t>(::getpid()); },
+    [base](int x) { return base + x; },
+    [](caf::close_atom) -> int { std::abort(); },
+    [self](caf::flush_atom) { return self->make_response_promise(); },
+    [](const std::vector<std::int32_t>& xs) {
+      std::int32_t sum = 0;
+      for (auto x : xs)
+        sum += x;
+      return sum;
+    },
+  };
+}
+
+caf::behavior fails_to_start(caf::event_based_actor*) { throw std::runtime_error("no licence"); }
+
+struct host_system {
+  host_system() {
+    bulkhead::configure(config);
+    config.set("scheduler.max-threads", 2);
+    config.set("scheduler.policy", caf::atom("sharing"));
+    system = std::make_unique<caf::actor_system>(config);
+  }
+  caf::actor_system_config config;
+  std::unique_ptr<caf::actor_system> system;
+};
+
+bulkhead::pool_options three(std::size_t n = 3) {
+  bulkhead::pool_options o;
+  o.workers = n;
+  return o;
+}
+
+template <class T, class... Ts>
+T ask(caf::scoped_actor& self, const caf::actor& whom, Ts&&... xs) {
+  T result{};
+  self->request(whom, 20s, std::forward<Ts>(xs)...)
+    .receive([&](const T& x) { result = x; },
+             [&](const caf::error& e) { FAIL_CHECK(self->system().render(e)); });
+  return result;
+}
+
+template <class... Ts>
+bulkhead::failure failure_of(caf::scoped_actor& self, const caf::actor& whom, Ts&&... xs) {
+  bulkhead::failure result;
+  self->request(whom, 20s, std::forward<Ts>(xs)...)
+    .receive([](const caf::message&) { FAIL_CHECK("a value came"); },
+             [&](const caf::error& e) { result = bulkhead::failure_of(e).value(); });
+  return result;
+}
+
+template <class F>
+bool eventually(F claim) {
+  const auto limit = std::chrono::steady_clock::now() + 20s;
+  while (!claim()) {
+    if (std::chrono::steady_clock::now() >= limit)
+      return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+std::set<std::int32_t> pids(caf::scoped_actor& self, const caf::actor& pool, int asks) {
+  std::set<std::int32_t> result;
+  for (int i = 0; i < asks; ++i)
+    result.insert(ask<std::int32_t>(self, pool, caf::get_atom_v));
+  return result;
+}
+
+} // namespace
+
+TEST_CASE("a pool of actors spreads messages by its policy") {
+  leak_guard guard;
+  host_system host;
+  caf::scoped_actor self{*host.system};
+  auto options = three();
+  options.dispatch = bulkhead::dispatch_policy::round_robin;
+  auto round = bulkhead::spawn_pool(*host.system, options, instance, 100);
+  CHECK(pids(self, round, 3).size() == 3);
+  CHECK(ask<int>(self, round, 5) == 105);
+  options.dispatch = bulkhead::dispatch_policy::random;
+  CHECK(ask<int>(self, bulkhead::spawn_pool(*host.system, options, instance, 1), 5) == 6);
+
+  auto keyed = bulkhead::spawn_pool(*host.system, three(), distribution::by_key(), instance, 0);
+  const auto first = ask<std::int32_t>(self, keyed, std::string{"ann"});
+  for (int i = 0; i < 5; ++i)
+    CHECK(ask<std::int32_t>(self, keyed, std::string{"ann"}) == first);
+
+  auto last = bulkhead::spawn_pool(
+    *host.system, three(),
+    distribution::by([](const caf::message&, const std::vector<std::size_t>& loads) {
+      return loads.size() - 1;
+    }),
+    instance, 0);
+  CHECK(pids(self, last, 5).size() == 1);
+}
+
+TEST_CASE("least loaded avoids an instance that owes answers") {
+  leak_guard guard;
+  host_system host;
+  caf::scoped_actor self{*host.system};
+  auto pool = bulkhead::spawn_pool(*host.system, three(2), instance, 0);
+  auto owed = self->request(pool, caf::infinite, caf::flush_atom_v);
+  CHECK(pids(self, pool, 4).size() == 1);
+}
+
+TEST_CASE("broadcast, first answer and scatter give one answer each") {
+  leak_guard guard;
+  host_system host;
+  caf::scoped_actor self{*host.system};
+  auto all = bulkhead::spawn_pool(*host.system, three(), distribution::to_all(), instance, 7);
+  CHECK(ask<int>(self, all, 1) == 8);
+  auto first = bulkhead::spawn_pool(*host.system, three(), distribution::first(), instance, 7);
+  CHECK(ask<int>(self, first, 2) == 9);
+  auto sums = bulkhead::spawn_pool(
+    *host.system, three(),
+    distribution::scatter(
+      [](const caf::message& msg, std::size_t n) {
+        const auto& xs = msg.get_as<std::vector<std::int32_t>>(0);
+        std::vector<std::vector<std::int32_t>> parts(n);
+        for (std::size_t i = 0; i < xs.size(); ++i)
+          parts[i % n].push_back(xs[i]);
+        std::vector<caf::message> result;
+        for (auto& p : parts)
+          result.push_back(caf::make_message(std::move(p)));
+        return result;
+      },
+      [](const std::vector<caf::message>& answers) {
+        std::int32_t sum = 0;
+        for (auto& a : answers)
+          sum += a.get_as<std::int32_t>(0);
+        return caf::make_message(sum);
+      }),
+    instance, 0);
+  CHECK(ask<std::int32_t>(self, sums, std::vector<std::int32_t>{1, 2, 3, 4, 5, 6, 7}) == 28);
+}
+
+TEST_CASE("a dead instance is started again with its arguments; its request says it may have run") {
+  leak_guard guard;
+  host_system host;
+  caf::scoped_actor self{*host.system};
+  auto pool = bulkhead::spawn_pool(*host.system, three(1), instance, 30);
+  const auto pid = ask<std::int32_t>(self, pool, caf::get_atom_v);
+  const auto f = failure_of(self, pool, caf::close_atom_v);
+  CHECK(f.kind == bulkhead::failure_kind::worker_died);
+  CHECK(f.exit.signal == SIGABRT);
+  CHECK(f.may_have_executed);
+  // Waits in the backlog until the replacement serves.
+  CHECK(ask<int>(self, pool, 12) == 42);
+  CHECK(ask<std::int32_t>(self, pool, caf::get_atom_v) != pid);
+}
+
+TEST_CASE("kill -9 of instances: each request has one outcome, idempotent ones always a value") {
+  leak_guard guard;
+  host_system host;
+  for (std::size_t retries : {std::size_t{0}, std::size_t{8}}) {
+    auto options = three(2);
+    options.retries = retries;
+    options.restart.backoff_initial = 1ms;
+    auto pool = bulkhead::spawn_pool(*host.system, options, instance, 1);
+    caf::scoped_actor self{*host.system};
+    constexpr int requests = 600;
+    std::vector<std::atomic<int>> each(requests);
+    std::atomic<int> values = 0;
+    std::atomic<int> errors = 0;
+    std::atomic<int> wrong = 0;
+    auto asker = host.system->spawn([&](caf::event_based_actor* me) -> caf::behavior {
+      for (int i = 0; i < requests; ++i)
+        me->request(pool, 60s, i)
+          .then(
+            [&, i](int x) {
+              ++each[static_cast<std::size_t>(i)];
+              wrong += x != i + 1;
+              ++values;
+            },
+            [&, i](caf::error& e) {
+              ++each[static_cast<std::size_t>(i)];
+              auto f = bulkhead::failure_of(e);
+              wrong += !f || !f->may_have_executed;
+              ++errors;
+            });
+      return {[me](int) { me->quit(); }};
+    });
+    for (int kills = 0; kills < 3; ++kills) {
+      const auto victim = ask<std::int32_t>(self, pool, caf::get_atom_v);
+      ::kill(victim, SIGKILL);
+    }
+    CHECK(eventually([&] { return values + errors == requests; }));
+    CHECK(wrong == 0);
+    if (retries != 0)
+      CHECK(errors == 0);
+    for (auto& n : each)
+      CHECK(n == 1);
+    caf::anon_send(asker, 1);
+  }
+}
+
+TEST_CASE("a behaviour that cannot start is an error of spawn_pool") {
+  leak_guard guard;
+  host_system host;
+  CHECK_THROWS_WITH_AS(bulkhead::spawn_pool(*host.system, three(1), fails_to_start),
+                       doctest::Contains("no licence"), bulkhead::task_error);
+}
+
+TEST_CASE("a pool of actors ends by exit message, last handle and system shut-down") {
+  leak_guard guard;
+  for (int how = 0; how < 3; ++how) {
+    auto host = std::make_unique<host_system>();
+    auto pool = bulkhead::spawn_pool(*host->system, three(2), instance, 0);
+    std::int32_t pid = 0;
+    {
+      caf::scoped_actor self{*host->system};
+      pid = ask<std::int32_t>(self, pool, caf::get_atom_v);
+      if (how == 0) {
+        self->monitor(pool);
+        self->send_exit(pool, caf::exit_reason::user_shutdown);
+        self->receive([](const caf::down_msg&) {});
+        CHECK(failure_of(self, pool, 1).kind == bulkhead::failure_kind::pool_closed);
+      }
+    }
+    if (how == 1)
+      pool = nullptr;
+    if (how == 2)
+      host = nullptr;
+    CHECK(eventually([&] { return ::kill(pid, 0) != 0; }));
+    pool = nullptr;
+  }
+}
