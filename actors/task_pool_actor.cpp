@@ -45,15 +45,16 @@ void receive_result(void* context, void* result) {
     msg = type->wrap(result);
 }
 
-/// Decodes outside the pool's lock: user code runs for user types.
+/// Called under the pool's lock, answers without it: decoding runs code of user types, and the
+/// answer may come back into the pool.
 class answering_sink final : public detail::task_sink {
 public:
   answering_sink(requester who, const detail::task_entry& task,
-                 std::weak_ptr<detail::pool_core> core)
-    : who_(std::move(who)), task_(task), core_(std::move(core)) {}
+                 std::shared_ptr<runtime::reactor> thread)
+    : who_(std::move(who)), task_(task), thread_(std::move(thread)) {}
 
   void on_value(std::uint64_t, std::span<const std::byte> result) noexcept override {
-    later([who = who_, task = &task_, bytes = std::vector(result.begin(), result.end())] {
+    thread_->post([who = who_, task = &task_, bytes = std::vector(result.begin(), result.end())] {
       std::pair<const detail::message_type*, caf::message> context{
         detail::find_message_type(*task->result), {}};
       try {
@@ -67,21 +68,13 @@ public:
     });
   }
   void on_failure(std::uint64_t, failure&& f) noexcept override {
-    later([who = who_, f = std::move(f)] { who.fail(f); });
+    thread_->post([who = who_, f = std::move(f)] { who.fail(f); });
   }
 
 private:
-  template <class F>
-  void later(F f) noexcept {
-    if (auto core = core_.lock())
-      core->call_back(std::move(f));
-    else
-      f();
-  }
-
   const requester who_;
   const detail::task_entry& task_;
-  const std::weak_ptr<detail::pool_core> core_;
+  const std::shared_ptr<runtime::reactor> thread_;
 };
 
 const detail::message_type& expect_type(const detail::task_entry& task, const std::type_info& type) {
@@ -163,7 +156,7 @@ private:
       throw config_error("the pool actor takes (std::string task_name, arguments...)");
     const auto& task = detail::expect_task(msg.get_as<std::string>(0));
     auto w = make_named_work(task, msg);
-    w.sink = std::make_shared<answering_sink>(who, task, core_);
+    w.sink = std::make_shared<answering_sink>(who, task, hub_->thread());
     if (!core->submit(std::move(w), detail::admission::try_only))
       throw queue_full("the pool's backlog is full");
   }

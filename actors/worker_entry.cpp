@@ -1,5 +1,7 @@
 #include "actors/worker_entry.hpp"
 
+#include "actors/caf/proxy.hpp"
+#include "actors/caf/verbs.hpp"
 #include "actors/configure.hpp"
 #include "actors/ring_transport.hpp"
 #include "actors/spawn_request.hpp"
@@ -94,11 +96,26 @@ private:
       = head.behavior == detail::function_ref{} ? nullptr : detail::from_ref(head.behavior);
     auto made = reinterpret_cast<detail::spawn_stub>(const_cast<void*>(code))(system_.system(),
                                                                               behavior, args);
-    if (made)
-      loop_->adopt(made);
-    else
+    if (!made) {
       why = "the arguments do not fit the behaviour";
-    return made;
+      return nullptr;
+    }
+    loop_->adopt(made);
+    return started(made, why) ? made : nullptr;
+  }
+
+  // A function runs when its actor does, not inside spawn: let it run once, so that a start that
+  // fails is an error of the spawn. Nothing else is ready while a frame is handled.
+  bool started(const caf::strong_actor_ptr& made, std::string& why) {
+    system_.run_ready(1);
+    if (!proxy_base::terminated(made->get()))
+      return true;
+    at_exit(made, [&](const caf::error& reason) {
+      if (reason)
+        why = "the behaviour ended while it started: " + render(system_.system(), reason)
+              + "; the worker's stderr may say more";
+    });
+    return why.empty();
   }
 
   void reply(link& host, std::uint64_t request, const caf::strong_actor_ptr& made,

@@ -91,6 +91,10 @@ caf::behavior asks(caf::event_based_actor* self, const caf::actor& other) {
   return {[self, other](int x) { return self->delegate(other, x, 1); }};
 }
 
+caf::behavior takes_unknown(caf::event_based_actor*, never_declared) {
+  return {[](int x) { return x; }};
+}
+
 caf::behavior refuses_to_start(caf::event_based_actor*, int) {
   throw std::runtime_error("no such device");
 }
@@ -184,7 +188,10 @@ TEST_CASE("what cannot start says why, and nothing hangs") {
   bulkhead::pool p{small()};
   CHECK_THROWS_WITH_AS(p.spawn("nobody"), doctest::Contains("nobody"), bulkhead::config_error);
   CHECK_THROWS_AS(p.spawn("counter", 1.5), bulkhead::task_error);
-  CHECK_THROWS_AS(p.spawn(without_self, never_declared{}), bulkhead::codec_error);
+  CHECK_THROWS_WITH_AS(p.spawn(takes_unknown, never_declared{}), doctest::Contains("never_declared"),
+                       bulkhead::codec_error);
+  CHECK_THROWS_WITH_AS(p.spawn(refuses_to_start, 1), doctest::Contains("while it started"),
+                       bulkhead::task_error);
   auto s = p.spawn(service);
   caf::scoped_actor self{s->home_system()};
   auto f = bulkhead::failure_of(error_of(self, s, never_declared{1}));

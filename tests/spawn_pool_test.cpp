@@ -129,7 +129,8 @@ TEST_CASE("least loaded avoids an instance that owes answers") {
   host_system host;
   caf::scoped_actor self{*host.system};
   auto pool = bulkhead::spawn_pool(*host.system, three(2), instance, 0);
-  auto owed = self->request(pool, caf::infinite, caf::flush_atom_v);
+  // Owes an answer for ever.
+  self->request(pool, caf::infinite, caf::flush_atom_v);
   CHECK(pids(self, pool, 4).size() == 1);
 }
 
@@ -228,7 +229,7 @@ TEST_CASE("a behaviour that cannot start is an error of spawn_pool") {
   leak_guard guard;
   host_system host;
   CHECK_THROWS_WITH_AS(bulkhead::spawn_pool(*host.system, three(1), fails_to_start),
-                       doctest::Contains("no licence"), bulkhead::task_error);
+                       doctest::Contains("while it started"), bulkhead::task_error);
 }
 
 TEST_CASE("a pool of actors ends by exit message, last handle and system shut-down") {
