@@ -45,8 +45,11 @@ void add_children(holdings& found, const std::string& pid, int depth) {
     std::ifstream list(thread / "children");
     for (std::string child; list >> child;) {
       const fs::path directory = "/proc/" + child;
+      const auto stat = first_line(directory / "stat");
+      if (stat.size() <= child.size())
+        continue; // it was reaped meanwhile
       found["process of depth " + std::to_string(depth)].push_back(
-        child + " " + first_line(directory / "stat").substr(child.size() + 1, 24) + "... "
+        child + " " + stat.substr(child.size() + 1, 24) + "... "
         + first_line(directory / "cmdline"));
       add_children(found, child, depth + 1);
     }
