@@ -11,19 +11,54 @@
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 
+#include <chrono>
+#include <exception>
+#include <future>
+#include <system_error>
+#include <thread>
+
 namespace bulkhead {
 
 namespace actors {
 
-/// One scheduler thread that sleeps when idle: CAF's default policy polls.
+/// One scheduler thread that sleeps when idle: CAF's default policy polls. CAF ties a system to
+/// threads: each that made it or used a scoped_actor in it holds its logger until it ends or uses
+/// another system, and the destructor waits for them, without a limit.
 struct pool_side::private_system {
+  // In a thread of its own, so that the caller's is tied to nothing.
   private_system() {
-    configure(config);
-    use_small_scheduler(config);
-    system = std::make_unique<caf::actor_system>(config);
+    std::exception_ptr error;
+    std::thread maker{[&] {
+      try {
+        configure(config);
+        use_small_scheduler(config);
+        system = std::make_unique<caf::actor_system>(config);
+      } catch (...) {
+        error = std::current_exception();
+      }
+    }};
+    maker.join();
+    if (error)
+      std::rethrow_exception(error);
   }
   caf::actor_system_config config;
   std::unique_ptr<caf::actor_system> system;
+
+  /// Waits for the destructor, but not for ever; what holds the system up then holds only a thread.
+  static void end(std::unique_ptr<private_system> ended) noexcept {
+    leave_system(*ended->system);
+    auto done = std::make_shared<std::promise<void>>();
+    auto over = done->get_future();
+    try {
+      std::thread{[done, system = std::move(ended)]() mutable {
+        system = nullptr;
+        done->set_value();
+      }}.detach();
+    } catch (const std::system_error&) {
+      return; // no thread to be had: the lambda's end destroyed it here
+    }
+    over.wait_for(std::chrono::seconds{2});
+  }
 };
 
 pool_side::pool_side(const pool_options& options, caf::actor_system* system)
@@ -39,11 +74,13 @@ pool_side::pool_side(const pool_options& options, caf::actor_system* system)
 
 // A forked copy of the host has none of the system's threads: it only lets go.
 pool_side::~pool_side() {
-  end();
-  if (!runtime::own_process::is(owner_)) {
-    static_cast<void>(own_.release());
-    new std::shared_ptr<actor_hub>(std::move(hub_));
+  if (runtime::own_process::is(owner_)) {
+    end();
+    return;
   }
+  static_cast<void>(own_.release());
+  new std::shared_ptr<actor_hub>(std::move(hub_));
+  new std::shared_ptr<actor_group>(std::move(group_));
 }
 
 std::shared_ptr<pool_side> pool_side::of(const std::shared_ptr<detail::pool_core>& core) {
@@ -60,7 +97,7 @@ void pool_side::attach(const std::shared_ptr<detail::pool_core>& core, caf::acto
 
 caf::actor pool_side::pool_actor(const std::shared_ptr<detail::pool_core>& core) {
   const std::lock_guard lock{mutex_};
-  if (!group_)
+  if (over_)
     throw pool_closed("the pool has ended");
   if (!pool_actor_)
     pool_actor_ = make_task_pool_actor(hub_, core);
@@ -72,15 +109,20 @@ void pool_side::end() noexcept {
   if (!runtime::own_process::is(owner_))
     return;
   caf::actor pool_actor;
+  std::unique_ptr<private_system> own;
   {
     const std::lock_guard lock{mutex_};
+    over_ = true;
     pool_actor.swap(pool_actor_);
+    own.swap(own_);
   }
   if (pool_actor)
     end_task_pool_actor(pool_actor);
   pool_actor = nullptr;
   if (group_)
     group_->end();
+  if (own)
+    private_system::end(std::move(own));
 }
 
 } // namespace actors

@@ -36,6 +36,7 @@ private:
   std::shared_ptr<actor_group> group_;
   std::mutex mutex_;
   caf::actor pool_actor_;
+  bool over_ = false;
 };
 
 } // namespace bulkhead::actors

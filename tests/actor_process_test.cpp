@@ -20,6 +20,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <future>
+#include <memory>
 #include <thread>
 
 namespace {
@@ -380,4 +382,25 @@ TEST_CASE("system and pool end in any order, with actors alive and requests open
       host = nullptr;
     }
   }
+}
+
+TEST_CASE("a pool ends in another thread than it began, while a third has used its private system") {
+  leak_guard guard;
+  auto p = std::make_unique<bulkhead::pool>(small());
+  auto s = p->spawn(service);
+  std::promise<void> leave;
+  std::promise<void> used;
+  std::thread third{[&] {
+    {
+      caf::scoped_actor self{s->home_system()};
+      CHECK(ask<int>(self, s, 1, 2) == 3);
+    }
+    used.set_value();
+    leave.get_future().wait();
+  }};
+  used.get_future().wait();
+  s = nullptr;
+  std::thread{[&] { p = nullptr; }}.join();
+  leave.set_value();
+  third.join();
 }

@@ -4,6 +4,7 @@
 #if BULKHEAD_CAF_0
 
 #  include <caf/io/middleman.hpp>
+#  include <caf/logger.hpp>
 
 #  include <cstdlib>
 
@@ -49,6 +50,11 @@ private:
 void use_small_scheduler(caf::actor_system_config& config) {
   config.set("scheduler.max-threads", 1);
   config.set("scheduler.policy", caf::atom("sharing"));
+}
+
+void leave_system(caf::actor_system& system) {
+  if (caf::logger::current_logger() == &system.logger())
+    caf::logger::set_current_actor_system(nullptr);
 }
 
 void load_host(caf::actor_system_config& config) {

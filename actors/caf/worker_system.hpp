@@ -67,6 +67,10 @@ void load_host(caf::actor_system_config& config);
 /// For a private system: one scheduler thread, asleep when idle.
 void use_small_scheduler(caf::actor_system_config& config);
 
+/// Lets the calling thread hold nothing of the system: where it made it or used a scoped_actor in
+/// it, CAF's destructor of the system waits for this thread.
+void leave_system(caf::actor_system& system);
+
 /// Whether the system's configuration went through load_host.
 bool is_host(const caf::actor_system& system);
 
