@@ -81,9 +81,9 @@ TEST_CASE("all that is wrong is told at once, in the order of the file") {
   const auto report = refused(file, {"map.chunk=-1"});
   INFO(report);
   std::size_t last = 0;
-  for (const auto* part : {"--set map.chunk=-1: map.chunk is -1", ":2:11: task is", ":3:12: pool.wrokers",
-                           ":3:37: pool.workers", ":3:50: pool.grace", ":3:80: pool.restart.within",
-                           ":4:21: input.glob", ":5:13: output"}) {
+  for (const auto* part : {"--set map.chunk=-1: map.chunk is -1", ":2:11: task is",
+                           ":3:12: pool.wrokers", ":3:37: pool.workers", ":3:50: pool.grace",
+                           ":3:80: pool.restart.within", ":4:21: input.glob", ":5:13: output"}) {
     CAPTURE(part);
     const auto at = report.find(part);
     REQUIRE(at != std::string::npos);
@@ -94,9 +94,11 @@ TEST_CASE("all that is wrong is told at once, in the order of the file") {
 
 TEST_CASE("a message shows the line and points to the place") {
   const temporary_folder folder;
-  const auto file = folder.write("job.json", "{\n  \"task\": \"bulkhead.echo\",\n  \"ä\": 1, \"nam\": 2}\n");
+  const auto file =
+    folder.write("job.json", "{\n  \"task\": \"bulkhead.echo\",\n  \"ä\": 1, \"nam\": 2}\n");
   const auto report = refused(file);
-  CHECK(report.find("     3 |   \"ä\": 1, \"nam\": 2}\n       |           ^\n") != std::string::npos);
+  CHECK(report.find("     3 |   \"ä\": 1, \"nam\": 2}\n       |           ^\n")
+        != std::string::npos);
 }
 
 TEST_CASE("a misspelling of any key is answered with the key") {
@@ -107,7 +109,8 @@ TEST_CASE("a misspelling of any key is answered with the key") {
     std::swap(wrong[0], wrong[1]);
     if (wrong == key)
       continue;
-    const auto file = folder.write("job.json", R"({"task": "bulkhead.echo", "pool": {")" + wrong + "\": 1}}");
+    const auto file =
+      folder.write("job.json", R"({"task": "bulkhead.echo", "pool": {")" + wrong + "\": 1}}");
     CAPTURE(wrong);
     CHECK(refused(file).find("did you mean \"" + key + "\"?") != std::string::npos);
   }
@@ -127,8 +130,9 @@ TEST_CASE("what is no regular file is refused without waiting for it") {
 
 TEST_CASE("byte order mark, CRLF, comments and whole numbers with an exponent are fine") {
   const temporary_folder folder;
-  const auto file = folder.write("job.json", "\xEF\xBB\xBF// a comment\r\n{\r\n\"task\": /* here */ \"bulkhead.echo\",\r\n"
-                                             "\"input\": {\"list\": [\"a\"]},\r\n\"map\": {\"chunk\": 1e2}}\r\n");
+  const auto file = folder.write(
+    "job.json", "\xEF\xBB\xBF// a comment\r\n{\r\n\"task\": /* here */ \"bulkhead.echo\",\r\n"
+                "\"input\": {\"list\": [\"a\"]},\r\n\"map\": {\"chunk\": 1e2}}\r\n");
   CHECK(accepted(file).chunk == 100);
 }
 
@@ -136,12 +140,14 @@ TEST_CASE("the reference shows every property of the schema") {
   problems found;
   const auto reference = read_document({source_file("config/reference.jsonc"), {}, {}}, found);
   REQUIRE(reference);
-  const std::function<void(const json&, const pointer&)> visit = [&](const json& part, const pointer& at) {
+  const std::function<void(const json&, const pointer&)> visit = [&](const json& part,
+                                                                     const pointer& at) {
     for (const auto& [key, below] : part["properties"].items()) {
       CAPTURE((at / key).to_string());
       CHECK(reference->root.contains(at / key));
       const auto inner = schema_of(at / key);
-      const bool alternatives = at.empty() && (key == "input" || key == "reduce"); // shown in comments
+      const bool alternatives =
+        at.empty() && (key == "input" || key == "reduce"); // shown in comments
       if (inner.contains("properties") && !alternatives)
         visit(inner, at / key);
     }
@@ -211,9 +217,11 @@ TEST_CASE("the reference is a job that is good") {
 
 TEST_CASE("settings win over the file, later ones over earlier ones") {
   const temporary_folder folder;
-  const auto file = folder.write("job.json", R"({"task": "x", "input": {"list": ["a"]}, "pool": {"nice": 3}})");
-  const auto made = accepted(file, {"task=bulkhead.echo", "pool.grace=1ms", "pool.grace=3s", "pool.restart.within=1.5",
-                                    "input.list=[\"b\", \"c\"]", "map.ordered=false"});
+  const auto file =
+    folder.write("job.json", R"({"task": "x", "input": {"list": ["a"]}, "pool": {"nice": 3}})");
+  const auto made =
+    accepted(file, {"task=bulkhead.echo", "pool.grace=1ms", "pool.grace=3s",
+                    "pool.restart.within=1.5", "input.list=[\"b\", \"c\"]", "map.ordered=false"});
   CHECK(made.task == "bulkhead.echo");
   CHECK(made.pool.grace == 3s);
   CHECK(made.pool.nice == 3);
@@ -224,10 +232,13 @@ TEST_CASE("settings win over the file, later ones over earlier ones") {
 
 TEST_CASE("a setting that is none is refused with its own place") {
   const temporary_folder folder;
-  const auto file = folder.write("job.json", R"({"task": "bulkhead.echo", "input": {"list": ["a"]}})");
+  const auto file =
+    folder.write("job.json", R"({"task": "bulkhead.echo", "input": {"list": ["a"]}})");
   CHECK(refused(file, {"pool.workers"}).find("is no setting") != std::string::npos);
-  CHECK(refused(file, {"pool.wrokers=3"}).find("--set pool.wrokers=3: pool.wrokers is unknown") != std::string::npos);
-  CHECK(refused(file, {"task.name=3"}).find("leads through a value that is no object") != std::string::npos);
+  CHECK(refused(file, {"pool.wrokers=3"}).find("--set pool.wrokers=3: pool.wrokers is unknown")
+        != std::string::npos);
+  CHECK(refused(file, {"task.name=3"}).find("leads through a value that is no object")
+        != std::string::npos);
   CHECK(refused(file, {"input={\"list\": }"}).find("--set input=") != std::string::npos);
 }
 

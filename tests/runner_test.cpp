@@ -85,7 +85,8 @@ TEST_CASE("a job that runs starts processes: the count of the test above is true
 
 TEST_CASE("results come in the order of the inputs, one JSON value a line") {
   const temporary_folder folder;
-  const auto file = folder.write("job.json", job(R"("task": "test.square", "input": {"range": {"to": 1000}},
+  const auto file =
+    folder.write("job.json", job(R"("task": "test.square", "input": {"range": {"to": 1000}},
     "output": "out.jsonl", "pool": {"workers": 2})"));
   command c({"run", file, "--no-progress"});
   CHECK(c.wait() == 0);
@@ -99,7 +100,8 @@ TEST_CASE("results come in the order of the inputs, one JSON value a line") {
 
 TEST_CASE("the table has a row for each worker and the rows add up to all tasks") {
   const temporary_folder folder;
-  const auto file = folder.write("job.json", job(R"("task": "test.square", "input": {"range": {"to": 500}},
+  const auto file =
+    folder.write("job.json", job(R"("task": "test.square", "input": {"range": {"to": 500}},
     "pool": {"workers": 2, "max_tasks_per_worker": 50}, "map": {"chunk": 1})"));
   command c({"run", file, "--json"});
   CHECK(c.wait() == 0);
@@ -141,7 +143,8 @@ TEST_CASE("only the first 20 failures are listed, and their number is told") {
   std::string list;
   for (int i = 0; i < 50; ++i)
     list += (i == 0 ? "" : ", ") + std::string("\"throw\"");
-  const auto file = folder.write("job.json", job(R"("task": "test.misbehave", "input": {"list": [)" + list + "]}"));
+  const auto file =
+    folder.write("job.json", job(R"("task": "test.misbehave", "input": {"list": [)" + list + "]}"));
   command text({"run", file});
   CHECK(text.wait() == 1);
   CHECK(text.out().find("... and 30 more") != std::string::npos);
@@ -155,7 +158,8 @@ TEST_CASE("only the first 20 failures are listed, and their number is told") {
 
 TEST_CASE("a reduction merges all results in the workers") {
   const temporary_folder folder;
-  const auto file = folder.write("job.json", job(R"("task": "test.square", "input": {"range": {"from": 1, "to": 1001}},
+  const auto file = folder.write(
+    "job.json", job(R"("task": "test.square", "input": {"range": {"from": 1, "to": 1001}},
     "reduce": {"task": "test.sum", "batch": 7})"));
   command c({"run", file, "--json"});
   CHECK(c.wait() == 0);
@@ -164,12 +168,16 @@ TEST_CASE("a reduction merges all results in the workers") {
 
 TEST_CASE("args follow the input, and spread takes a list apart") {
   const temporary_folder folder;
-  const auto file = folder.write("job.json", job(R"("task": "test.add", "input": {"list": [1, 2]}, "args": [10], "output": "-")"));
+  const auto file = folder.write(
+    "job.json",
+    job(R"("task": "test.add", "input": {"list": [1, 2]}, "args": [10], "output": "-")"));
   command fixed({"run", file});
   CHECK(fixed.wait() == 0);
-  CHECK(lines_of(fixed.out()) == std::vector<json>{{{"input", 1}, {"result", 11}}, {{"input", 2}, {"result", 12}}});
+  CHECK(lines_of(fixed.out())
+        == std::vector<json>{{{"input", 1}, {"result", 11}}, {{"input", 2}, {"result", 12}}});
   CHECK(fixed.err().find("2 succeeded") != std::string::npos);
-  command spread({"run", file, "--set", "args=[]", "--set", "input.list=[[1, 2], [3, 4]]", "--set", "map.spread=true"});
+  command spread({"run", file, "--set", "args=[]", "--set", "input.list=[[1, 2], [3, 4]]", "--set",
+                  "map.spread=true"});
   CHECK(spread.wait() == 0);
   CHECK(lines_of(spread.out())[1]["result"] == 7);
 }
@@ -177,7 +185,8 @@ TEST_CASE("args follow the input, and spread takes a list apart") {
 TEST_CASE("lines of a file are inputs, with and without a last newline") {
   const temporary_folder folder;
   folder.write("lines.txt", "one\r\ntwo\n\nfour");
-  const auto file = folder.write("job.json", R"({"task": "bulkhead.echo", "input": {"lines": "lines.txt"}, "output": "-"})");
+  const auto file = folder.write(
+    "job.json", R"({"task": "bulkhead.echo", "input": {"lines": "lines.txt"}, "output": "-"})");
   command c({"run", file});
   CHECK(c.wait() == 0);
   const auto lines = lines_of(c.out());
@@ -189,7 +198,8 @@ TEST_CASE("lines of a file are inputs, with and without a last newline") {
 
 TEST_CASE("settings and libraries of the command line are used") {
   const temporary_folder folder;
-  const auto file = folder.write("job.json", R"({"task": "test.square", "input": {"list": [3]}, "output": "-"})");
+  const auto file =
+    folder.write("job.json", R"({"task": "test.square", "input": {"list": [3]}, "output": "-"})");
   command c({"run", file, "--load", library, "--set", "input.list=[5]"});
   CHECK(c.wait() == 0);
   CHECK(lines_of(c.out())[0]["result"] == 25);
@@ -210,7 +220,9 @@ TEST_CASE("a job that is wrong is told as JSON, too") {
 
 TEST_CASE("validate starts nothing and says what a run would do") {
   const temporary_folder folder;
-  const auto file = folder.write("job.json", R"({"task": "bulkhead.echo", "input": {"list": ["a", "b"]}, "pool": {"workers": 3}})");
+  const auto file = folder.write(
+    "job.json",
+    R"({"task": "bulkhead.echo", "input": {"list": ["a", "b"]}, "pool": {"workers": 3}})");
   command c({"validate", file}, command::terminal::none, true);
   CHECK(c.wait() == 0);
   CHECK(c.started() == 0);
@@ -249,7 +261,8 @@ TEST_CASE("a wrong call ends with status 2 and a hint") {
 
 TEST_CASE("a terminal gets a bar, a pipe gets lines, and --no-progress nothing") {
   const temporary_folder folder;
-  const auto file = folder.write("job.json", R"({"task": "bulkhead.echo", "input": {"list": ["a"]}})");
+  const auto file =
+    folder.write("job.json", R"({"task": "bulkhead.echo", "input": {"list": ["a"]}})");
   command bar({"run", file}, command::terminal::standard_error);
   CHECK(bar.wait() == 0);
   CHECK(bar.err().find("\r[====") != std::string::npos);
@@ -266,8 +279,10 @@ TEST_CASE("a terminal gets a bar, a pipe gets lines, and --no-progress nothing")
 TEST_CASE("the first Ctrl-C lets the running task finish and drops the rest") {
   const temporary_folder folder;
   const fifo gate(folder);
-  const auto file = folder.write("job.json", job(R"("task": "test.wait_for", "input": {"list": [")" + gate.path.string()
-    + "\", \"" + gate.path.string() + "\", \"" + gate.path.string() + R"("]}, "pool": {"workers": 1, "grace": "60s"}, "map": {"chunk": 1})"));
+  const auto file = folder.write(
+    "job.json", job(R"("task": "test.wait_for", "input": {"list": [")" + gate.path.string()
+                    + "\", \"" + gate.path.string() + "\", \"" + gate.path.string()
+                    + R"("]}, "pool": {"workers": 1, "grace": "60s"}, "map": {"chunk": 1})"));
   command c({"run", file, "--json", "--no-progress"});
   REQUIRE(c.wait_for_text("waiting for"));
   c.signal(SIGINT);
@@ -284,8 +299,9 @@ TEST_CASE("the first Ctrl-C lets the running task finish and drops the rest") {
 TEST_CASE("after the grace a task that does not finish is cut off, and the table is printed") {
   const temporary_folder folder;
   const fifo gate(folder);
-  const auto file = folder.write("job.json", job(R"("task": "test.wait_for", "input": {"list": [")" + gate.path.string()
-    + R"("]}, "pool": {"workers": 1, "grace": "50ms"})"));
+  const auto file = folder.write(
+    "job.json", job(R"("task": "test.wait_for", "input": {"list": [")" + gate.path.string()
+                    + R"("]}, "pool": {"workers": 1, "grace": "50ms"})"));
   command c({"run", file});
   REQUIRE(c.wait_for_text("waiting for"));
   c.signal(SIGINT);
@@ -298,8 +314,9 @@ TEST_CASE("after the grace a task that does not finish is cut off, and the table
 TEST_CASE("the second Ctrl-C kills without waiting for the grace") {
   const temporary_folder folder;
   const fifo gate(folder);
-  const auto file = folder.write("job.json", job(R"("task": "test.wait_for", "input": {"list": [")" + gate.path.string()
-    + R"("]}, "pool": {"workers": 1, "grace": "300s"})"));
+  const auto file = folder.write(
+    "job.json", job(R"("task": "test.wait_for", "input": {"list": [")" + gate.path.string()
+                    + R"("]}, "pool": {"workers": 1, "grace": "300s"})"));
   command c({"run", file});
   REQUIRE(c.wait_for_text("waiting for"));
   c.signal(SIGINT);
@@ -311,8 +328,9 @@ TEST_CASE("the second Ctrl-C kills without waiting for the grace") {
 TEST_CASE("SIGTERM ends a job as Ctrl-C does, with status 143") {
   const temporary_folder folder;
   const fifo gate(folder);
-  const auto file = folder.write("job.json", job(R"("task": "test.wait_for", "input": {"list": [")" + gate.path.string()
-    + R"("]}, "pool": {"workers": 1, "grace": "50ms"})"));
+  const auto file = folder.write(
+    "job.json", job(R"("task": "test.wait_for", "input": {"list": [")" + gate.path.string()
+                    + R"("]}, "pool": {"workers": 1, "grace": "50ms"})"));
   command c({"run", file, "--json"});
   REQUIRE(c.wait_for_text("waiting for"));
   c.signal(SIGTERM);
@@ -322,7 +340,9 @@ TEST_CASE("SIGTERM ends a job as Ctrl-C does, with status 143") {
 
 TEST_CASE("a reader that goes away ends the job without a crash") {
   const temporary_folder folder;
-  const auto file = folder.write("job.json", job(R"("task": "test.square", "input": {"range": {"to": 100000000}}, "output": "-")"));
+  const auto file = folder.write(
+    "job.json",
+    job(R"("task": "test.square", "input": {"range": {"to": 100000000}}, "output": "-")"));
   command c({"run", file, "--no-progress"});
   REQUIRE(c.wait_for_text("\"result\""));
   c.close_output();
@@ -334,8 +354,10 @@ TEST_CASE("threads and the caller run jobs as processes do") {
   const temporary_folder folder;
   for (const std::string start : {"forkserver", "spawn", "fork", "thread", "eager"}) {
     CAPTURE(start);
-    const auto file = folder.write("job.json", job("\"task\": \"test.square\", \"input\": {\"range\": {\"to\": 100}}, "
-                                                   "\"reduce\": {\"task\": \"test.sum\"}, \"pool\": {\"start\": \"" + start + "\", \"workers\": 2}"));
+    const auto file = folder.write(
+      "job.json", job("\"task\": \"test.square\", \"input\": {\"range\": {\"to\": 100}}, "
+                      "\"reduce\": {\"task\": \"test.sum\"}, \"pool\": {\"start\": \""
+                      + start + "\", \"workers\": 2}"));
     command c({"run", file, "--json"});
     CHECK(c.wait() == 0);
     INFO(c.err());

@@ -26,7 +26,8 @@ const std::string config = BULKHEAD_SOURCE_DIR "/config/word_count.json";
 
 /// What a shell command prints.
 std::string shell(const std::string& line) {
-  const std::unique_ptr<FILE, int (*)(FILE*)> pipe{::popen(("export LC_ALL=C; " + line).c_str(), "r"), ::pclose};
+  const std::unique_ptr<FILE, int (*)(FILE*)> pipe{
+    ::popen(("export LC_ALL=C; " + line).c_str(), "r"), ::pclose};
   std::string text;
   char block[4096];
   while (const auto got = std::fread(block, 1, sizeof block, pipe.get()))
@@ -64,10 +65,11 @@ std::string expected_report(const std::string& files) {
   std::string bytes;
   totals >> lines >> words >> bytes;
   // Each file ends its last word: grep adds the newline that some files do not end with.
-  const auto counted = found + " | xargs -0 grep -ah '' | tr -cs A-Za-z '\\n' | tr A-Z a-z | grep . | sort | uniq -c";
-  return squeezed(shell(found + " | tr -dc '\\0' | wc -c") + " files\n" + lines + " lines\n" + words + " words\n" + bytes
-                  + " bytes\n" + shell(counted + " | wc -l") + " different words\n"
-                  + shell(counted + " | sort -k1,1nr -k2,2 | head -10"));
+  const auto counted =
+    found + " | xargs -0 grep -ah '' | tr -cs A-Za-z '\\n' | tr A-Z a-z | grep . | sort | uniq -c";
+  return squeezed(shell(found + " | tr -dc '\\0' | wc -c") + " files\n" + lines + " lines\n" + words
+                  + " words\n" + bytes + " bytes\n" + shell(counted + " | wc -l")
+                  + " different words\n" + shell(counted + " | sort -k1,1nr -k2,2 | head -10"));
 }
 
 /// Joins "number newline what" as the shell leaves it.
@@ -105,15 +107,17 @@ TEST_CASE("counts of small files agree with coreutils") {
 TEST_CASE("counts of each licence agree with wc") {
   const temporary_folder folder;
   const auto out = folder.path() / "out.jsonl";
-  command c({"run", config, "--no-progress", "--set", "task=word_count.wc", "--set", "reduce=null", "--set",
-             glob_setting("/usr/share/common-licenses/*"), "--set", "output=" + out.string()});
+  command c({"run", config, "--no-progress", "--set", "task=word_count.wc", "--set", "reduce=null",
+             "--set", glob_setting("/usr/share/common-licenses/*"), "--set",
+             "output=" + out.string()});
   CHECK(c.wait() == 0);
   std::string counted;
   std::ifstream in(out);
   for (std::string line; std::getline(in, line);)
     counted += json::parse(line)["result"].get<std::string>() + '\n';
   CHECK_FALSE(counted.empty());
-  CHECK(counted == squeezed(shell("find /usr/share/common-licenses -type f | sort | xargs -n1 wc")));
+  CHECK(counted
+        == squeezed(shell("find /usr/share/common-licenses -type f | sort | xargs -n1 wc")));
 }
 
 TEST_CASE("the default job agrees with coreutils on all licences and headers") {

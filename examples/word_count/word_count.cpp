@@ -131,8 +131,8 @@ std::string report(const counts& total) {
 /// One file as a line of wc: "lines words bytes name".
 std::string wc(const std::filesystem::path& file) {
   const auto c = count(file);
-  return std::to_string(c.lines) + ' ' + std::to_string(c.words) + ' ' + std::to_string(c.bytes) + ' '
-         + file.string();
+  return std::to_string(c.lines) + ' ' + std::to_string(c.words) + ' ' + std::to_string(c.bytes)
+         + ' ' + file.string();
 }
 
 } // namespace word_count

@@ -65,7 +65,8 @@ void read_into(int& fd, std::string& to) {
 
 } // namespace
 
-command::command(std::vector<std::string> arguments, terminal shown, bool traced) : traced_(traced) {
+command::command(std::vector<std::string> arguments, terminal shown, bool traced)
+  : traced_(traced) {
   arguments.insert(arguments.begin(), BULKHEAD_BINARY_DIR "/bin/bulkhead");
   std::vector<char*> words;
   for (auto& word : arguments)

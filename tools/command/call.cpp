@@ -68,19 +68,27 @@ parsed_call parse_call(int argc, char** argv) {
   std::string file;
   std::vector<std::string> load;
   const auto common = [&](CLI::App& sub, call::kind kind) {
-    sub.add_option("--load", load, "A task library (.so); may be given more than once")->type_name("LIB.so")->expected(1)->allow_extra_args(false);
-    sub.add_flag("--json", wanted.json, "One JSON document on standard output, and nothing else there");
+    sub.add_option("--load", load, "A task library (.so); may be given more than once")
+      ->type_name("LIB.so")
+      ->allow_extra_args(false);
+    sub.add_flag("--json", wanted.json,
+                 "One JSON document on standard output, and nothing else there");
     sub.callback([&wanted, kind] { wanted.what = kind; });
   };
   const auto of_file = [&](CLI::App& sub) {
     sub.add_option("FILE", file, "The configuration: JSON, comments allowed")->required();
-    sub.add_option("--set", wanted.job.settings, "Overrides a value: --set pool.workers=4; may be given more than once")->type_name("PATH=VALUE")->expected(1)->allow_extra_args(false);
+    sub
+      .add_option("--set", wanted.job.settings,
+                  "Overrides a value: --set pool.workers=4; may be given more than once")
+      ->type_name("PATH=VALUE")
+      ->allow_extra_args(false);
   };
   auto& run = *app.add_subcommand("run", "Runs the job of a configuration file");
   common(run, call::kind::run);
   of_file(run);
   run.add_flag("!--no-progress", wanted.progress, "No progress bar, no progress lines");
-  auto& validate = *app.add_subcommand("validate", "Checks a configuration file and starts nothing");
+  auto& validate =
+    *app.add_subcommand("validate", "Checks a configuration file and starts nothing");
   common(validate, call::kind::validate);
   of_file(validate);
   auto& list = *app.add_subcommand("list", "Lists the tasks that are known, with their types");
@@ -90,7 +98,8 @@ parsed_call parse_call(int argc, char** argv) {
   } catch (const CLI::Success& e) {
     return {std::nullopt, app.exit(e)};
   } catch (const CLI::ParseError& e) {
-    const auto text = fmt::format("bulkhead: {}\nTry bulkhead --help.\n", mistake(app, e, argc, argv));
+    const auto text =
+      fmt::format("bulkhead: {}\nTry bulkhead --help.\n", mistake(app, e, argc, argv));
     std::fputs(text.c_str(), stderr);
     return {std::nullopt, wrong_call};
   }

@@ -33,20 +33,21 @@ std::uint64_t count_of(const config::range_input& range) {
   };
   const bool up = range.step > 0;
   const auto span = up ? distance(range.from, range.to) : distance(range.to, range.from);
-  const auto step = up ? static_cast<std::uint64_t>(range.step)
-                       : -static_cast<std::uint64_t>(range.step);
+  const auto step =
+    up ? static_cast<std::uint64_t>(range.step) : -static_cast<std::uint64_t>(range.step);
   return span / step + (span % step != 0);
 }
 
 } // namespace
 
 inputs::inputs(const config::job& job) : from_(job.input) {
-  total_ = std::visit(overloaded{[](const config::no_input&) { return std::uint64_t{1}; },
-                                 [](const config::list_input& l) { return std::uint64_t{l.items.size()}; },
-                                 [](const config::file_input& f) { return std::uint64_t{f.files.size()}; },
-                                 [](const config::line_input& l) { return count_lines(l.file); },
-                                 [](const config::range_input& r) { return count_of(r); }},
-                      from_);
+  total_ =
+    std::visit(overloaded{[](const config::no_input&) { return std::uint64_t{1}; },
+                          [](const config::list_input& l) { return std::uint64_t{l.items.size()}; },
+                          [](const config::file_input& f) { return std::uint64_t{f.files.size()}; },
+                          [](const config::line_input& l) { return count_lines(l.file); },
+                          [](const config::range_input& r) { return count_of(r); }},
+               from_);
   if (const auto* lines = std::get_if<config::line_input>(&from_))
     lines_.open(lines->file, std::ios::binary);
 }

@@ -1,8 +1,8 @@
 #include "tools/command/commands.hpp"
 
 #include "tools/command/print_problems.hpp"
-#include "tools/command/write_out.hpp"
 #include "tools/command/table.hpp"
+#include "tools/command/write_out.hpp"
 #include "tools/config/checks.hpp"
 #include "tools/config/task_call.hpp"
 

@@ -40,7 +40,8 @@ detail::work named_work(const detail::task_entry& task, std::shared_ptr<detail::
   return w;
 }
 
-void add_call(detail::work& to, const detail::task_entry& task, std::span<const detail::value> values) {
+void add_call(detail::work& to, const detail::task_entry& task,
+              std::span<const detail::value> values) {
   add_item(to, [&](detail::buffer& out) { task.encode_values(out, values); });
 }
 

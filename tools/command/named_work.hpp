@@ -14,7 +14,8 @@ detail::work named_work(const detail::task_entry& task, std::shared_ptr<detail::
 
 /// Appends a call with these arguments. Throws config_error, with the unit unchanged, where they
 /// do not fit the task.
-void add_call(detail::work& to, const detail::task_entry& task, std::span<const detail::value> values);
+void add_call(detail::work& to, const detail::task_entry& task,
+              std::span<const detail::value> values);
 
 /// Appends a call whose one argument is the list of some results of tasks, as their workers sent
 /// them: a list travels as its length and its elements, so nothing is decoded here. The task must

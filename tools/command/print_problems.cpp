@@ -12,8 +12,9 @@ namespace bulkhead::command {
 
 int print_problems(const config::problems& found, bool as_json) {
   const auto count = found.count();
-  write_out(STDERR_FILENO, found.render()
-                             + fmt::format("{} problem{}; nothing was started\n", count, count == 1 ? "" : "s"));
+  write_out(STDERR_FILENO,
+            found.render()
+              + fmt::format("{} problem{}; nothing was started\n", count, count == 1 ? "" : "s"));
   if (!as_json)
     return wrong_call;
   auto list = nlohmann::json::array();
@@ -25,7 +26,8 @@ int print_problems(const config::problems& found, bool as_json) {
                     {"expected", p.expected},
                     {"remedy", p.remedy}});
   const nlohmann::json document{{"exit_status", wrong_call}, {"problems", list}};
-  write_out(STDOUT_FILENO, document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  write_out(STDOUT_FILENO,
+            document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   return wrong_call;
 }
 

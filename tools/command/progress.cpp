@@ -31,7 +31,8 @@ std::string left_text(const advance& now) {
   if (now.done == 0 || now.done >= now.total)
     return {};
   const auto seconds = std::chrono::duration<double>(now.elapsed).count();
-  const auto left = seconds / static_cast<double>(now.done) * static_cast<double>(now.total - now.done);
+  const auto left =
+    seconds / static_cast<double>(now.done) * static_cast<double>(now.total - now.done);
   return left < 1 ? "  <1 s left" : fmt::format("  {:.0f} s left", left);
 }
 
@@ -66,7 +67,8 @@ void progress::show(const advance& now) {
   if (style_ == style::none || time < next_)
     return;
   const bool first = next_ == clock::time_point{};
-  next_ = time + (style_ == style::bar ? clock::duration(between_bars) : clock::duration(between_lines));
+  next_ =
+    time + (style_ == style::bar ? clock::duration(between_bars) : clock::duration(between_lines));
   if (style_ == style::bar || !first)
     draw(now);
 }

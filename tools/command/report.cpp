@@ -14,7 +14,9 @@ namespace {
 using config::printable;
 using config::shortened;
 
-double seconds_of(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
+double seconds_of(std::chrono::nanoseconds time) {
+  return std::chrono::duration<double>(time).count();
+}
 
 std::string duration_text(std::chrono::nanoseconds time) {
   const auto seconds = seconds_of(time);
@@ -35,8 +37,9 @@ std::string block(std::string_view text, std::string_view indent) {
 }
 
 std::string failure_text(const failed_task& task) {
-  const auto where = task.step == "map" ? fmt::format("input {} ({})", task.index, config::shown(task.input))
-                                        : task.step;
+  const auto where = task.step == "map"
+                       ? fmt::format("input {} ({})", task.index, config::shown(task.input))
+                       : task.step;
   const auto& f = task.what;
   auto text = fmt::format("  {}: {}\n", where, to_string(f.kind));
   text += block(f.type.empty() ? f.message : f.type + ": " + f.message, "      ");
@@ -78,8 +81,8 @@ std::string workers_text(const report& r) {
 std::string summary_text(const report& r) {
   const auto done = r.succeeded + r.failed;
   const auto rate = static_cast<double>(done) / std::max(1e-9, seconds_of(r.elapsed));
-  auto text = fmt::format("{}: {} succeeded, {} failed", printable(r.name.empty() ? r.task : r.name),
-                          r.succeeded, r.failed);
+  auto text = fmt::format("{}: {} succeeded, {} failed",
+                          printable(r.name.empty() ? r.task : r.name), r.succeeded, r.failed);
   if (r.cancelled != 0)
     text += fmt::format(", {} cancelled", r.cancelled);
   if (r.not_started() != 0)
@@ -98,7 +101,10 @@ std::string summary_text(const report& r) {
 int report::exit_status() const noexcept {
   if (signal != 0)
     return 128 + signal;
-  return failed == 0 && cancelled == 0 && not_started() == 0 && !reduce_failed && output_error.empty() ? 0 : 1;
+  return failed == 0 && cancelled == 0 && not_started() == 0 && !reduce_failed
+             && output_error.empty()
+           ? 0
+           : 1;
 }
 
 std::string result_text(const json& result) {
@@ -114,7 +120,8 @@ std::string result_text(const json& result) {
 
 std::string report_text(const report& r) {
   const auto result = result_text(r.result);
-  return result + (result.empty() ? "" : "\n") + failures_text(r) + workers_text(r) + summary_text(r);
+  return result + (result.empty() ? "" : "\n") + failures_text(r) + workers_text(r)
+         + summary_text(r);
 }
 
 } // namespace bulkhead::command

@@ -37,11 +37,11 @@ struct report {
   std::uint64_t cancelled = 0;
   std::uint64_t merges = 0;
   std::chrono::nanoseconds elapsed{};
-  std::vector<failed_task> failures;         ///< the first of them
+  std::vector<failed_task> failures;          ///< the first of them
   std::map<std::string, std::uint64_t> kinds; ///< failures by kind
   std::vector<worker_row> workers;
   pool_stats pool;
-  json result;             ///< of reduce; null where there is none
+  json result; ///< of reduce; null where there is none
   bool reduce_failed = false;
   std::string output_error; ///< why results could not be written
   int signal = 0;           ///< what interrupted the job; 0: nothing

@@ -8,7 +8,9 @@ namespace bulkhead::command {
 
 namespace {
 
-double seconds_of(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
+double seconds_of(std::chrono::nanoseconds time) {
+  return std::chrono::duration<double>(time).count();
+}
 
 json exit_json(const exit_status& status) {
   return {{"code", status.code},
@@ -58,25 +60,26 @@ json report_json(const report& r) {
   for (const auto& row : r.workers)
     workers.push_back(worker_json(row, r.elapsed));
   const auto elapsed = seconds_of(r.elapsed);
-  return {{"bulkhead", std::string(version())},
-          {"name", r.name},
-          {"task", r.task},
-          {"exit_status", r.exit_status()},
-          {"interrupted", r.signal == 0 ? json(nullptr) : json(r.signal == 2 ? "SIGINT" : "SIGTERM")},
-          {"inputs", r.inputs},
-          {"succeeded", r.succeeded},
-          {"failed", r.failed},
-          {"cancelled", r.cancelled},
-          {"not_started", r.not_started()},
-          {"merges", r.merges},
-          {"elapsed_seconds", elapsed},
-          {"tasks_per_second", static_cast<double>(r.succeeded + r.failed) / std::max(1e-9, elapsed)},
-          {"failures", failures},
-          {"failures_by_kind", r.kinds},
-          {"workers", workers},
-          {"pool", pool_json(r.pool)},
-          {"output_error", r.output_error.empty() ? json(nullptr) : json(r.output_error)},
-          {"result", r.result}};
+  return {
+    {"bulkhead", std::string(version())},
+    {"name", r.name},
+    {"task", r.task},
+    {"exit_status", r.exit_status()},
+    {"interrupted", r.signal == 0 ? json(nullptr) : json(r.signal == 2 ? "SIGINT" : "SIGTERM")},
+    {"inputs", r.inputs},
+    {"succeeded", r.succeeded},
+    {"failed", r.failed},
+    {"cancelled", r.cancelled},
+    {"not_started", r.not_started()},
+    {"merges", r.merges},
+    {"elapsed_seconds", elapsed},
+    {"tasks_per_second", static_cast<double>(r.succeeded + r.failed) / std::max(1e-9, elapsed)},
+    {"failures", failures},
+    {"failures_by_kind", r.kinds},
+    {"workers", workers},
+    {"pool", pool_json(r.pool)},
+    {"output_error", r.output_error.empty() ? json(nullptr) : json(r.output_error)},
+    {"result", r.result}};
 }
 
 } // namespace bulkhead::command

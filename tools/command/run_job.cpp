@@ -41,16 +41,17 @@ int run_job(const call& wanted, int argc, char** argv) {
   const auto job = config::load_job(wanted.job, found);
   if (job && wanted.json && job->output == "-")
     found.add(config::place{"--json"}, "output is \"-\" and --json is given",
-              "one of the two on standard output", "write the results to a file: --set output=results.jsonl");
+              "one of the two on standard output",
+              "write the results to a file: --set output=results.jsonl");
   if (!job || !found.none())
     return print_problems(found, wanted.json);
   // Not earlier: a configuration that is wrong starts no process.
   bulkhead::init(argc, argv);
   try {
     const auto done = run(*job, wanted);
-    const auto text = wanted.json
-                        ? report_json(done).dump(2, ' ', false, json::error_handler_t::replace) + "\n"
-                        : report_text(done);
+    const auto text =
+      wanted.json ? report_json(done).dump(2, ' ', false, json::error_handler_t::replace) + "\n"
+                  : report_text(done);
     write_out(report_stream(wanted, *job), text); // a reader that went away wants no report
     return done.exit_status();
   } catch (const config_error& e) {

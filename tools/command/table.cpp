@@ -16,7 +16,8 @@ bool holds_numbers(const std::vector<std::vector<std::string>>& rows, std::size_
   if (rows.size() < 2)
     return false;
   const auto& entry = rows[1][column];
-  return entry == "-" || (!entry.empty() && std::isdigit(static_cast<unsigned char>(entry[0])) != 0);
+  return entry == "-"
+         || (!entry.empty() && std::isdigit(static_cast<unsigned char>(entry[0])) != 0);
 }
 
 } // namespace
@@ -31,7 +32,8 @@ std::string table::text() const {
   for (const auto& row : rows_) {
     std::string line;
     for (std::size_t i = 0; i < columns; ++i)
-      line += fmt::format(fmt::runtime(holds_numbers(rows_, i) ? "  {:>{}}" : "  {:<{}}"), row[i], widths[i]);
+      line += fmt::format(fmt::runtime(holds_numbers(rows_, i) ? "  {:>{}}" : "  {:<{}}"), row[i],
+                          widths[i]);
     line.erase(line.find_last_not_of(' ') + 1);
     out += line.substr(2) + '\n';
   }

@@ -23,8 +23,9 @@ int validate_job(const call& wanted) {
     {"exit_status", 0}, {"task", job->task}, {"inputs", total}, {"workers", workers}};
   write_out(STDOUT_FILENO,
             wanted.json ? document.dump(2) + "\n"
-                        : fmt::format("{}: good; {} on {} input{}, {} worker{}\n", wanted.job.file.string(),
-                                      job->task, total, total == 1 ? "" : "s", workers, workers == 1 ? "" : "s"));
+                        : fmt::format("{}: good; {} on {} input{}, {} worker{}\n",
+                                      wanted.job.file.string(), job->task, total,
+                                      total == 1 ? "" : "s", workers, workers == 1 ? "" : "s"));
   return 0;
 }
 

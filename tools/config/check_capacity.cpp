@@ -89,16 +89,19 @@ void check_workers(const document& from, const pool_options& wanted, problems& f
   const pointer at("/pool/workers");
   const auto refuse = [&](std::uint64_t need, std::uint64_t have, std::uint64_t most,
                           const std::string& unit, const std::string& how) {
-    found.add(from.value_place(at), fmt::format("pool.workers is {}, too many for this machine", workers),
-              fmt::format("at most {} workers: {} need {} {}, there are {}", most, workers, need, unit, have),
-              fmt::format("write \"workers\": {}, or {}", std::min<std::uint64_t>(most, available_parallelism()), how));
+    found.add(from.value_place(at),
+              fmt::format("pool.workers is {}, too many for this machine", workers),
+              fmt::format("at most {} workers: {} need {} {}, there are {}", most, workers, need,
+                          unit, have),
+              fmt::format("write \"workers\": {}, or {}",
+                          std::min<std::uint64_t>(most, available_parallelism()), how));
   };
   const std::uint64_t files = limit_of(RLIMIT_NOFILE).rlim_cur;
   const auto used = open_descriptors() + descriptors_besides;
   const auto left = files > used ? files - used : 0;
   if (workers * descriptors_per_worker > left)
-    refuse(workers * descriptors_per_worker, left, left / descriptors_per_worker, "file descriptors",
-           "raise the limit (ulimit -n)");
+    refuse(workers * descriptors_per_worker, left, left / descriptors_per_worker,
+           "file descriptors", "raise the limit (ulimit -n)");
   const auto [threads, limit] = threads_left();
   if (workers * threads_per_worker + threads_besides > threads)
     refuse(workers * threads_per_worker + threads_besides, threads,
@@ -124,7 +127,8 @@ void check_affinity(const document& from, const pool_options& wanted, problems& 
     const bool usable_cpu = cpu < CPU_SETSIZE && CPU_ISSET(static_cast<std::size_t>(cpu), &allowed);
     const auto at = pointer("/pool/affinity") / i;
     if (!usable_cpu)
-      found.add(from.value_place(at), fmt::format("{} is {}, a CPU that this process may not use", path_text(at), cpu),
+      found.add(from.value_place(at),
+                fmt::format("{} is {}, a CPU that this process may not use", path_text(at), cpu),
                 "one of the CPUs " + listed(usable), "remove it, or write [] for all");
   }
 }
@@ -134,7 +138,9 @@ void check_limit(const document& from, const char* key, std::optional<std::uint6
   const std::uint64_t hard = limit_of(resource).rlim_max;
   const auto at = pointer("/pool/limits") / key;
   if (wanted && *wanted > hard)
-    found.add(from.value_place(at), fmt::format("{} is {}, more than the hard limit of this process", path_text(at), shown(from.root.value(at, json{}))),
+    found.add(from.value_place(at),
+              fmt::format("{} is {}, more than the hard limit of this process", path_text(at),
+                          shown(from.root.value(at, json{}))),
               fmt::format("at most {}", hard), fmt::format("write \"{}\": {}, or null", key, hard));
 }
 

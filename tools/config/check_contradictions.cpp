@@ -38,27 +38,32 @@ private:
   void times() {
     const auto& task = wanted_.task_options;
     if (task.timeout.count() != 0 && task.soft_timeout >= task.timeout)
-      add("/task_options/soft_timeout", "but the task is killed before, at the timeout of " + time_text(task.timeout),
+      add("/task_options/soft_timeout",
+          "but the task is killed before, at the timeout of " + time_text(task.timeout),
           "less than task_options.timeout", "lower soft_timeout, or raise timeout");
     const auto hard = task.timeout.count() != 0 ? task.timeout : wanted_.pool.task_timeout;
     if (task.timeout.count() == 0 && hard.count() != 0 && task.soft_timeout >= hard)
-      add("/task_options/soft_timeout", "but the task is killed before, at pool.task_timeout of " + time_text(hard),
+      add("/task_options/soft_timeout",
+          "but the task is killed before, at pool.task_timeout of " + time_text(hard),
           "less than pool.task_timeout", "lower soft_timeout, or raise task_timeout");
   }
 
   void restarts() {
     const auto& restart = wanted_.pool.restart;
     if (restart.backoff_initial > restart.backoff_max)
-      add(written("/pool/restart/backoff_initial") ? "/pool/restart/backoff_initial" : "/pool/restart/backoff_max",
-          written("/pool/restart/backoff_initial") ? "which is longer than backoff_max, " + time_text(restart.backoff_max)
-                                                  : "which is shorter than backoff_initial, " + time_text(restart.backoff_initial),
+      add(written("/pool/restart/backoff_initial") ? "/pool/restart/backoff_initial"
+                                                   : "/pool/restart/backoff_max",
+          written("/pool/restart/backoff_initial")
+            ? "which is longer than backoff_max, " + time_text(restart.backoff_max)
+            : "which is shorter than backoff_initial, " + time_text(restart.backoff_initial),
           "backoff_initial <= backoff_max", "write the same time for both, or swap them");
     if (written("/pool/restart/within") && restart.within.count() == 0)
-      add("/pool/restart/within", "a period in which nothing can be counted", "a time of more than 0",
-          "write \"within\": \"10s\"");
+      add("/pool/restart/within", "a period in which nothing can be counted",
+          "a time of more than 0", "write \"within\": \"10s\"");
     const auto retries = wanted_.task_options.retries.value_or(wanted_.pool.retries);
     if (retries > 0 && wanted_.pool.poison_after == 1)
-      add("/pool/poison_after", fmt::format("so none of the {} retries can follow the death of a worker", retries),
+      add("/pool/poison_after",
+          fmt::format("so none of the {} retries can follow the death of a worker", retries),
           "0, or 2 and more, with retries", "write \"poison_after\": 3, or \"retries\": 0");
   }
 
@@ -67,8 +72,10 @@ private:
     const auto memory = wanted_.pool.max_memory_per_worker;
     if (limit.address_space && memory > *limit.address_space)
       add("/pool/max_memory_per_worker",
-          "but no worker can get there: its address space ends at " + bytes_text(*limit.address_space),
-          "at most pool.limits.address_space", "raise address_space, or lower max_memory_per_worker");
+          "but no worker can get there: its address space ends at "
+            + bytes_text(*limit.address_space),
+          "at most pool.limits.address_space",
+          "raise address_space, or lower max_memory_per_worker");
     const auto ring = wanted_.pool.ring_capacity;
     if (limit.address_space && *limit.address_space < 2 * ring + (std::uint64_t{32} << 20))
       add("/pool/limits/address_space", "too little for program, stacks and channel",
@@ -94,7 +101,8 @@ private:
       add("/pool/dispatch", "but the tasks have no key", "a key for dispatch by key",
           "write \"task_options\": {\"key\": \"{}\"}: each input is its own key");
     if (!by_key && !wanted_.task_options.key.empty())
-      add("/task_options/key", "but pool.dispatch does not look at keys", "a key only with key_hash",
+      add("/task_options/key", "but pool.dispatch does not look at keys",
+          "a key only with key_hash",
           "write \"pool\": {\"dispatch\": \"key_hash\"}, or remove the key");
   }
 
@@ -116,10 +124,14 @@ private:
 
   void queue() {
     if (wanted_.buffersize > wanted_.pool.queue_capacity && wanted_.pool.on_full == on_full::reject)
-      add("/map/buffersize", fmt::format("but the queue holds {} and rejects what is more", wanted_.pool.queue_capacity),
-          "at most pool.queue_capacity with on_full reject", "lower buffersize, or write \"on_full\": \"block\"");
+      add(
+        "/map/buffersize",
+        fmt::format("but the queue holds {} and rejects what is more", wanted_.pool.queue_capacity),
+        "at most pool.queue_capacity with on_full reject",
+        "lower buffersize, or write \"on_full\": \"block\"");
     if (wanted_.buffersize != 0 && wanted_.chunk > wanted_.buffersize)
-      add("/map/chunk", fmt::format("but only {} inputs are in flight (map.buffersize)", wanted_.buffersize),
+      add("/map/chunk",
+          fmt::format("but only {} inputs are in flight (map.buffersize)", wanted_.buffersize),
           "at most map.buffersize", "lower chunk, or leave buffersize out");
   }
 
@@ -133,35 +145,39 @@ private:
       found_.add(from_.value_place(at), "input is {}, so there is nothing to do", expected,
                  "write \"input\": {\"list\": [1, 2, 3]}, or leave input out for one call");
     if (kinds > 1)
-      found_.add(from_.value_place(at), fmt::format("input has {} kinds of inputs", kinds), expected,
-                 "remove all but one");
+      found_.add(from_.value_place(at), fmt::format("input has {} kinds of inputs", kinds),
+                 expected, "remove all but one");
     if (wanted_.spread && !std::holds_alternative<list_input>(wanted_.input))
-      add("/map/spread", "but the inputs are no lists", "spread only with input.list", "remove spread");
+      add("/map/spread", "but the inputs are no lists", "spread only with input.list",
+          "remove spread");
     const auto* list = std::get_if<list_input>(&wanted_.input);
     if (list != nullptr && list->items.empty())
       add("/input/list", "so there is nothing to do", "at least one input", "write an input");
     if (list != nullptr && wanted_.spread)
       for (std::size_t i = 0; i < list->items.size(); ++i)
         if (!list->items[i].is_array())
-          add(fmt::format("/input/list/{}", i).c_str(), "but map.spread is true", "a list of arguments",
-              fmt::format("write [{}]", shown(list->items[i])));
+          add(fmt::format("/input/list/{}", i).c_str(), "but map.spread is true",
+              "a list of arguments", fmt::format("write [{}]", shown(list->items[i])));
     if (const auto* range = std::get_if<range_input>(&wanted_.input))
       check_range(*range);
   }
 
   void check_range(const range_input& range) {
     if (range.step == 0)
-      return add("/input/range/step", "so the range has no end", "a step that is not 0", "write \"step\": 1");
+      return add("/input/range/step", "so the range has no end", "a step that is not 0",
+                 "write \"step\": 1");
     const bool empty = range.step > 0 ? range.from >= range.to : range.from <= range.to;
     if (empty)
-      add("/input/range", "which holds no number", "\"from\" before \"to\" in the direction of \"step\"",
+      add("/input/range", "which holds no number",
+          "\"from\" before \"to\" in the direction of \"step\"",
           range.from == range.to ? "raise \"to\"; it is not part of the range"
                                  : "swap \"from\" and \"to\", or turn the sign of \"step\"");
   }
 
   void output() {
     if (wanted_.reduce && wanted_.reduce->task == wanted_.reduce->finish)
-      add("/reduce/finish", "the task that also merges", "another task, or null", "remove \"finish\"");
+      add("/reduce/finish", "the task that also merges", "another task, or null",
+          "remove \"finish\"");
   }
 
   const document& from_;

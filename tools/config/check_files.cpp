@@ -31,7 +31,8 @@ std::string why_nothing(const std::string& pattern) {
   if (fs::is_directory(root, error) && ::access(root.c_str(), R_OK | X_OK) != 0)
     return fmt::format("{} cannot be read by this user", root.string());
   if (fs::is_directory(pattern, error))
-    return fmt::format("it is a directory: \"{}\" means the files in it", (fs::path(pattern) / "*").string());
+    return fmt::format("it is a directory: \"{}\" means the files in it",
+                       (fs::path(pattern) / "*").string());
   if (fs::is_symlink(fs::symlink_status(pattern, error)))
     return "it is a symbolic link; give the file itself";
   return "check the pattern; * does not match \"/\", ** does, and links are left out";
@@ -45,8 +46,10 @@ void expand(const document& from, file_input& input, problems& found) {
     const auto matched = glob_files(pattern);
     const auto here = from.root.at(at).is_array() ? at / i : at;
     if (matched.empty())
-      found.add(from.value_place(here), fmt::format("{} is {}, which matches no file", path_text(here), shown(from.root.at(here))),
-                "a pattern that matches at least one regular file", why_nothing(pattern));
+      found.add(
+        from.value_place(here),
+        fmt::format("{} is {}, which matches no file", path_text(here), shown(from.root.at(here))),
+        "a pattern that matches at least one regular file", why_nothing(pattern));
     files.insert(files.end(), matched.begin(), matched.end());
   }
   std::sort(files.begin(), files.end());
@@ -72,7 +75,8 @@ void check_lines(const document& from, const line_input& input, problems& found)
     remedy = "write one input a line";
   }
   if (!why.empty())
-    found.add(from.value_place(at), fmt::format("{} is {}, {}", path_text(at), shown(from.root.at(at)), why),
+    found.add(from.value_place(at),
+              fmt::format("{} is {}, {}", path_text(at), shown(from.root.at(at)), why),
               "a readable text file with at least one line", remedy);
 }
 
@@ -97,10 +101,12 @@ void check_output(const document& from, const job& wanted, problems& found) {
   const auto* lines = std::get_if<line_input>(&wanted.input);
   const auto* files = std::get_if<file_input>(&wanted.input);
   if ((lines != nullptr && fs::equivalent(file, lines->file, error))
-      || (files != nullptr && std::binary_search(files->files.begin(), files->files.end(), wanted.output)))
+      || (files != nullptr
+          && std::binary_search(files->files.begin(), files->files.end(), wanted.output)))
     why = "one of the inputs";
   if (!why.empty())
-    found.add(from.value_place(at), fmt::format("output is {}, {}", shown(from.root.value(at, json{})), why),
+    found.add(from.value_place(at),
+              fmt::format("output is {}, {}", shown(from.root.value(at, json{})), why),
               "a file that may be written", remedy);
 }
 

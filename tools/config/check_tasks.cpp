@@ -144,8 +144,9 @@ private:
     if (values.size() != task.arguments.size()) {
       if (!count_reported_)
         found_.add(from_.value_place(wanted_.args.empty() ? at : pointer("/args")),
-                   fmt::format("the task {} takes {} argument{}, {} given", task.name, task.arguments.size(),
-                               task.arguments.size() == 1 ? "" : "s", values.size()),
+                   fmt::format("the task {} takes {} argument{}, {} given", task.name,
+                               task.arguments.size(), task.arguments.size() == 1 ? "" : "s",
+                               values.size()),
                    signature, count_remedy(task.arguments.size(), values.size()));
       count_reported_ = true;
       return;
@@ -162,7 +163,8 @@ private:
     if (wanted < given)
       return wanted_.args.empty() ? "leave \"input\" out" : "remove some of \"args\"";
     return wanted_.spread ? "write more values into each input, or \"args\" behind it"
-                          : "write the further ones into \"args\", or make each input a list with \"map\": {\"spread\": true}";
+                          : "write the further ones into \"args\", or make each input a list with "
+                            "\"map\": {\"spread\": true}";
   }
 
   /// `text` is "argument 2.x: expected a number, got text "a"".
@@ -175,14 +177,18 @@ private:
     const bool in_args = number > from_input;
     if (in_args && !args_reported_.insert(number).second)
       return; // the same for each input
-    const auto place = in_args ? pointer("/args") / (number - from_input - 1)
-                               : wanted_.spread ? at / (number - 1) : at;
+    const auto place = in_args          ? pointer("/args") / (number - from_input - 1)
+                       : wanted_.spread ? at / (number - 1)
+                                        : at;
     auto rest = text.substr(colon + 2);
     const auto got = rest.find(", got ");
-    const auto expected = rest.starts_with(word) ? rest.substr(word.size(), got - word.size()) : rest;
-    const auto value = from_.root.contains(place) ? shown(from_.root.at(place)) : std::string("no value");
+    const auto expected =
+      rest.starts_with(word) ? rest.substr(word.size(), got - word.size()) : rest;
+    const auto value =
+      from_.root.contains(place) ? shown(from_.root.at(place)) : std::string("no value");
     found_.add(from_.value_place(place),
-               fmt::format("{} is {}, which does not fit {}", path_text(place), value, text.substr(0, colon)),
+               fmt::format("{} is {}, which does not fit {}", path_text(place), value,
+                           text.substr(0, colon)),
                std::string(expected), fmt::format("the task is {}", signature));
   }
 
@@ -195,9 +201,11 @@ private:
       return;
     if (*merge->result != *task->result || !takes_list_of(*merge, *task->result))
       add(at, fmt::format("which is {}", signature_text(*merge)),
-          fmt::format("a task (list of {0}) -> {0}, for the results of {1}", type_text(*task->result), task->name),
+          fmt::format("a task (list of {0}) -> {0}, for the results of {1}",
+                      type_text(*task->result), task->name),
           "choose a task that merges these results");
-    if (finish != nullptr && (finish->arguments.size() != 1 || *finish->arguments[0] != *task->result))
+    if (finish != nullptr
+        && (finish->arguments.size() != 1 || *finish->arguments[0] != *task->result))
       add(finish_at, fmt::format("which is {}", signature_text(*finish)),
           fmt::format("a task ({}) -> anything", type_text(*task->result)),
           "choose a task that takes one merged result, or write null");

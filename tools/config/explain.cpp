@@ -52,7 +52,8 @@ std::string remedy_for(const pointer& at, const json& part, const json& value) {
     return part["x-remedy"];
   const auto key = at.empty() ? std::string{} : at.back();
   if (part.contains("enum") && value.is_string())
-    if (const auto hint = did_you_mean(value.get<std::string>(), words_of(part["enum"])); !hint.empty())
+    if (const auto hint = did_you_mean(value.get<std::string>(), words_of(part["enum"]));
+        !hint.empty())
       return hint;
   // A number or a truth in quotes is the most common slip.
   if (value.is_string() && part.value("type", json{}).is_string()) {
@@ -89,8 +90,9 @@ problem explain_misfit(const document& job, const pointer& at) {
   const auto part = schema_of(at);
   const auto& value = job.root.at(at);
   const auto name = path_text(at);
-  auto remedy = at.empty() ? std::string("write { \"task\": \"bulkhead.echo\" } and go on from there")
-                           : remedy_for(at, part, value);
+  auto remedy = at.empty()
+                  ? std::string("write { \"task\": \"bulkhead.echo\" } and go on from there")
+                  : remedy_for(at, part, value);
   return {job.value_place(at), fmt::format("{} is {}", name, shown(value)), expectation(part),
           std::move(remedy)};
 }
@@ -109,9 +111,10 @@ problem explain_unknown(const document& job, const pointer& at, const json& arou
   }
   if (remedy.empty())
     remedy = "remove it";
-  return {job.key_place(at),
-          fmt::format("{} is unknown (value: {})", printable(path_text(at)), shown(job.root.at(at))),
-          "one of " + listed(known), std::move(remedy)};
+  return {
+    job.key_place(at),
+    fmt::format("{} is unknown (value: {})", printable(path_text(at)), shown(job.root.at(at))),
+    "one of " + listed(known), std::move(remedy)};
 }
 
 problem explain_missing(const document& job, const pointer& object, const std::string& key) {

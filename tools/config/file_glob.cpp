@@ -14,7 +14,9 @@ namespace {
 
 using names = std::vector<std::string>;
 
-bool has_wildcard(const std::string& name) { return name.find_first_of("*?[\\") != std::string::npos; }
+bool has_wildcard(const std::string& name) {
+  return name.find_first_of("*?[\\") != std::string::npos;
+}
 
 names split(std::string_view pattern) {
   names parts;

@@ -1,7 +1,7 @@
 #include "tools/config/json_reader.hpp"
 
-#include "tools/config/json_scanner.hpp"
 #include "tools/config/json_scalars.hpp"
+#include "tools/config/json_scanner.hpp"
 #include "tools/config/shown.hpp"
 #include "tools/config/utf8.hpp"
 
@@ -36,7 +36,8 @@ public:
   }
 
 private:
-  [[noreturn]] void syntax(place where, std::string what, std::string expected, std::string remedy) {
+  [[noreturn]] void syntax(place where, std::string what, std::string expected,
+                           std::string remedy) {
     throw syntax_error{{std::move(where), std::move(what), std::move(expected), std::move(remedy)}};
   }
 
@@ -49,7 +50,8 @@ private:
     if (scan_.at_end())
       return "the end of the file";
     const auto rest = scan_.rest();
-    return fmt::format("'{}'", printable(rest.substr(0, std::max<std::size_t>(1, utf8_length(rest)))));
+    return fmt::format("'{}'",
+                       printable(rest.substr(0, std::max<std::size_t>(1, utf8_length(rest)))));
   }
 
   json value() {
@@ -94,10 +96,10 @@ private:
     const mark m{where, scan_.here()};
     const bool again = object.contains(key);
     if (again)
-      found_.add(where, fmt::format("{} is written twice", path_text(here_)),
-                 fmt::format("each key once; the first one is in line {}",
-                             document_.key_place(here_).line),
-                 "remove one of the two");
+      found_.add(
+        where, fmt::format("{} is written twice", path_text(here_)),
+        fmt::format("each key once; the first one is in line {}", document_.key_place(here_).line),
+        "remove one of the two");
     else
       document_.put_mark(here_, m);
     auto content = value();
@@ -164,7 +166,8 @@ private:
 
 } // namespace
 
-std::optional<document> read_json(const std::string& source, std::string_view text, problems& found) {
+std::optional<document> read_json(const std::string& source, std::string_view text,
+                                  problems& found) {
   return reader{source, text, found}.read();
 }
 

@@ -53,8 +53,7 @@ void read_escape(json_scanner& scan, std::string& to) {
   const auto which = scan.at_end() ? std::string_view::npos : names.find(scan.peek());
   if (which == std::string_view::npos)
     fail(where, fmt::format("\\{} is no escape", printable(scan.rest().substr(0, 1))),
-         "\\\" \\\\ \\/ \\b \\f \\n \\r \\t or \\u and four digits",
-         "write \\\\ for a backslash");
+         "\\\" \\\\ \\/ \\b \\f \\n \\r \\t or \\u and four digits", "write \\\\ for a backslash");
   to += meanings[which];
   scan.take();
 }
@@ -62,7 +61,8 @@ void read_escape(json_scanner& scan, std::string& to) {
 /// What is wrong with a word that is no number, true, false or null.
 [[noreturn]] void refuse_word(const place& where, std::string_view word) {
   const auto shown_word = printable(word);
-  const std::string expected = "a value: text in double quotes, number, true, false, null, list, object";
+  const std::string expected =
+    "a value: text in double quotes, number, true, false, null, list, object";
   const bool numeric = word.find_first_of("0123456789") == 0 || word.starts_with('-')
                        || word.starts_with('+') || word.starts_with('.');
   const std::vector<std::string> constants{"true", "false", "null"};
@@ -75,7 +75,8 @@ void read_escape(json_scanner& scan, std::string& to) {
   if (numeric && word.find('_') != std::string_view::npos)
     fail(where, fmt::format("{} has underscores", shown_word), "digits only",
          "remove the underscores");
-  if (numeric && std::isdigit(static_cast<unsigned char>(word[0])) != 0 && std::isalpha(static_cast<unsigned char>(word.back())) != 0)
+  if (numeric && std::isdigit(static_cast<unsigned char>(word[0])) != 0
+      && std::isalpha(static_cast<unsigned char>(word.back())) != 0)
     fail(where, fmt::format("{} has a unit but no quotes", shown_word),
          "a number, or a number with its unit in double quotes",
          fmt::format("write \"{}\"", shown_word));
@@ -117,7 +118,8 @@ bool is_number(std::string_view word) {
   return word.empty();
 }
 
-json read_number(const place& where, const std::string& path, std::string_view word, problems& found) {
+json read_number(const place& where, const std::string& path, std::string_view word,
+                 problems& found) {
   const auto refuse = [&](std::string_view why, std::string_view range) {
     found.add(where, fmt::format("{} is {}, {}", path, shortened(word, 40), why),
               std::string(range), "write a smaller number");
@@ -132,7 +134,8 @@ json read_number(const place& where, const std::string& path, std::string_view w
     return whole;
   }
   double real = 0;
-  const bool too_large = std::from_chars(word.data(), end, real).ec != std::errc{} && word.find('-') == std::string_view::npos;
+  const bool too_large = std::from_chars(word.data(), end, real).ec != std::errc{}
+                         && word.find('-') == std::string_view::npos;
   if (too_large || !std::isfinite(real))
     return refuse("which is too large for a number", "a number up to 1.7e308");
   // As JSON Schema sees it, 1e3 and 4.0 are whole numbers.
@@ -152,7 +155,9 @@ json read_text(json_scanner& scan, problems&) {
       fail(open, "this text does not end on its line", "a closing double quote",
            "write \" where it ends, and \\n for a new line");
     if (static_cast<unsigned char>(scan.peek()) < 0x20)
-      fail(scan.here(), fmt::format("the control character {} stands in a text", printable(scan.rest().substr(0, 1))),
+      fail(scan.here(),
+           fmt::format("the control character {} stands in a text",
+                       printable(scan.rest().substr(0, 1))),
            "printable characters", "write \\t for a tab, \\u and four digits for others");
     if (scan.peek() == '\\')
       read_escape(scan, text);

@@ -11,7 +11,8 @@ namespace bulkhead::config {
 /// valid UTF-8 without NUL bytes.
 class json_scanner {
 public:
-  json_scanner(std::string source, std::string_view text) : here_{std::move(source), 1, 1}, rest_(text) {}
+  json_scanner(std::string source, std::string_view text)
+    : here_{std::move(source), 1, 1}, rest_(text) {}
 
   const place& here() const noexcept { return here_; }
   bool at_end() const noexcept { return rest_.empty(); }

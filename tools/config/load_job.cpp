@@ -25,7 +25,8 @@ bool is_text(std::string_view bytes) {
 }
 
 /// The value of a setting: JSON where it is JSON, else a text, so that no shell quotes are needed.
-std::optional<document> read_setting(const std::string& source, std::string_view text, problems& found) {
+std::optional<document> read_setting(const std::string& source, std::string_view text,
+                                     problems& found) {
   problems own;
   auto value = read_json(source, text, own);
   const bool structured = text.starts_with('{') || text.starts_with('[') || text.starts_with('"');
@@ -44,8 +45,8 @@ void apply(document& job, const std::string& setting, problems& found) {
   const auto source = "--set " + setting;
   const auto equals = setting.find('=');
   if (equals == std::string::npos || equals == 0 || !is_text(setting)) {
-    found.add(place{source}, fmt::format("{} is no setting", shown(setting)), "a path, =, and a value",
-              "write for example --set pool.workers=4");
+    found.add(place{source}, fmt::format("{} is no setting", shown(setting)),
+              "a path, =, and a value", "write for example --set pool.workers=4");
     return;
   }
   const auto path = std::string_view(setting).substr(0, equals);

@@ -12,8 +12,8 @@ namespace bulkhead::config {
 /// What the command line asks for.
 struct request {
   std::filesystem::path file;
-  std::vector<std::string> settings;        ///< "path=value", later ones win over earlier ones
-  std::vector<std::filesystem::path> load;  ///< task libraries besides those of the file
+  std::vector<std::string> settings;       ///< "path=value", later ones win over earlier ones
+  std::vector<std::filesystem::path> load; ///< task libraries besides those of the file
 };
 
 /// Reads and checks a job: text, schema, contradictions, machine, files, tasks. Loads its task

@@ -14,7 +14,8 @@ constexpr std::size_t compared_bytes = 64; // no key is longer; bounds the cost 
 std::string folded(std::string_view word) {
   std::string out;
   for (const char c : word.substr(0, compared_bytes))
-    out += c == '-' || c == ' ' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    out +=
+      c == '-' || c == ' ' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return out;
 }
 
@@ -45,8 +46,9 @@ std::optional<std::string> nearest(std::string_view word, const std::vector<std:
     const auto shape = folded(candidate);
     auto apart = distance(wanted, shape);
     // "timeout" for "task_timeout" is an abbreviation, not a misspelling.
-    if (wanted.size() >= 4 && (shape.find(wanted) != std::string::npos
-                               || (shape.size() >= 4 && wanted.find(shape) != std::string::npos)))
+    if (wanted.size() >= 4
+        && (shape.find(wanted) != std::string::npos
+            || (shape.size() >= 4 && wanted.find(shape) != std::string::npos)))
       apart = std::min<std::size_t>(apart, 2);
     if (apart < least) {
       least = apart;

@@ -45,8 +45,8 @@ std::string shortened(std::string_view text, std::size_t columns) {
 
 std::string shown(const nlohmann::json& value) {
   constexpr std::size_t columns = 60;
-  return shortened(
-    printable(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)), columns);
+  return shortened(printable(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)),
+                   columns);
 }
 
 } // namespace bulkhead::config

@@ -60,11 +60,11 @@ bool check_text(const std::string& source, std::string_view text, problems& foun
     const auto length = utf8_length(text);
     const auto byte = static_cast<unsigned char>(text[0]);
     if (length == 0 || byte == 0) {
-      found.add(at, fmt::format("byte 0x{:02x} is {}", byte,
-                                byte == 0 ? "a NUL byte" : "not valid UTF-8"),
-                "a text file in UTF-8",
-                byte == 0 ? "remove the NUL byte; is this a binary file, or UTF-16?"
-                          : "save the file as UTF-8 (iconv -f latin1 -t utf-8)");
+      found.add(
+        at, fmt::format("byte 0x{:02x} is {}", byte, byte == 0 ? "a NUL byte" : "not valid UTF-8"),
+        "a text file in UTF-8",
+        byte == 0 ? "remove the NUL byte; is this a binary file, or UTF-16?"
+                  : "save the file as UTF-8 (iconv -f latin1 -t utf-8)");
       return false;
     }
     at.column = byte == '\n' ? 1 : at.column + 1;
@@ -112,8 +112,9 @@ std::optional<std::string> read_source(const fs::path& file, problems& found) {
   if (!text)
     return refuse(fmt::format("cannot be read: {}", std::strerror(errno)), remedy_for(errno));
   if (text->size() > most_file_bytes)
-    return refuse(fmt::format("is larger than {}", bytes_text(most_file_bytes)),
-                  "keep long inputs in a file of their own: \"input\": {\"lines\": \"inputs.txt\"}");
+    return refuse(
+      fmt::format("is larger than {}", bytes_text(most_file_bytes)),
+      "keep long inputs in a file of their own: \"input\": {\"lines\": \"inputs.txt\"}");
   if (text->starts_with("\xEF\xBB\xBF"))
     text->erase(0, 3);
   found.know_text(whole.source, *text);

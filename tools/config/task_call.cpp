@@ -50,13 +50,13 @@ std::string element_of(const std::string& type) {
 
 std::string words_of(const std::string& type) {
   static const std::map<std::string, std::string, std::less<>> words{
-    {"std::string", "text"},        {"std::filesystem::path", "path"},
-    {"bool", "true or false"},      {"void", "nothing"},
-    {"double", "number"},           {"float", "number"},
-    {"int", "whole number"},        {"unsigned int", "whole number"},
-    {"long", "whole number"},       {"unsigned long", "whole number"},
-    {"short", "whole number"},      {"unsigned short", "whole number"},
-    {"long long", "whole number"},  {"unsigned long long", "whole number"}};
+    {"std::string", "text"},       {"std::filesystem::path", "path"},
+    {"bool", "true or false"},     {"void", "nothing"},
+    {"double", "number"},          {"float", "number"},
+    {"int", "whole number"},       {"unsigned int", "whole number"},
+    {"long", "whole number"},      {"unsigned long", "whole number"},
+    {"short", "whole number"},     {"unsigned short", "whole number"},
+    {"long long", "whole number"}, {"unsigned long long", "whole number"}};
   const auto known = words.find(type);
   if (known != words.end())
     return known->second;

@@ -16,7 +16,8 @@ json to_json(const detail::value& from);
 
 /// The arguments of one call: the input first, or its elements where it is spread, then the fixed
 /// ones. `input` may be null: no input.
-std::vector<detail::value> call_arguments(const json* input, bool spread, const std::vector<json>& args);
+std::vector<detail::value> call_arguments(const json* input, bool spread,
+                                          const std::vector<json>& args);
 
 /// "list of text", "whole number", "word_count::counts": an argument's or result's type for people.
 std::string type_text(const std::type_info& type);

@@ -15,12 +15,17 @@ struct unit {
   double factor;
 };
 
-constexpr std::array time_units{unit{"ns", 1},   unit{"us", 1e3},     unit{"ms", 1e6}, unit{"s", 1e9},
-                                unit{"min", 6e10}, unit{"h", 3.6e12}, unit{"d", 8.64e13}};
-constexpr std::array size_units{unit{"B", 1},           unit{"KiB", 1024},
-                                unit{"MiB", 1048576},   unit{"GiB", 1073741824},
-                                unit{"TiB", 1099511627776}, unit{"KB", 1e3},
-                                unit{"MB", 1e6},        unit{"GB", 1e9},
+constexpr std::array time_units{unit{"ns", 1},     unit{"us", 1e3},   unit{"ms", 1e6},
+                                unit{"s", 1e9},    unit{"min", 6e10}, unit{"h", 3.6e12},
+                                unit{"d", 8.64e13}};
+constexpr std::array size_units{unit{"B", 1},
+                                unit{"KiB", 1024},
+                                unit{"MiB", 1048576},
+                                unit{"GiB", 1073741824},
+                                unit{"TiB", 1099511627776},
+                                unit{"KB", 1e3},
+                                unit{"MB", 1e6},
+                                unit{"GB", 1e9},
                                 unit{"TB", 1e12}};
 
 /// Number and unit, with at most one space between; negative where it is neither.
@@ -29,8 +34,8 @@ double parse(std::string_view text, const std::array<unit, N>& units) {
   double number = -1;
   if (text.empty() || text[0] < '0' || text[0] > '9')
     return -1;
-  const auto [end, error]
-    = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  const auto [end, error] =
+    std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
   if (error != std::errc{})
     return -1;
   text.remove_prefix(static_cast<std::size_t>(end - text.data()));
