@@ -77,6 +77,15 @@ actor_group::process_ptr actor_group::choose(const placement& where) {
   return *slot;
 }
 
+pid_t actor_group::signal(peer_id peer, int number) {
+  std::lock_guard lock{mutex_};
+  for (const auto* list : {&shared_, &own_})
+    for (const auto& p : *list)
+      if (p && p->peer() == peer && p->signal(number))
+        return p->pid();
+  return 0;
+}
+
 void actor_group::end() noexcept {
   std::vector<process_ptr> all;
   {

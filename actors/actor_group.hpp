@@ -20,6 +20,9 @@ public:
   /// Waits for the worker. Throws what actor_process::spawn throws, and pool_closed.
   caf::strong_actor_ptr spawn(const spawn_request& request, const placement& where);
 
+  /// Sends a signal (0: none) to the worker; its pid, 0 where it is gone or not of this group.
+  pid_t signal(peer_id peer, int number);
+
   /// Kills the workers and waits until they are reaped, at most 2 s more.
   void end() noexcept override;
 

@@ -1,6 +1,7 @@
 #include "actors/actor_process.hpp"
 
 #include "actors/failure_error.hpp"
+#include "actors/fault_transport.hpp"
 #include "actors/worker_entry.hpp"
 #include "actors/worker_start.hpp"
 #include "runtime/crash_report.hpp"
@@ -65,7 +66,7 @@ void actor_process::launch(const pool_options& options, std::size_t number) {
   limits.grants = true;
   limits.patience = options.on_full == on_full::block ? std::chrono::seconds{10}
                                                       : std::chrono::nanoseconds{0};
-  link_ = hub_->edge().connect(peer_, io_, limits);
+  link_ = hub_->edge().connect(peer_, with_faults(io_), limits);
   unresponsive_after_ = options.unresponsive_after;
 
   worker_settings settings;

@@ -50,6 +50,8 @@ public:
   /// Asks the actors to end, then the process; SIGKILL after the grace.
   void stop(exit_cause why, std::chrono::nanoseconds grace) noexcept;
   void kill(exit_cause why) noexcept;
+  /// For tests: any signal, without a cause of ours. False where the process has ended.
+  bool signal(int number) noexcept { return child_->kill(number); }
   /// True when the process is gone and reaped.
   bool wait(clock::time_point deadline);
 
