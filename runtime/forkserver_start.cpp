@@ -117,6 +117,7 @@ std::string how_it_ended(int pidfd) {
   exit_status ended;
   ended.code = WIFEXITED(*status) ? WEXITSTATUS(*status) : 0;
   ended.signal = WIFSIGNALED(*status) ? WTERMSIG(*status) : 0;
+  ended.cause = ended.signal != 0 ? exit_cause::crashed : exit_cause::exited;
   return " (" + to_string(ended) + ")";
 }
 

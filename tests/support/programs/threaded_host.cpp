@@ -20,11 +20,14 @@ namespace {
 
 struct early_thread {
   early_thread() {
-    std::thread{[] {
+    std::promise<void> named;
+    std::thread{[&] {
       pthread_setname_np(pthread_self(), "early");
+      named.set_value();
       for (;;)
         ::pause();
     }}.detach();
+    named.get_future().wait();
   }
 };
 const early_thread thread_before_main;
