@@ -106,6 +106,7 @@ enum class answer_kind : std::uint16_t {
   returned = 4, ///< position: first not run; value: sequence number after the last returned frame
   ready = 5,    ///< the initializer has run
   unfit = 6,    ///< the initializer failed; text follows
+  grown = 7,    ///< it exceeds its memory limit between items: it starts nothing more
 };
 
 struct answer_header {
@@ -113,7 +114,7 @@ struct answer_header {
   answer_kind kind;
   std::uint16_t reserved;
   position where;
-  std::uint64_t value; ///< returned: end; result, failed: ns the item ran
+  std::uint64_t value; ///< returned: end; part: bytes of the whole result; else ns the item ran
   std::uint32_t bytes; ///< of payload
   std::uint32_t padding;
 };

@@ -3,6 +3,7 @@
 #include "runtime/failure_wire.hpp"
 #include "runtime/futex.hpp"
 #include "runtime/hooks.hpp"
+#include "runtime/proc_stat.hpp"
 #include "runtime/shipped_call.hpp"
 
 #include <bulkhead/detail/ship.hpp>
@@ -111,11 +112,12 @@ void worker_loop::run_frame() {
   BULKHEAD_HOOK("worker.frame_read");
   for (std::uint32_t item = 0; item < frame.header.items; ++item) {
     const auto p = make_position(next_, item);
-    if (!claim(p)) {
+    if (retired_ || !claim(p)) {
       give_back(p);
       return;
     }
     run_item(frame, p, item);
+    retire_if_grown();
   }
   read_ += frame.header.size;
   ++next_;
@@ -180,6 +182,14 @@ void worker_loop::skip_to(std::uint64_t sequence) {
       segments_.erase(h.segment);
     read_ += h.size;
   }
+}
+
+void worker_loop::retire_if_grown() {
+  if (retired_ || config_.max_memory == 0 || is_thread_
+      || resident_bytes(::getpid()) <= config_.max_memory)
+    return;
+  retired_ = true;
+  publish(answer_kind::grown, 0, 0, {});
 }
 
 bool worker_loop::expired(const frame_header& h) { return h.deadline != 0 && now_ns() > h.deadline; }
@@ -252,7 +262,7 @@ void worker_loop::answer_result(position p, std::uint64_t ran_ns) {
   }
   const auto piece = end_.ring_bytes / 4;
   while (rest.size() > piece) {
-    publish(answer_kind::part, p, 0, rest.first(piece));
+    publish(answer_kind::part, p, result_.size(), rest.first(piece));
     rest = rest.subspan(piece);
   }
   publish(answer_kind::result, p, ran_ns, rest);

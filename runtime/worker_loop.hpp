@@ -46,6 +46,7 @@ private:
   void call_stub(running_frame& frame, std::span<const std::byte> args);
   void answer_result(position p, std::uint64_t ran_ns);
   void answer_failure(position p, const failure& f, std::uint64_t ran_ns);
+  void retire_if_grown();
   void skip_to(std::uint64_t sequence);
 
   void publish(answer_kind kind, position where, std::uint64_t value,
@@ -64,6 +65,7 @@ private:
   std::uint32_t sleep_epoch_ = 0;
   std::uint32_t rung_epoch_ = 0;
   std::uint32_t sampled_ = 0;   // frames since running time was last measured
+  bool retired_ = false;        // grown too large: gives back all that comes
   bool slow_ = true;            // the last measured item was slow: measure each
   detail::buffer result_;
   std::map<std::uint32_t, segment> segments_;

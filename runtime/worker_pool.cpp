@@ -103,6 +103,7 @@ worker_config worker_pool::config_for(const worker_slot& slot) const {
   c.ring_capacity = options_.ring_capacity;
   c.base = slot.link.base();
   c.max_result_bytes = options_.queue_bytes;
+  c.max_memory = options_.max_memory_per_worker;
   c.spin = options_.workers <= parallelism_ ? longest_spin(parallelism_) : std::chrono::nanoseconds{0};
   c.beat = std::clamp<std::chrono::nanoseconds>(options_.unresponsive_after / 5,
                                                 std::chrono::milliseconds{10},

@@ -113,7 +113,7 @@ private:
   void recall(worker_slot& slot, position from);
   void arm_all();
   bool arm(worker_slot& slot);
-  void succeed(unit& u, std::uint32_t item, std::span<const std::byte> result);
+  void succeed(const unit& u, std::uint32_t item);
   void fail(unit& u, std::uint32_t item, failure f);
   void fail_all(std::unique_ptr<unit> u, const failure& f);
   void note_completion(std::uint64_t id);
@@ -141,6 +141,8 @@ private:
   bool strike(worker_slot& slot, exit_cause why);
   void check_heartbeat(worker_slot& slot, time_point now);
   void check_worker(worker_slot& slot, time_point now);
+  void retire(worker_slot& slot);
+  void check_memory(worker_slot& slot, time_point now);
   void check_grace(worker_slot& slot, time_point now);
   void check_stuck(worker_slot& slot, time_point now);
   void release_delayed(time_point now);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace bulkhead::runtime {
 
@@ -75,6 +76,11 @@ bool worker_pool::take_answer(worker_slot& slot, const answer& a) {
     intensity_.on_ready();
     tell(event_kind::ready, slot, {}, "worker serves");
     return true;
+  case answer_kind::grown:
+    if (!slot.ready || options_.max_memory_per_worker == 0)
+      return false;
+    retire(slot);
+    return true;
   case answer_kind::unfit:
     if (slot.ready)
       return false;
@@ -91,6 +97,8 @@ bool worker_pool::take_part(worker_slot& slot, const answer& a) {
     return false;
   if (slot.partial.size() + a.payload.size() > options_.queue_bytes)
     return false;
+  if (slot.partial_of == no_position) // the whole size, if the worker does not lie: one allocation
+    slot.partial.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(a.value, options_.queue_bytes)));
   slot.partial_of = a.where;
   slot.partial.append(a.payload.data(), a.payload.size());
   return true;
@@ -115,11 +123,13 @@ bool worker_pool::take_result(worker_slot& slot, const answer& a) {
     fail(*item->work, item->item, std::move(f));
   } else if (has_parts) {
     slot.partial.append(a.payload.data(), a.payload.size());
-    succeed(*item->work, item->item, slot.partial.bytes());
-    slot.partial = detail::buffer{};
+    succeed(*item->work, item->item);
+    item->work->sink->on_large_value(item->work->first_item + item->item, std::exchange(slot.partial, {}));
     slot.partial_of = no_position;
-  } else
-    succeed(*item->work, item->item, a.payload);
+  } else {
+    succeed(*item->work, item->item);
+    item->work->sink->on_value(item->work->first_item + item->item, a.payload);
+  }
   item_ended(slot, *item, a.value);
   return true;
 }
@@ -240,10 +250,9 @@ void worker_pool::note_completion(std::uint64_t id) {
     return; // the counter is full: it is readable all the same
 }
 
-void worker_pool::succeed(unit& u, std::uint32_t item, std::span<const std::byte> result) {
+void worker_pool::succeed(const unit& u, std::uint32_t item) {
   ++stats_.succeeded;
   note_completion(u.id + item);
-  u.sink->on_value(u.first_item + item, result);
 }
 
 void worker_pool::fail(unit& u, std::uint32_t item, failure f) {

@@ -122,26 +122,34 @@ void worker_pool::check_worker(worker_slot& slot, time_point now) {
     check_grace(slot, now);
   const auto age = options_.max_age_per_worker;
   if (age.count() != 0 && slot.serves()) {
-    if (now - slot.born >= age) {
-      slot.draining = true;
-      slot.asked = exit_cause::recycled;
-      keep_size();
-    } else
+    if (now - slot.born >= age)
+      retire(slot);
+    else
       need_tick(slot.born + age);
   }
-  if (options_.max_memory_per_worker == 0 || !slot.process || slot.lost)
-    return;
+  if (options_.max_memory_per_worker != 0 && slot.process && !slot.lost)
+    check_memory(slot, now);
+}
+
+void worker_pool::retire(worker_slot& slot) {
+  slot.draining = true;
+  if (slot.asked == exit_cause::none)
+    slot.asked = exit_cause::recycled;
+  keep_size();
+}
+
+// Between items the worker looks itself, and starts nothing more once it has grown too large. So
+// what is found too large while it runs has become so in this task.
+void worker_pool::check_memory(worker_slot& slot, time_point now) {
   if (slot.busy())
     need_tick(now + memory_interval);
   if (resident_bytes(slot.process->pid()) <= options_.max_memory_per_worker)
     return;
-  if (slot.busy())
-    kill(slot, exit_cause::memory_limit);
-  else if (slot.serves()) {
-    slot.draining = true;
-    slot.asked = exit_cause::recycled;
-    keep_size();
-  }
+  const auto claim = slot.link.worker_words().claim.load(std::memory_order_acquire);
+  if (slot.busy() && position_of(claim) == slot.link.flown().next())
+    strike(slot, exit_cause::memory_limit);
+  else if (slot.serves())
+    retire(slot);
 }
 
 void worker_pool::check_grace(worker_slot& slot, time_point now) {
