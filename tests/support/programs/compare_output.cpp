@@ -79,7 +79,9 @@ std::string pattern_of(std::string_view line) {
     const auto close = line.front() == '<' ? line.find('>') : std::string_view::npos;
     if (close != std::string_view::npos) {
       const auto name = line.substr(1, close - 1);
-      pattern += name == "text" ? ".*" : name == "numbers" ? "[0-9][0-9., ]*" : "[0-9]+([.][0-9]+)?";
+      pattern += name == "text"      ? ".*"
+                 : name == "numbers" ? "[0-9][0-9., ]*"
+                                     : "[0-9]+([.][0-9]+)?";
       line.remove_prefix(close + 1);
       continue;
     }

@@ -1,0 +1,356 @@
+// ctest-label: fault
+// ctest-timeout: 300
+// A worker that breaks every rule of the wire: the host kills it, answers its tasks, serves on.
+#include "tests/support/evil_worker.hpp"
+#include "tests/support/leak_guard.hpp"
+#include "tests/support/own_usage.hpp"
+
+#include <bulkhead/bulkhead.hpp>
+
+#include <doctest/doctest.h>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace bulkhead;
+using namespace bulkhead::tests;
+using namespace bulkhead::runtime;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A lie on the answer ring; the worker then waits for its end.
+struct lie {
+  const char* name;
+  void (*tell)(evil_worker&);
+};
+
+answer_header header(std::uint32_t size, answer_kind kind, position where, std::uint32_t bytes) {
+  answer_header h{};
+  h.size = size;
+  h.kind = kind;
+  h.where = where;
+  h.bytes = bytes;
+  return h;
+}
+
+void say_header(evil_worker& w, std::uint32_t size, std::uint32_t bytes, std::uint64_t published) {
+  w.write(header(size, answer_kind::result, w.own_position(), bytes));
+  w.publish(w.tail() + published);
+}
+
+void say_kind(evil_worker& w, std::uint16_t kind) {
+  w.say(static_cast<answer_kind>(kind), w.own_position());
+}
+
+position shifted(const evil_worker& w, std::int64_t frames) {
+  return make_position(sequence_of(w.own_position()) + static_cast<std::uint64_t>(frames), 0);
+}
+
+void flood_with_parts(evil_worker& w) {
+  for (int i = 0; i < 200; ++i) { // 200 x 16 KiB: beyond queue_bytes
+    w.say(answer_kind::part, w.own_position(), 0, 16 * 1024);
+    w.wait_until_read();
+  }
+}
+
+void punch_hole(evil_worker& w) {
+  w.write(header(4096, answer_kind::result, w.own_position(), 4000), 4000);
+  for (const int fd : evil_worker::memfds()) // reads as zeros: no header
+    ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 1 << 20);
+  w.publish(w.tail() + 4096);
+}
+
+const lie lies[] = {
+  {"tail beyond the ring", [](evil_worker& w) { w.publish(w.tail() + w.ring_bytes() + 8); }},
+  {"tail goes back", [](evil_worker& w) { w.publish(w.tail() - 8); }},
+  {"tail is misaligned", [](evil_worker& w) { w.publish(w.tail() + 36); }},
+  {"tail at the end of its type", [](evil_worker& w) { w.publish(~std::uint64_t{7}); }},
+  {"tail within a header", [](evil_worker& w) { w.publish(w.tail() + 8); }},
+  {"length 0", [](evil_worker& w) { say_header(w, 0, 0, 32); }},
+  {"length 1", [](evil_worker& w) { say_header(w, 1, 0, 32); }},
+  {"length below a header", [](evil_worker& w) { say_header(w, 24, 0, 32); }},
+  {"length not a multiple of 8", [](evil_worker& w) { say_header(w, 36, 0, 40); }},
+  {"length beyond what is published", [](evil_worker& w) { say_header(w, 64, 0, 32); }},
+  {"length 2^32 - 8", [](evil_worker& w) { say_header(w, 0xfffffff8U, 0, 64); }},
+  {"payload beyond the answer", [](evil_worker& w) { say_header(w, 40, 9, 40); }},
+  {"payload of 2^32 - 1 bytes", [](evil_worker& w) { say_header(w, 40, 0xffffffffU, 40); }},
+  {"kind 0", [](evil_worker& w) { say_kind(w, 0); }},
+  {"kind 8", [](evil_worker& w) { say_kind(w, 8); }},
+  {"grown without a limit", [](evil_worker& w) { w.say(answer_kind::grown, 0); }},
+  {"kind 65535", [](evil_worker& w) { say_kind(w, 0xffff); }},
+  {"a position never sent", [](evil_worker& w) { w.say(answer_kind::result, shifted(w, 1000)); }},
+  {"position 0", [](evil_worker& w) { w.say(answer_kind::result, 0); }},
+  {"no position", [](evil_worker& w) { w.say(answer_kind::result, no_position); }},
+  {"a position already answered", [](evil_worker& w) { w.say(answer_kind::result, shifted(w, -1)); }},
+  {"the next position first", [](evil_worker& w) { w.say(answer_kind::result, shifted(w, 1)); }},
+  {"an item beyond the frame",
+   [](evil_worker& w) { w.say(answer_kind::result, make_position(sequence_of(w.own_position()), 1)); }},
+  {"an answer with phase bits", [](evil_worker& w) { w.say(answer_kind::result, w.own_position() | 3); }},
+  {"ready twice", [](evil_worker& w) { w.say(answer_kind::ready, 0); }},
+  {"unfit after ready", [](evil_worker& w) { w.say(answer_kind::unfit, 0, 0, 100); }},
+  {"returned with an end before it", [](evil_worker& w) { w.say(answer_kind::returned, w.own_position(), 1); }},
+  {"returned with an end never sent",
+   [](evil_worker& w) {
+     w.say(answer_kind::returned, w.own_position(), sequence_of(w.own_position()) + 1000);
+   }},
+  {"returned with an end of 2^64 - 1",
+   [](evil_worker& w) { w.say(answer_kind::returned, w.own_position(), ~std::uint64_t{0}); }},
+  {"returned from a later position",
+   [](evil_worker& w) { w.say(answer_kind::returned, shifted(w, 1), sequence_of(w.own_position()) + 2); }},
+  {"a failure of garbage", [](evil_worker& w) { w.say(answer_kind::failed, w.own_position(), 0, 500); }},
+  {"an empty failure", [](evil_worker& w) { w.say(answer_kind::failed, w.own_position()); }},
+  {"a part of another result", [](evil_worker& w) { w.say(answer_kind::part, shifted(w, 1), 0, 64); }},
+  {"a failure after a part",
+   [](evil_worker& w) {
+     w.say(answer_kind::part, w.own_position(), 0, 64);
+     w.say(answer_kind::failed, w.own_position(), 0, 64);
+   }},
+  {"parts without end", flood_with_parts},
+  {"holes in its segment", punch_hole},
+};
+
+int tell_lie(std::size_t which) {
+  evil_worker w;
+  lies[which].tell(w);
+  wait_for_the_end();
+}
+
+pool_options two_workers() {
+  pool_options o;
+  o.workers = 2;
+  o.queue_bytes = std::size_t{1} << 20;
+  return o;
+}
+
+/// Tells one lie and checks that it cost its worker and its task, and nothing else.
+void suffer(pool& p, std::size_t which) {
+  CAPTURE(std::string(lies[which].name));
+  const auto before = p.stats();
+  auto evil = p.submit(tell_lie, which);
+  std::vector<future<int>> others;
+  for (int i = 0; i < 20; ++i)
+    others.push_back(p.submit([](int x) { return x * x; }, i));
+  REQUIRE(evil.wait(60s));
+  REQUIRE(!evil.outcome().has_value());
+  const auto& f = evil.outcome().failure();
+  CHECK(f.kind == failure_kind::worker_died);
+  CHECK(f.exit.cause == exit_cause::bad_message);
+  CHECK(f.may_have_executed);
+  for (std::size_t i = 0; i < others.size(); ++i) {
+    REQUIRE(others[i].wait(60s));
+    const auto& o = others[i].outcome();
+    if (o.has_value())
+      CHECK(o.value() == static_cast<int>(i * i));
+    else // it lay behind the lie: nobody can know whether it ran
+      CHECK(o.failure().exit.cause == exit_cause::bad_message);
+  }
+  CHECK(p.stats().bad_messages == before.bad_messages + 1);
+  CHECK(p.apply([](int x) { return x + 1; }, 41) == 42);
+}
+
+} // namespace
+
+TEST_CASE("each lie on the wire costs the liar and its task; the host and the others go on") {
+  const leak_guard guard;
+  pool p{two_workers()};
+  for (std::size_t which = 0; which < std::size(lies); ++which)
+    suffer(p, which);
+  CHECK(p.workers().size() == 2);
+}
+
+TEST_CASE("descriptors and memory stay flat over a hundred rounds of lies") {
+  const leak_guard guard;
+  pool p{two_workers()};
+  for (int round = 0; round < 10; ++round)
+    suffer(p, static_cast<std::size_t>(round) % std::size(lies));
+  const auto rss = own_rss_bytes();
+  const auto descriptors = own_descriptors();
+  for (int round = 0; round < 100; ++round)
+    suffer(p, static_cast<std::size_t>(round) % std::size(lies));
+  CHECK(own_descriptors() <= descriptors + 8);
+  CHECK(own_rss_bytes() <= rss + (std::size_t{4} << 20));
+}
+
+TEST_CASE("a double answer is a bad message; the first one counts") {
+  const leak_guard guard;
+  pool p{two_workers()};
+  auto f = p.submit([] {
+    evil_worker w;
+    const auto here = w.own_position();
+    w.say(answer_kind::result, here, 1, 0);
+    w.say(answer_kind::result, here, 1, 0);
+    wait_for_the_end();
+  });
+  CHECK(f.wait(60s));
+  CHECK(f.successful());
+  CHECK(p.apply([] { return 1; }) == 1);
+  CHECK(p.stats().bad_messages == 1);
+}
+
+TEST_CASE("a claim record of garbage at death: what was there may have run, nothing runs twice") {
+  const leak_guard guard;
+  pool p{two_workers()};
+  for (const std::uint64_t garbage :
+       {std::uint64_t{0x123456789abcdef0}, ~std::uint64_t{0}, ~std::uint64_t{3} - 4}) {
+    const auto before = p.stats().bad_messages;
+    auto f = p.submit(
+      [](std::uint64_t claim) {
+        evil_worker{}.page().claim.store(claim);
+        ::raise(SIGKILL);
+      },
+      garbage);
+    REQUIRE(f.wait(60s));
+    CHECK(f.outcome().failure().kind == failure_kind::worker_died);
+    CHECK(f.outcome().failure().may_have_executed);
+    CHECK(p.stats().bad_messages == before + 1);
+    CHECK(p.apply([] { return 1; }) == 1);
+  }
+}
+
+TEST_CASE("a recorder of garbage at death is shown with care") {
+  const leak_guard guard;
+  pool p{two_workers()};
+  auto f = p.submit([] {
+    evil_worker w;
+    std::memset(static_cast<void*>(&w.page().recorder), 0xee, sizeof w.page().recorder);
+    ::raise(SIGKILL);
+  });
+  REQUIRE(f.wait(60s));
+  CHECK(f.outcome().failure().exit.signal == SIGKILL);
+  CHECK(to_string(f.outcome().failure()).size() < 100'000);
+}
+
+TEST_CASE("the worker cannot change the host's segment nor resize any") {
+  const leak_guard guard;
+  pool p{two_workers()};
+  const auto errors = p.apply([] {
+    std::vector<int> all;
+    const auto note = [&](bool refused) { all.push_back(refused ? errno : 0); };
+    evil_worker w;
+    note(::mprotect(w.host_page(), page_bytes, PROT_READ | PROT_WRITE) != 0);
+    for (const int fd : evil_worker::memfds()) {
+      note(::ftruncate(fd, 4096) != 0);
+      note(::ftruncate(fd, 64 << 20) != 0);
+    }
+    return all;
+  });
+  CHECK(errors.size() >= 1);
+  for (const int error : errors)
+    CHECK((error == EPERM || error == EACCES));
+  auto f = p.submit([] { *reinterpret_cast<volatile char*>(evil_worker{}.host_page()) = 1; });
+  REQUIRE(f.wait(60s));
+  CHECK(f.outcome().failure().exit.signal == SIGSEGV);
+  CHECK(p.apply([] { return 1; }) == 1);
+}
+
+TEST_CASE("descriptors and packets on the control socket reach nobody") {
+  const leak_guard guard;
+  pool p{two_workers()};
+  p.broadcast([] {});
+  const auto descriptors = own_descriptors();
+  auto f = p.submit([] {
+    const int socket = evil_worker::control_socket();
+    std::array<char, CMSG_SPACE(253 * sizeof(int))> control{};
+    for (const std::size_t count : {1U, 2U, 253U})
+      for (int again = 0; again < 50; ++again) {
+        std::array<char, 4000> data{};
+        iovec part{data.data(), again % 2 == 0 ? data.size() : 1};
+        msghdr message{};
+        message.msg_iov = &part;
+        message.msg_iovlen = 1;
+        message.msg_control = control.data();
+        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+        auto* header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(count * sizeof(int));
+        std::vector<int> fds(count, 0);
+        std::memcpy(CMSG_DATA(header), fds.data(), count * sizeof(int));
+        if (::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+          break;
+      }
+  });
+  REQUIRE(f.wait(60s));
+  for (int i = 0; i < 50; ++i)
+    CHECK(p.apply([](int x) { return x; }, i) == i);
+  CHECK(own_descriptors() <= descriptors + 1);
+}
+
+TEST_CASE("a worker that floods its wake-up, and makes it block, holds nobody up") {
+  const leak_guard guard;
+  pool p{two_workers()};
+  std::atomic<bool> never{false};
+  auto flood = p.with({.timeout = 500ms}).submit([] {
+    const int fd = evil_worker::eventfd();
+    ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+    std::thread reader{[fd] { // takes the host's wake-ups away under its hands
+      for (std::uint64_t rings = 0; ::read(fd, &rings, sizeof rings) > 0;) {
+      }
+    }};
+    for (std::uint64_t one = 1; ::write(fd, &one, sizeof one) > 0;) {
+    }
+    reader.join();
+  });
+  int served = 0;
+  while (!flood.ready()) {
+    REQUIRE(p.submit([](int x) { return x; }, served).get(60s) == served);
+    ++served;
+  }
+  CHECK(served > 0);
+  CHECK(flood.outcome().failure().exit.cause == exit_cause::timed_out);
+}
+
+TEST_CASE("a worker whose task closes every descriptor is replaced") {
+  const leak_guard guard;
+  pool p{two_workers()};
+  auto f = p.submit([] {
+    for (int fd = 0; fd < 1024; ++fd)
+      ::close(fd);
+    wait_for_the_end();
+  });
+  REQUIRE(f.wait(60s));
+  CHECK(f.outcome().failure().kind == failure_kind::worker_died);
+  CHECK(p.apply([] { return 1; }) == 1);
+}
+
+namespace {
+
+/// Leaves a thread in the worker that changes what was just published.
+void start_flipping() {
+  std::thread([] {
+    evil_worker w;
+    for (std::uint32_t x = 1;; x = x * 1664525 + 1013904223)
+      *w.at(w.tail() - x % 4096) ^= static_cast<std::byte>(x >> 24);
+  }).detach();
+}
+
+} // namespace
+
+TEST_CASE("bytes that change while the host reads them do not hurt it") {
+  const leak_guard guard;
+  pool p{two_workers()};
+  std::size_t values = 0;
+  std::size_t failures = 0;
+  for (int round = 0; round < 1000; ++round) {
+    if (round % 20 == 0) // the last one was found out
+      p.submit(start_flipping).wait();
+    auto f = p.submit([](int x) { return std::vector<std::string>(20, std::to_string(x)); }, round);
+    REQUIRE(f.wait(60s));
+    ++(f.outcome().has_value() ? values : failures);
+  }
+  CHECK(values + failures == 1000);
+  MESSAGE(values << " values, " << failures << " failures, " << p.stats().bad_messages
+                 << " bad messages");
+}
