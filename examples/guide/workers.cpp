@@ -1,0 +1,122 @@
+// Snippets of the guide: workers and their life, processes, embedding.
+
+#include <bulkhead/bulkhead.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+using namespace std::chrono_literals;
+
+//[
+std::unordered_set<std::string> dictionary; // one in each worker
+
+void load_dictionary(const std::filesystem::path& file) {
+  std::ifstream words{file};
+  for (std::string word; words >> word;)
+    dictionary.insert(word);
+}
+
+bool is_known(const std::string& word) { return dictionary.contains(word); }
+
+void initializer() {
+  bulkhead::pool pool({
+    .workers = 4,
+    .initializer = bulkhead::call(load_dictionary, "/usr/share/common-licenses/GPL-3"),
+  });
+  std::cout << pool.apply(is_known, "software") << '\n'; // 1
+}
+//]
+
+void load_once() {
+  //[
+  bulkhead::preload(bulkhead::call(load_dictionary, "/usr/share/common-licenses/GPL-3"));
+  bulkhead::pool pool({.workers = 4}); // all workers share the pages of the dictionary
+  //]
+  std::cout << pool.apply(is_known, "software") << '\n';
+}
+
+//[
+std::vector<float> normalised(std::vector<float> samples) {
+  float loudest = 0;
+  for (float x : samples)
+    loudest = std::max(loudest, std::abs(x));
+  for (float& x : samples)
+    x /= loudest;
+  return samples;
+}
+
+void large_arguments(bulkhead::pool& pool) {
+  std::vector<float> samples(1'000'000, 0.5f); // 4 MB: travels as shared memory
+  auto result = pool.apply(normalised, samples);
+}
+//]
+
+void watch(bulkhead::pool& pool) {
+  //[
+  for (const bulkhead::worker_info& w : pool.workers())
+    std::cout << w.id << ' ' << w.pid << ' ' << to_string(w.state) << ' ' << w.tasks_done << '\n';
+
+  const bulkhead::pool_stats s = pool.stats();
+  std::cout << s.succeeded << " of " << s.submitted << " succeeded, " << s.restarts
+            << " workers replaced\n";
+
+  for (const bulkhead::isolation_feature& f : pool.isolation())
+    if (f.requested && !f.active)
+      std::cout << f.name << ": " << f.why_not << '\n';
+  //]
+}
+
+void events() {
+  //[
+  bulkhead::pool pool({.on_event = [](const bulkhead::pool_event& e) {
+    if (e.kind == bulkhead::event_kind::died)
+      std::cerr << e.text << '\n'; // runs in the pool's callback thread
+  }});
+  //]
+}
+
+//[
+int twice(int x) { return 2 * x; }
+
+void in_order() {
+  bulkhead::pool pool({.workers = 2});
+  auto answer = pool.submit(twice, 21);
+  pool.close(); // no more tasks: submit throws pool_closed
+  pool.join();  // all that were submitted are done, all workers have ended
+  std::cout << answer.get() << '\n';
+}
+//]
+
+//[
+void count_to(int n) {
+  for (int i = 1; i <= n; ++i)
+    std::cout << i << std::endl;
+}
+
+void one_process() {
+  bulkhead::process child(count_to, 3);
+  child.start();
+  child.join();
+  std::cout << "exit code " << *child.exit_code() << '\n'; // 0; -11 after a SIGSEGV
+}
+//]
+
+int main(int argc, char** argv) {
+  bulkhead::init(argc, argv);
+  load_once();
+  initializer();
+  bulkhead::pool pool({.workers = 2});
+  large_arguments(pool);
+  watch(pool);
+  events();
+  in_order();
+  one_process();
+}
