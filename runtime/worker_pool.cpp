@@ -166,6 +166,10 @@ void worker_pool::admit(const slot_ptr& slot) {
   tell(event_kind::started, *slot, {}, "worker started");
   if (terminated_)
     kill(*slot, exit_cause::shutdown);
+  else if (serving() > target_) { // the pool shrank or ended while it started
+    slot->draining = true;
+    slot->asked = target_ == 0 ? exit_cause::shutdown : exit_cause::recycled;
+  }
   arm(*slot);
   if (options_.max_age_per_worker.count() != 0)
     need_tick(slot->born + options_.max_age_per_worker);
@@ -177,25 +181,40 @@ void worker_pool::admit(const slot_ptr& slot) {
 
 void worker_pool::want_worker(std::chrono::nanoseconds after) {
   ++wanted_;
-  const auto make = [weak = weak_from_this()] {
+  if (after.count() == 0) {
+    ++due_;
+    reactor_->post([weak = weak_from_this()] {
+      if (const auto self = std::static_pointer_cast<worker_pool>(weak.lock()))
+        self->start_due();
+    });
+    return;
+  }
+  reactor_->at(clock::now() + after, [weak = weak_from_this()] {
     const auto self = std::static_pointer_cast<worker_pool>(weak.lock());
     if (!self)
       return;
-    lock_type lock{self->mutex_};
-    --self->wanted_;
-    if (self->terminated_ || self->broken_ || self->serving() + self->wanted_ >= self->target_)
-      return;
-    lock.unlock();
-    try {
-      self->start_worker();
-    } catch (const std::exception& e) {
-      self->start_refused(e.what());
+    {
+      const lock_type lock{self->mutex_};
+      ++self->due_;
     }
-  };
-  if (after.count() == 0)
-    reactor_->post(make);
-  else
-    reactor_->at(clock::now() + after, make);
+    self->start_due();
+  });
+}
+
+void worker_pool::start_due() {
+  for (lock_type lock{mutex_}; due_ > 0; lock.lock()) {
+    --due_;
+    --wanted_;
+    const bool needed = !terminated_ && !broken_ && serving() + wanted_ < target_;
+    lock.unlock();
+    if (!needed)
+      continue;
+    try {
+      start_worker();
+    } catch (const std::exception& e) {
+      start_refused(e.what());
+    }
+  }
 }
 
 void worker_pool::start_refused(const std::string& why) {
@@ -289,7 +308,7 @@ bool worker_pool::join(time_point deadline) {
 }
 
 bool worker_pool::wait_for_workers_gone(lock_type& lock, time_point deadline) {
-  const auto gone = [this] { return slots_.empty(); };
+  const auto gone = [this] { return slots_.empty() && in_flight_ == 0; };
   if (reactor_->on_thread()) // cannot wait for itself; a death is delivered here later
     return gone();
   if (deadline == time_point::max()) {

@@ -67,6 +67,7 @@ private:
   void launch_thread(const slot_ptr& slot);
   void admit(const slot_ptr& slot);
   void want_worker(std::chrono::nanoseconds after);
+  void start_due();
   void keep_size();
   std::size_t serving() const noexcept;
   void stop_idle_workers();
@@ -182,6 +183,7 @@ private:
   std::set<std::pair<time_point, unit*>> deadlines_;         ///< of queued units
   std::size_t target_ = 0;
   std::size_t wanted_ = 0; ///< replacements on their way
+  std::size_t due_ = 0;    ///< of these, those without a back-off
   std::size_t next_worker_ = 1;
   std::uint64_t next_task_ = 1;
   std::size_t next_slot_ = 0; ///< round robin

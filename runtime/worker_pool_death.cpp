@@ -42,6 +42,7 @@ void worker_pool::on_exit(const slot_ptr& slot, const child_exit& exit) {
   replace(*slot, status, task_explains);
   pump();
   lock.unlock();
+  start_due();
   const auto f = death_failure(*slot, status); // slow: symbols of the backtrace
   lock.lock();
   for (auto& c : casualties)
@@ -133,7 +134,9 @@ failure worker_pool::death_failure(const worker_slot& slot, const exit_status& s
   f.exit = status;
   f.worker = slot.process ? slot.process->pid() : 0;
   f.may_have_executed = true;
-  const auto crash = read_crash(slot.link.worker_words().recorder);
+  crash_report crash;
+  if (status.cause != exit_cause::shutdown)
+    crash = read_crash(slot.link.worker_words().recorder);
   f.backtrace = crash.backtrace;
   f.last_output = crash.log;
   if (slot.output)

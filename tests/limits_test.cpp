@@ -236,7 +236,8 @@ TEST_CASE("recycling by count is exact while many threads submit") {
     t.join();
   CHECK(pids.size() == 320);
   CHECK(p.stats().restarts == 0);
-  CHECK(p.stats().recycled >= 317 - 3);
+  while (p.stats().recycled < 317 - 3) // counted when they have been reaped
+    std::this_thread::yield();
 }
 
 TEST_CASE("recycling by age replaces an idle worker too") {

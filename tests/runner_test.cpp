@@ -306,7 +306,7 @@ TEST_CASE("after the grace a task that does not finish is cut off, and the table
   REQUIRE(c.wait_for_text("waiting for"));
   c.signal(SIGINT);
   CHECK(c.wait() == 130);
-  CHECK(c.out().find("worker  pid") != std::string::npos);
+  CHECK(c.out().find("pid  tasks") != std::string::npos);
   CHECK(c.out().find("1 cancelled") != std::string::npos);
   CHECK(c.out().find("interrupted by Ctrl-C") != std::string::npos);
 }

@@ -3,6 +3,8 @@
 #include "tools/config/shown.hpp"
 #include "tools/config/task_call.hpp"
 
+#include <bulkhead/parallelism.hpp>
+
 #include <algorithm>
 #include <csignal>
 
@@ -32,7 +34,8 @@ pool_options options_of(const config::job& job, std::shared_ptr<completions> arr
 job_run::job_run(const config::job& job, signals& interrupts, progress& shown)
   : job_(job), interrupts_(interrupts), shown_(shown), task_(detail::expect_task(job.task)),
     arrivals_(std::make_shared<completions>()), results_(job.output, job.ordered),
-    pool_(options_of(job, arrivals_)), feeder_(job, task_, pool_.core(), arrivals_) {
+    pool_(options_of(job, arrivals_)), feeder_(job, task_, pool_.core(), arrivals_),
+    workers_(job.pool.workers != 0 ? job.pool.workers : available_parallelism()) {
   if (job.reduce)
     reducer_.emplace(job, pool_.core(), arrivals_);
   report_.name = job.name;

@@ -8,16 +8,31 @@ worker_totals::seat& worker_totals::seat_of(std::size_t worker, pid_t pid) {
   const auto known = seats_.find(worker);
   if (known != seats_.end())
     return known->second;
-  auto row = rows_.size();
-  if (!vacant_.empty()) {
-    row = vacant_.front(); // whoever ended first is replaced first
-    vacant_.erase(vacant_.begin());
-  } else
-    rows_.emplace_back();
+  const auto row = place_for_newcomer();
   rows_[row].worker = worker;
   rows_[row].pid = pid;
   rows_[row].state = to_string(worker_state::starting);
   return seats_[worker] = seat{row, 0, {}};
+}
+
+std::size_t worker_totals::place_for_newcomer() {
+  if (!vacant_.empty()) {
+    const auto row = vacant_.front(); // whoever ended first is replaced first
+    vacant_.erase(vacant_.begin());
+    return row;
+  }
+  if (rows_.size() >= places_)
+    // The pool starts a replacement before the old worker has drained: the oldest one here is it.
+    for (const auto& [worker, s] : seats_)
+      if (rows_[s.row].worker == worker)
+        return s.row;
+  rows_.emplace_back();
+  return rows_.size() - 1;
+}
+
+bool worker_totals::is_taken(std::size_t row) const {
+  return std::any_of(seats_.begin(), seats_.end(),
+                     [row](const auto& s) { return s.second.row == row; });
 }
 
 void worker_totals::count(seat& s, std::uint64_t tasks, std::chrono::nanoseconds busy) {
@@ -35,9 +50,12 @@ void worker_totals::leave(const pool_event& event) {
   const bool died = event.kind == event_kind::died;
   row.restarts += died ? 1 : 0;
   row.recycled += !died && event.exit.cause == exit_cause::recycled ? 1 : 0;
-  row.state = died ? to_string(event.exit) : std::string(to_string(event.exit.cause));
-  vacant_.push_back(s.row);
+  const auto place = s.row;
   seats_.erase(event.worker);
+  if (is_taken(place)) // by its replacement
+    return;
+  row.state = died ? to_string(event.exit) : std::string(to_string(event.exit.cause));
+  vacant_.push_back(place);
 }
 
 void worker_totals::on_event(const pool_event& event) {
@@ -64,7 +82,8 @@ void worker_totals::on_snapshot(const std::vector<worker_info>& workers) {
     if (known == seats_.end())
       continue;
     count(known->second, info.tasks_done, info.busy);
-    rows_[known->second.row].state = to_string(info.state);
+    if (rows_[known->second.row].worker == info.id)
+      rows_[known->second.row].state = to_string(info.state);
   }
 }
 

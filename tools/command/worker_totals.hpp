@@ -26,6 +26,9 @@ struct worker_row {
 /// order in which they came. Pure.
 class worker_totals {
 public:
+  /// `places`: how many workers the pool has at a time.
+  explicit worker_totals(std::size_t places) noexcept : places_(places) {}
+
   void on_event(const pool_event& event);
   void on_snapshot(const std::vector<worker_info>& workers);
 
@@ -42,7 +45,10 @@ private:
   seat& seat_of(std::size_t worker, pid_t pid);
   void count(seat& s, std::uint64_t tasks, std::chrono::nanoseconds busy);
   void leave(const pool_event& event);
+  std::size_t place_for_newcomer();
+  bool is_taken(std::size_t row) const;
 
+  std::size_t places_;
   std::vector<worker_row> rows_;
   std::vector<std::size_t> vacant_; ///< rows whose worker has ended
   std::map<std::size_t, seat> seats_;
