@@ -185,16 +185,16 @@ void job_run::take_snapshot() {
 }
 
 void job_run::end_pool() {
-  for (const auto& event : arrivals_->take().events)
-    on_event(event);
   snapshot_at_ = {};
   take_snapshot();
-  report_.pool = pool_.stats();
-  report_.workers = workers_.rows();
   // Workers have nothing to do any more: they end in order, and are killed if they do not.
   pool_.close();
   pool_.join(job_.pool.grace);
   pool_.terminate();
+  for (const auto& event : arrivals_->take().events) // the last ones: all workers have told
+    on_event(event);
+  report_.pool = pool_.stats();
+  report_.workers = workers_.rows();
 }
 
 advance job_run::now() const {

@@ -54,7 +54,8 @@ void worker_totals::leave(const pool_event& event) {
   seats_.erase(event.worker);
   if (is_taken(place)) // by its replacement
     return;
-  row.state = died ? to_string(event.exit) : std::string(to_string(event.exit.cause));
+  if (event.exit.cause != exit_cause::shutdown) // the end of the job says nothing of the worker
+    row.state = died ? to_string(event.exit) : std::string(to_string(event.exit.cause));
   vacant_.push_back(place);
 }
 
