@@ -44,14 +44,14 @@ caf::strong_actor_ptr actor_group::spawn(const spawn_request& request, const pla
 }
 
 actor_group::process_ptr actor_group::start_one() {
-  return actor_process::start(hub_, options_, ++started_, [weak = weak_from_this()](
-                                                            const exit_status& status, bool) {
-    auto self = weak.lock();
-    if (self && status.cause == exit_cause::bad_message) {
-      std::lock_guard lock{self->mutex_};
-      ++self->bad_;
-    }
-  });
+  return actor_process::start(hub_, options_, ++started_,
+                              [weak = weak_from_this()](const exit_status& status, bool) {
+                                auto self = weak.lock();
+                                if (self && status.cause == exit_cause::bad_message) {
+                                  std::lock_guard lock{self->mutex_};
+                                  ++self->bad_;
+                                }
+                              });
 }
 
 // Starting a process takes about a millisecond; other spawns wait for it under the lock.

@@ -29,16 +29,15 @@ std::vector<std::byte> call_bytes(const callable& call) {
 }
 
 std::chrono::nanoseconds beat_interval(const pool_options& options) {
-  return std::clamp<std::chrono::nanoseconds>(options.unresponsive_after / 5,
-                                              std::chrono::milliseconds{10},
-                                              std::chrono::seconds{1});
+  return std::clamp<std::chrono::nanoseconds>(
+    options.unresponsive_after / 5, std::chrono::milliseconds{10}, std::chrono::seconds{1});
 }
 
 } // namespace
 
 std::shared_ptr<actor_process> actor_process::start(std::shared_ptr<actor_hub> hub,
-                                                    const pool_options& options,
-                                                    std::size_t number, end_handler on_end) {
+                                                    const pool_options& options, std::size_t number,
+                                                    end_handler on_end) {
   std::shared_ptr<actor_process> made{
     new actor_process(std::move(hub), options.ring_capacity, std::move(on_end))};
   made->launch(options, number);
@@ -64,8 +63,8 @@ void actor_process::launch(const pool_options& options, std::size_t number) {
   link_limits limits;
   limits.capacity = std::max<std::size_t>(1, options.queue_capacity);
   limits.grants = true;
-  limits.patience = options.on_full == on_full::block ? std::chrono::seconds{10}
-                                                      : std::chrono::nanoseconds{0};
+  limits.patience =
+    options.on_full == on_full::block ? std::chrono::seconds{10} : std::chrono::nanoseconds{0};
   link_ = hub_->edge().connect(peer_, with_faults(io_), limits);
   unresponsive_after_ = options.unresponsive_after;
 
@@ -81,8 +80,8 @@ void actor_process::launch(const pool_options& options, std::size_t number) {
   settings.finalizer = call_bytes(options.finalizer);
 
   runtime::launch_request request;
-  request.method = options.start == start_method::spawn ? start_method::spawn
-                                                        : start_method::forkserver;
+  request.method =
+    options.start == start_method::spawn ? start_method::spawn : start_method::forkserver;
   request.entry = &actor_worker_main;
   request.start = encode_settings(settings);
   request.fds = io_->worker_fds();
@@ -303,8 +302,8 @@ void actor_process::on_exit(const runtime::child_exit& exit) {
     std::lock_guard lock{mutex_};
     was_ready = ready_;
   }
-  const auto status
-    = runtime::classify_exit(exit, static_cast<exit_cause>(cause_.load()), was_ready);
+  const auto status =
+    runtime::classify_exit(exit, static_cast<exit_cause>(cause_.load()), was_ready);
   auto f = death_of(pid(), status, true);
   if (status.cause == exit_cause::crashed) {
     const auto crash = runtime::read_crash(io_->peer_recorder());

@@ -1,4 +1,4 @@
-#include <bulkhead/detail/registered_behavior.hpp>
+#include <bulkhead/actors/registered_behavior.hpp>
 #include <bulkhead/error.hpp>
 
 #include <bulkhead/actor.hpp>

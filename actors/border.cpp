@@ -73,9 +73,8 @@ bool border::key_of(const caf::strong_actor_ptr& actor, actor_key& key) {
   return find_peer(actor->node(), key.peer);
 }
 
-link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from,
-                        caf::message_id mid, const caf::message& msg,
-                        std::shared_ptr<request_watch> watch) {
+link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from, caf::message_id mid,
+                        const caf::message& msg, std::shared_ptr<request_watch> watch) {
   const bool own = watch == nullptr; // whether errors are dealt with here
   auto out = route(to.peer);
   if (!out || out->dead()) {
@@ -95,10 +94,10 @@ link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from,
   }
   const auto size = item.bytes.size() - sizeof(frame_header);
   if (size > max_body_bytes) {
-    refuse(from, mid, border_error(failure_kind::too_large,
-                                   "a message of " + std::to_string(size)
-                                     + " bytes exceeds the limit of "
-                                     + std::to_string(max_body_bytes)));
+    refuse(from, mid,
+           border_error(failure_kind::too_large, "a message of " + std::to_string(size)
+                                                   + " bytes exceeds the limit of "
+                                                   + std::to_string(max_body_bytes)));
     if (watch)
       watch->answered();
     return link::sent::ok;
@@ -124,8 +123,9 @@ link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from,
     return result;
   unmention(*out, mentioned);
   if (own && result == link::sent::full)
-    refuse(from, mid, border_error(failure_kind::rejected,
-                                   "the actor worker takes no more messages: its mailbox is full"));
+    refuse(from, mid,
+           border_error(failure_kind::rejected,
+                        "the actor worker takes no more messages: its mailbox is full"));
   else if (own && from && mid.is_request())
     answer_error(from, mid, reason_of(to.peer), nullptr);
   return result;

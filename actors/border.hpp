@@ -147,7 +147,7 @@ private:
   std::shared_ptr<const handle_scan> scan_;
   std::unordered_map<actor_key, known_proxy, actor_key_hash> proxies_;
   std::unordered_map<caf::actor_id, std::size_t> published_; ///< in how many links' exports
-  std::deque<recent> recent_; ///< proxies made lately, oldest first
+  std::deque<recent> recent_;                                ///< proxies made lately, oldest first
 };
 
 } // namespace bulkhead::actors

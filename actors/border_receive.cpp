@@ -12,8 +12,8 @@ namespace bulkhead::actors {
 
 bool border::receive(link& from, std::size_t limit, std::size_t& popped) {
   no_wait_scope never;
-  const bool good
-    = from.receive(limit, [&](const frame& f) { return handle(from, f); }, popped);
+  const bool good = from.receive(
+    limit, [&](const frame& f) { return handle(from, f); }, popped);
   from.flush();
   return good;
 }
@@ -24,17 +24,25 @@ bool border::handle(link& from, const frame& f) {
   if (!is_host() && h.dest_actor != 0 && h.dest_peer != self_)
     return false;
   switch (f.kind()) {
-    case frame_kind::hello: return on_hello(from, f);
-    case frame_kind::node: return on_node(f);
-    case frame_kind::message: return on_message(from, f);
-    case frame_kind::monitor: return on_monitor(from, f);
-    case frame_kind::down: return on_down(from, f);
-    case frame_kind::link:
-    case frame_kind::unlink: return on_link(from, f);
-    case frame_kind::release: return on_release(from, f);
-    case frame_kind::spawn:
-    case frame_kind::spawned:
-    case frame_kind::stop: return on_control && on_control(from, f);
+  case frame_kind::hello:
+    return on_hello(from, f);
+  case frame_kind::node:
+    return on_node(f);
+  case frame_kind::message:
+    return on_message(from, f);
+  case frame_kind::monitor:
+    return on_monitor(from, f);
+  case frame_kind::down:
+    return on_down(from, f);
+  case frame_kind::link:
+  case frame_kind::unlink:
+    return on_link(from, f);
+  case frame_kind::release:
+    return on_release(from, f);
+  case frame_kind::spawn:
+  case frame_kind::spawned:
+  case frame_kind::stop:
+    return on_control && on_control(from, f);
   }
   return false;
 }
@@ -210,9 +218,13 @@ bool border::on_link(link& from, const frame& f) {
 bool border::on_release(link& from, const frame& f) {
   exports::dropped gone;
   switch (from.exported.release({f.header.dest_peer, f.header.dest_actor}, f.header.id, gone)) {
-    case exports::released::gone: published_less(gone); return true;
-    case exports::released::kept: return true;
-    case exports::released::unknown: return !is_host();
+  case exports::released::gone:
+    published_less(gone);
+    return true;
+  case exports::released::kept:
+    return true;
+  case exports::released::unknown:
+    return !is_host();
   }
   return true;
 }

@@ -30,8 +30,7 @@ bool exports::monitor(const actor_key& key) {
   return i != entries_.end() && !std::exchange(i->second.monitored, true);
 }
 
-exports::released exports::release(const actor_key& key, std::uint64_t count,
-                                    dropped& gone) {
+exports::released exports::release(const actor_key& key, std::uint64_t count, dropped& gone) {
   std::lock_guard lock{mutex_};
   auto i = entries_.find(key);
   if (i == entries_.end() || count > i->second.count)

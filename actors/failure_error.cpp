@@ -2,8 +2,8 @@
 
 #include "actors/caf/own_error.hpp"
 
-#include <caf/message.hpp>
 #include <caf/make_message.hpp>
+#include <caf/message.hpp>
 
 namespace bulkhead::actors {
 
@@ -11,11 +11,10 @@ namespace {
 
 /// Only types that CAF knows, so that no system needs a registration to pass the error on.
 caf::message context_of(const failure& f) {
-  return caf::make_message(f.message, f.type, static_cast<std::int32_t>(f.worker),
-                           static_cast<std::int32_t>(f.exit.code),
-                           static_cast<std::int32_t>(f.exit.signal),
-                           static_cast<std::uint8_t>(f.exit.cause), f.may_have_executed,
-                           f.backtrace, f.last_output);
+  return caf::make_message(
+    f.message, f.type, static_cast<std::int32_t>(f.worker), static_cast<std::int32_t>(f.exit.code),
+    static_cast<std::int32_t>(f.exit.signal), static_cast<std::uint8_t>(f.exit.cause),
+    f.may_have_executed, f.backtrace, f.last_output);
 }
 
 template <class Enum>

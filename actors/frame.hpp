@@ -22,10 +22,10 @@ enum class frame_kind : std::uint8_t {
   down,      ///< source_actor ended; body: the reason
   link,      ///< source_actor linked to dest_actor
   unlink,
-  release,   ///< dest_actor: `id` references of it are gone here
-  spawn,     ///< host -> worker: `id`: request; body: see spawn.hpp
-  spawned,   ///< worker -> host: `id`: request; source_actor, or 0 and a text
-  stop,      ///< host -> worker: end your actors, then the process
+  release, ///< dest_actor: `id` references of it are gone here
+  spawn,   ///< host -> worker: `id`: request; body: see spawn.hpp
+  spawned, ///< worker -> host: `id`: request; source_actor, or 0 and a text
+  stop,    ///< host -> worker: end your actors, then the process
 };
 
 /// Header of every frame, in host byte order: both ends are one machine and one binary.
@@ -37,7 +37,7 @@ struct frame_header {
   std::uint64_t source_peer = 0;
   std::uint64_t source_actor = 0; ///< 0: none
   std::uint64_t dest_peer = 0;
-  std::uint64_t dest_actor = 0;   ///< 0: the process itself
+  std::uint64_t dest_actor = 0; ///< 0: the process itself
   std::uint64_t id = 0;
 };
 static_assert(sizeof(frame_header) == 48);

@@ -38,10 +38,13 @@ void instance_pool::take(parcel p) {
   if (p.mid.is_response())
     return;
   switch (how_.how) {
-    case distribution::kind::broadcast:
-    case distribution::kind::first_answer:
-    case distribution::kind::scatter_gather: dispatch_to_all(p); break;
-    default: dispatch(std::move(p));
+  case distribution::kind::broadcast:
+  case distribution::kind::first_answer:
+  case distribution::kind::scatter_gather:
+    dispatch_to_all(p);
+    break;
+  default:
+    dispatch(std::move(p));
   }
 }
 
@@ -87,12 +90,14 @@ bool instance_pool::send(std::size_t at, parcel&& p) {
   }
   auto watch = std::make_shared<parcel_watch>(weak_from_this(), at, generation, p);
   switch (hub_->edge().send({peer, actor->id()}, p.sender, p.mid, p.content, watch)) {
-    case link::sent::ok: return true;
-    case link::sent::full:
-      answered(at, generation);
-      refuse(p, "the instance takes no more messages: its mailbox is full", failure_kind::rejected);
-      return true;
-    case link::sent::dead: break;
+  case link::sent::ok:
+    return true;
+  case link::sent::full:
+    answered(at, generation);
+    refuse(p, "the instance takes no more messages: its mailbox is full", failure_kind::rejected);
+    return true;
+  case link::sent::dead:
+    break;
   }
   const std::lock_guard lock{mutex_};
   if (instances_[at].generation == generation)
@@ -151,12 +156,14 @@ std::size_t instance_pool::pick(const caf::message& msg) {
   if (how_.how == distribution::kind::key_hash || options_.dispatch == dispatch_policy::key_hash)
     return pick_by_key(how_.key ? how_.key(msg) : first_element_text(msg));
   switch (options_.dispatch) {
-    case dispatch_policy::round_robin: return up[next_++ % up.size()];
-    case dispatch_policy::random: return up[random_() % up.size()];
-    default:
-      return *std::min_element(up.begin(), up.end(), [this](std::size_t a, std::size_t b) {
-        return instances_[a].load < instances_[b].load;
-      });
+  case dispatch_policy::round_robin:
+    return up[next_++ % up.size()];
+  case dispatch_policy::random:
+    return up[random_() % up.size()];
+  default:
+    return *std::min_element(up.begin(), up.end(), [this](std::size_t a, std::size_t b) {
+      return instances_[a].load < instances_[b].load;
+    });
   }
 }
 
@@ -261,8 +268,8 @@ private:
 caf::actor make_instance_pool_actor(const std::shared_ptr<actor_hub>& hub,
                                     std::shared_ptr<instance_pool> pool) {
   auto& system = hub->system();
-  auto made = make_proxy<instance_pool_actor>(system, system.next_actor_id(), system.node(), hub,
-                                              pool);
+  auto made =
+    make_proxy<instance_pool_actor>(system, system.next_actor_id(), system.node(), hub, pool);
   pool->on_broken = [weak = caf::actor_cast<caf::weak_actor_ptr>(made)](const caf::error& reason) {
     if (auto alive = weak.lock())
       static_cast<proxy_base*>(alive->get())->kill(reason);

@@ -20,8 +20,8 @@ constexpr std::chrono::seconds reap_patience{2};
 
 } // namespace
 
-instance_pool::instance_pool(std::shared_ptr<actor_hub> hub, pool_options options,
-                             distribution how, spawn_request what)
+instance_pool::instance_pool(std::shared_ptr<actor_hub> hub, pool_options options, distribution how,
+                             spawn_request what)
   : hub_(std::move(hub)), options_(std::move(options)), how_(std::move(how)),
     what_(std::move(what)),
     instances_(options_.actor_workers != 0 ? options_.actor_workers : options_.workers),
@@ -137,7 +137,7 @@ void instance_pool::restart(std::size_t at) noexcept {
       generation = instances_[at].generation;
     }
     process->spawn(what_, [weak = weak_from_this(), at, generation](caf::strong_actor_ptr actor,
-                                                                   const failure& why) {
+                                                                    const failure& why) {
       auto self = weak.lock();
       if (!self)
         return;

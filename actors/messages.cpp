@@ -2,7 +2,7 @@
 
 #include "actors/caf/own_error.hpp"
 
-#include <bulkhead/detail/message_type.hpp>
+#include <bulkhead/actors/message_type.hpp>
 
 #include <caf/actor.hpp>
 

@@ -19,9 +19,9 @@ namespace bulkhead::actors {
 class pending_table {
 public:
   struct entry {
-    caf::strong_actor_ptr sender;    ///< null: no request
-    caf::message_id mid;             ///< of the request
-    std::uint64_t piece = 0;         ///< the peer has it when it has popped so many pieces
+    caf::strong_actor_ptr sender; ///< null: no request
+    caf::message_id mid;          ///< of the request
+    std::uint64_t piece = 0;      ///< the peer has it when it has popped so many pieces
     std::shared_ptr<request_watch> watch;
   };
 

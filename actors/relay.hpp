@@ -9,7 +9,8 @@ namespace bulkhead::actors {
 /// the frame: the first peer's credit comes back when the second has the message.
 class relay_scope {
 public:
-  explicit relay_scope(std::shared_ptr<void> token) : before_(std::exchange(current(), std::move(token))) {}
+  explicit relay_scope(std::shared_ptr<void> token)
+    : before_(std::exchange(current(), std::move(token))) {}
   ~relay_scope() { current() = std::move(before_); }
   relay_scope(const relay_scope&) = delete;
   relay_scope& operator=(const relay_scope&) = delete;

@@ -79,9 +79,7 @@ const runtime::flight_recorder& ring_transport::peer_recorder() const noexcept {
   return *reinterpret_cast<const runtime::flight_recorder*>(peer_.head() + recorder_offset);
 }
 
-std::size_t ring_transport::max_piece() const noexcept {
-  return ring_bytes_ / 4 - length_bytes;
-}
+std::size_t ring_transport::max_piece() const noexcept { return ring_bytes_ / 4 - length_bytes; }
 
 // seq_cst on both sides of each flag: publish (tail), then look at the flag (asleep); set the flag,
 // then look at what is published. In the single order of these four one of the looks is last and
@@ -128,8 +126,7 @@ std::uint64_t ring_transport::peer_popped() const noexcept {
 }
 
 bool ring_transport::has_piece() const noexcept {
-  return theirs_->tail.load(std::memory_order_seq_cst)
-         != head_.load(std::memory_order_relaxed);
+  return theirs_->tail.load(std::memory_order_seq_cst) != head_.load(std::memory_order_relaxed);
 }
 
 // False: the peer's ring makes no sense. Length 0 and true: nothing there.
@@ -173,7 +170,8 @@ bool ring_transport::pop(std::size_t limit, const taker& take, std::size_t& popp
 void ring_transport::grant(std::uint64_t total) noexcept {
   auto before = granted_.load(std::memory_order_relaxed);
   while (before < total
-         && !granted_.compare_exchange_weak(before, total, std::memory_order_relaxed)) {}
+         && !granted_.compare_exchange_weak(before, total, std::memory_order_relaxed)) {
+  }
   // A slower thread must not take the number back; the peer keeps the largest it saw.
   mine_->granted.store(granted_.load(std::memory_order_relaxed), std::memory_order_seq_cst);
   ring_if_wished();
@@ -204,9 +202,7 @@ bool ring_transport::fall_asleep() noexcept {
   return has_piece();
 }
 
-void ring_transport::stay_awake() noexcept {
-  mine_->asleep.store(0, std::memory_order_release);
-}
+void ring_transport::stay_awake() noexcept { mine_->asleep.store(0, std::memory_order_release); }
 
 void ring_transport::wait(until what, time_point deadline) {
   // A peer that waits for us to take nothing more need not ring for pieces.
@@ -218,8 +214,8 @@ void ring_transport::wait(until what, time_point deadline) {
   const timespec* timeout = nullptr;
   if (deadline != time_point::max()) {
     using namespace std::chrono;
-    const auto left
-      = std::max(nanoseconds{0}, duration_cast<nanoseconds>(deadline - steady_clock::now()));
+    const auto left =
+      std::max(nanoseconds{0}, duration_cast<nanoseconds>(deadline - steady_clock::now()));
     limit.tv_sec = left.count() / 1'000'000'000;
     limit.tv_nsec = left.count() % 1'000'000'000;
     timeout = &limit;

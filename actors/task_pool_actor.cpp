@@ -3,7 +3,7 @@
 #include "actors/caf/proxy.hpp"
 #include "actors/failure_error.hpp"
 
-#include <bulkhead/detail/message_type.hpp>
+#include <bulkhead/actors/message_type.hpp>
 #include <bulkhead/detail/task_entry.hpp>
 #include <bulkhead/detail/task_sink.hpp>
 #include <bulkhead/detail/type_name.hpp>
@@ -77,7 +77,8 @@ private:
   const std::shared_ptr<runtime::reactor> thread_;
 };
 
-const detail::message_type& expect_type(const detail::task_entry& task, const std::type_info& type) {
+const detail::message_type& expect_type(const detail::task_entry& task,
+                                        const std::type_info& type) {
   const auto* known = detail::find_message_type(type);
   if (known == nullptr)
     throw config_error("task " + task.signature() + ": declare '" + detail::type_name(type)

@@ -12,7 +12,7 @@
 #include "runtime/shipped_call.hpp"
 #include "runtime/watch_thread.hpp"
 
-#include <bulkhead/detail/spawn_stub.hpp>
+#include <bulkhead/actors/spawn_stub.hpp>
 
 #include <cstdio>
 #include <exception>
@@ -92,8 +92,8 @@ private:
     if (!border_->decode(host, body.subspan(sizeof head), args, why))
       return nullptr;
     const auto* code = detail::from_ref(head.stub);
-    const auto* behavior
-      = head.behavior == detail::function_ref{} ? nullptr : detail::from_ref(head.behavior);
+    const auto* behavior =
+      head.behavior == detail::function_ref{} ? nullptr : detail::from_ref(head.behavior);
     auto made = reinterpret_cast<detail::spawn_stub>(const_cast<void*>(code))(system_.system(),
                                                                               behavior, args);
     if (!made) {
@@ -147,8 +147,7 @@ void actor_worker_main(runtime::worker_start& start) {
   static const auto settings = decode_settings(start.start);
   auto io = std::make_shared<ring_transport>(std::move(start.fds), settings.ring_bytes);
   runtime::install_crash_recorder(io->own_recorder());
-  runtime::start_watch_thread(start.control.get(), start.host.get(), io->own_beat(),
-                              settings.beat);
+  runtime::start_watch_thread(start.control.get(), start.host.get(), io->own_beat(), settings.beat);
   auto* process = new worker_process(settings, io);
   try {
     start.exit_code = process->run();

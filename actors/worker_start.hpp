@@ -21,7 +21,7 @@ struct worker_settings {
   std::uint64_t window = 0; ///< messages to host actors that may be unprocessed
   std::chrono::nanoseconds beat{};
   std::chrono::nanoseconds grace{};
-  bool threaded = false;    ///< CAF's own scheduler instead of the loop
+  bool threaded = false; ///< CAF's own scheduler instead of the loop
   std::vector<std::byte> host_node;
   std::vector<std::byte> initializer; ///< see runtime::encode_call; empty: none
   std::vector<std::byte> finalizer;

@@ -28,7 +28,8 @@ int identity(int x) { return x; }
 double us(clock_type::duration d) { return std::chrono::duration<double, std::micro>(d).count(); }
 
 void report(const char* what, const char* metric, double value, const char* unit) {
-  std::printf("{\"what\":\"%s\",\"metric\":\"%s\",\"value\":%.4g,\"unit\":\"%s\"}\n", what, metric, value, unit);
+  std::printf("{\"what\":\"%s\",\"metric\":\"%s\",\"value\":%.4g,\"unit\":\"%s\"}\n", what, metric,
+              value, unit);
   std::fflush(stdout);
 }
 
@@ -84,7 +85,8 @@ void single_tasks(std::size_t workers) {
   for (auto& f : all)
     f.wait();
   const auto seconds = us(clock_type::now() - start) / 1e6;
-  report(("W2 " + std::to_string(workers) + " workers").c_str(), "throughput", count / seconds, "task/s");
+  report(("W2 " + std::to_string(workers) + " workers").c_str(), "throughput", count / seconds,
+         "task/s");
 }
 
 /// W3: map over a million integers.

@@ -5,7 +5,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(libdw REQUIRED IMPORTED_TARGET libdw)
 
 file(GLOB bulkhead_headers CONFIGURE_DEPENDS
-  include/bulkhead/*.hpp include/bulkhead/detail/*.hpp include/bulkhead/testing/*.hpp)
+  include/bulkhead/*.hpp include/bulkhead/detail/*.hpp include/bulkhead/testing/*.hpp include/bulkhead/actors/*.hpp)
 file(GLOB runtime_sources CONFIGURE_DEPENDS runtime/*.cpp)
 file(GLOB_RECURSE actors_sources CONFIGURE_DEPENDS actors/*.cpp)
 

@@ -22,8 +22,8 @@ public:
     std::uint32_t id;
     std::byte* data;
     std::size_t bytes; ///< of the whole segment
-    int fd;          ///< to be sent along when the segment is new, else -1
-    bool drop_after; ///< the worker unmaps it after this frame
+    int fd;            ///< to be sent along when the segment is new, else -1
+    bool drop_after;   ///< the worker unmaps it after this frame
   };
 
   /// A segment of at least `bytes` for the frame `sequence`. Throws std::system_error.

@@ -45,9 +45,7 @@ std::unique_ptr<unit> backlog::remove(unit& u) {
   return list_of(u).remove(u);
 }
 
-unit_list& backlog::list_of(const unit& u) {
-  return lists_[u.options ? u.options->priority : 0];
-}
+unit_list& backlog::list_of(const unit& u) { return lists_[u.options ? u.options->priority : 0]; }
 
 void backlog::count(const unit& u) noexcept {
   items_ += u.items;

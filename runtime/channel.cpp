@@ -43,7 +43,7 @@ channel::channel(std::size_t ring_capacity, peer kind)
     worker_(segment::make("bulkhead-worker", page_bytes, ring_capacity,
                           kind == peer::thread ? segment::access::read_write
                                                : segment::access::read_only)),
-    event_(make_eventfd()), mine_(new (host_.head()) host_page{}),
+    event_(make_eventfd()), mine_(new(host_.head()) host_page{}),
     theirs_(reinterpret_cast<const worker_page*>(worker_.head())), base_(random_base()),
     flight_(*mine_, *theirs_, base_), segments_(kept_argument_bytes) {
   mine_->recall.store(no_position, std::memory_order_relaxed);
@@ -52,8 +52,13 @@ channel::channel(std::size_t ring_capacity, peer kind)
 }
 
 worker_end channel::thread_end(segment_inbox& inbox) noexcept {
-  return {mine_, reinterpret_cast<worker_page*>(worker_.head()), host_.ring(), worker_.ring(),
-          host_.ring_bytes(), event_.get(), &inbox};
+  return {mine_,
+          reinterpret_cast<worker_page*>(worker_.head()),
+          host_.ring(),
+          worker_.ring(),
+          host_.ring_bytes(),
+          event_.get(),
+          &inbox};
 }
 
 void channel::close_segment_fds() noexcept {
@@ -82,9 +87,10 @@ frame_header channel::make_header(const unit& u, std::int64_t limit,
   h.module = u.stub.module;
   h.offset = u.stub.offset;
   h.task_id = task_id;
-  h.deadline = u.deadline == time_point::max()
-                 ? 0
-                 : std::max<std::int64_t>(1, std::chrono::nanoseconds(u.deadline.time_since_epoch()).count());
+  h.deadline =
+    u.deadline == time_point::max()
+      ? 0
+      : std::max<std::int64_t>(1, std::chrono::nanoseconds(u.deadline.time_since_epoch()).count());
   h.limit = limit;
   h.body_bytes = u.body.size();
   h.items = u.items;

@@ -59,7 +59,8 @@ public:
 
   /// Answers may be waiting. Lock-free: for whoever polls.
   bool has_answers() const noexcept {
-    return theirs_->ans_tail.load(std::memory_order_acquire) != consumed_.load(std::memory_order_relaxed);
+    return theirs_->ans_tail.load(std::memory_order_acquire)
+           != consumed_.load(std::memory_order_relaxed);
   }
 
   enum class drained : std::uint8_t { all, more, bad };

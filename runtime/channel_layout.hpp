@@ -53,9 +53,9 @@ struct flight_recorder {
   std::atomic<std::uint32_t> signal;
   std::atomic<std::uint32_t> frame_count;
   std::atomic<std::uint64_t> fault_address;
-  std::uint64_t frames[max_frames]; ///< code addresses in the worker
-  std::uint64_t modules[max_frames]; ///< identity of each frame's module, 0 where unknown
-  std::uint64_t offsets[max_frames]; ///< each frame's offset in its module
+  std::uint64_t frames[max_frames];   ///< code addresses in the worker
+  std::uint64_t modules[max_frames];  ///< identity of each frame's module, 0 where unknown
+  std::uint64_t offsets[max_frames];  ///< each frame's offset in its module
   std::atomic<std::uint32_t> log_end; ///< bytes of `log` in use
   char log[log_bytes];
 };

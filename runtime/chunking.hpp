@@ -8,9 +8,9 @@ namespace bulkhead::runtime {
 /// What guided chunking knows about a map.
 struct chunk_facts {
   std::size_t workers = 1;
-  std::size_t units_made = 0;            ///< chunks already cut
-  std::size_t remaining = 0;             ///< items not yet cut; 0: unknown
-  std::chrono::nanoseconds mean_item{};  ///< measured running time; 0: unknown
+  std::size_t units_made = 0;           ///< chunks already cut
+  std::size_t remaining = 0;            ///< items not yet cut; 0: unknown
+  std::chrono::nanoseconds mean_item{}; ///< measured running time; 0: unknown
 };
 
 /// How many items the next chunk should hold: about `aim` of running time, less towards the end so

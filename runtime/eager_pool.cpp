@@ -99,7 +99,8 @@ std::vector<isolation_feature> eager_pool::isolation() {
 }
 
 int eager_pool::completion_fd() {
-  throw config_error("a pool with start_method::eager completes in submit; there is nothing to poll");
+  throw config_error(
+    "a pool with start_method::eager completes in submit; there is nothing to poll");
 }
 
 std::vector<std::uint64_t> eager_pool::completions() { return {}; }

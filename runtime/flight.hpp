@@ -12,9 +12,9 @@ struct unit;
 
 /// A frame in flight: sent to the worker and not fully answered.
 struct flown_frame {
-  unit* work = nullptr;        ///< null once all its unanswered items were taken back
+  unit* work = nullptr; ///< null once all its unanswered items were taken back
   std::uint32_t items = 0;
-  std::uint64_t ring_end = 0;  ///< ring bytes up to here are free once the frame is answered
+  std::uint64_t ring_end = 0; ///< ring bytes up to here are free once the frame is answered
 };
 
 /// The host's side of claim and recall for one channel: which frames are out, what the worker has

@@ -2,22 +2,22 @@
 
 #if defined(BULKHEAD_HOOKS) && BULKHEAD_HOOKS
 
-#include <signal.h>
-#include <time.h>
-#include <unistd.h>
+#  include <signal.h>
+#  include <time.h>
+#  include <unistd.h>
 
-#include <array>
-#include <atomic>
+#  include <array>
+#  include <atomic>
 
 namespace bulkhead::testing {
 
 namespace {
 
 constexpr std::array<std::string_view, 10> worker_points{
-  "worker.frame_read", "worker.claimed",  "worker.checked",  "worker.started",   "worker.ran",
+  "worker.frame_read", "worker.claimed",   "worker.checked",  "worker.started",  "worker.ran",
   "worker.written",    "worker.published", "worker.returned", "worker.sleeping", "worker.ready"};
-constexpr std::array<std::string_view, 6> host_points{"host.written",   "host.published",
-                                                      "host.drained",   "host.recalled",
+constexpr std::array<std::string_view, 6> host_points{"host.written",    "host.published",
+                                                      "host.drained",    "host.recalled",
                                                       "host.death_seen", "host.buried"};
 
 std::string_view armed_point;

@@ -59,7 +59,8 @@ void check_times(const pool_options& o) {
 void check_worker_count(std::size_t workers) {
   if (workers == 0)
     refuse("workers", "0", "1 or more when resizing");
-  const auto need = workers > SIZE_MAX / fds_a_worker - spare_fds ? SIZE_MAX : workers * fds_a_worker + spare_fds;
+  const auto need =
+    workers > SIZE_MAX / fds_a_worker - spare_fds ? SIZE_MAX : workers * fds_a_worker + spare_fds;
   if (const auto have = limit_of(RLIMIT_NOFILE); need > have)
     refuse("workers", std::to_string(workers),
            "what RLIMIT_NOFILE allows: " + std::to_string(workers) + " workers need about "

@@ -8,7 +8,7 @@
 #include <system_error>
 
 #ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U // Linux 6.3; Debian 12's headers lack it
+#  define MFD_NOEXEC_SEAL 0x0008U // Linux 6.3; Debian 12's headers lack it
 #endif
 
 namespace bulkhead::runtime {

@@ -51,7 +51,8 @@ std::stop_token task_context::stop_token() {
   std::lock_guard lock{stop_mutex_};
   if (!stop_) {
     stop_.emplace();
-    poller_ = std::jthread([this, source = *stop_](std::stop_token until) { poll_stop(until, source); });
+    poller_ =
+      std::jthread([this, source = *stop_](std::stop_token until) { poll_stop(until, source); });
   }
   return stop_->get_token();
 }

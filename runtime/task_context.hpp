@@ -33,7 +33,9 @@ public:
   const std::string& pool() const noexcept { return pool_; }
   std::uint64_t task() const noexcept { return id_.load(std::memory_order_relaxed); }
   std::uint32_t attempt() const noexcept { return attempt_; }
-  std::optional<std::chrono::steady_clock::time_point> deadline() const noexcept { return deadline_; }
+  std::optional<std::chrono::steady_clock::time_point> deadline() const noexcept {
+    return deadline_;
+  }
   bool stop_requested() const noexcept;
   std::stop_token stop_token();
   void progress(double fraction) noexcept;

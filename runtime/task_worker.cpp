@@ -23,8 +23,13 @@ void task_worker_main(worker_start& start) {
   static segment_inbox inbox;
   start_watch_thread(start.control.get(), start.host.get(), &mine->beat, config.beat,
                      [](int control) { inbox.receive(control); });
-  const worker_end end{reinterpret_cast<const host_page*>(host.head()), mine, host.ring(),
-                       own.ring(), config.ring_capacity, start.fds.at(2).get(), &inbox};
+  const worker_end end{reinterpret_cast<const host_page*>(host.head()),
+                       mine,
+                       host.ring(),
+                       own.ring(),
+                       config.ring_capacity,
+                       start.fds.at(2).get(),
+                       &inbox};
   worker_loop loop{config, end, false};
   start.exit_code = loop.run();
 }

@@ -25,11 +25,11 @@ struct unit {
   std::shared_ptr<detail::task_sink> sink;
   std::shared_ptr<const task_options> options; ///< null: the pool's defaults
 
-  std::uint64_t id = 0;         ///< of the first item; items are numbered on
+  std::uint64_t id = 0; ///< of the first item; items are numbered on
   std::uint32_t attempt = 1;
-  std::uint32_t deaths = 0;     ///< workers that died running it
+  std::uint32_t deaths = 0; ///< workers that died running it
   time_point deadline = time_point::max();
-  time_point not_before{};      ///< a retry waits for its back-off
+  time_point not_before{}; ///< a retry waits for its back-off
 
   worker_slot* worker = nullptr; ///< where it was sent; null while queued
   std::uint64_t sequence = 0;    ///< of its frame there

@@ -17,7 +17,7 @@ struct worker_config {
   std::uint64_t id = 0;
   std::string pool_name;
   std::uint64_t ring_capacity = 0;
-  std::uint64_t base = 0;             ///< sequence number of its first frame
+  std::uint64_t base = 0; ///< sequence number of its first frame
   std::uint64_t max_result_bytes = 0;
   std::uint64_t max_memory = 0;       ///< resident bytes from which on it retires; 0: none
   std::chrono::nanoseconds spin{};    ///< longest spin before it sleeps
@@ -27,9 +27,8 @@ struct worker_config {
 
   template <class Inspector>
   friend auto inspect(Inspector& f, worker_config& x) {
-    return f(x.id, x.pool_name, x.ring_capacity, x.base, x.max_result_bytes, x.max_memory,
-             x.spin, x.beat,
-             x.initializer, x.finalizer);
+    return f(x.id, x.pool_name, x.ring_capacity, x.base, x.max_result_bytes, x.max_memory, x.spin,
+             x.beat, x.initializer, x.finalizer);
   }
 };
 

@@ -75,8 +75,8 @@ void worker_loop::finalize() noexcept {
     run_call(config_.finalizer);
   } catch (...) {
     const auto f = describe_current_exception();
-    const auto line = "bulkhead: the finalizer of pool '" + config_.pool_name + "' threw "
-                      + f.type + ": " + f.message + "\n";
+    const auto line = "bulkhead: the finalizer of pool '" + config_.pool_name + "' threw " + f.type
+                      + ": " + f.message + "\n";
     if (::write(STDERR_FILENO, line.data(), line.size()) < 0)
       return; // nowhere left to say it
   }
@@ -192,7 +192,9 @@ void worker_loop::retire_if_grown() {
   publish(answer_kind::grown, 0, 0, {});
 }
 
-bool worker_loop::expired(const frame_header& h) { return h.deadline != 0 && now_ns() > h.deadline; }
+bool worker_loop::expired(const frame_header& h) {
+  return h.deadline != 0 && now_ns() > h.deadline;
+}
 
 void worker_loop::run_item(running_frame& frame, position p, std::uint32_t item) {
   std::uint32_t length = 0;
@@ -293,8 +295,12 @@ void worker_loop::publish(answer_kind kind, position where, std::uint64_t value,
   h.value = value;
   h.bytes = static_cast<std::uint32_t>(payload.size());
   // seq_cst: acquire against the host's reads, and the look-again of the sleep protocol.
-  wait([&] { return end_.ring_bytes - (written_ - end_.host->ans_head.load(std::memory_order_seq_cst)) >= h.size; },
-       false);
+  wait(
+    [&] {
+      return end_.ring_bytes - (written_ - end_.host->ans_head.load(std::memory_order_seq_cst))
+             >= h.size;
+    },
+    false);
   auto* at = end_.answers + (written_ & (end_.ring_bytes - 1));
   std::memcpy(at, &h, sizeof h);
   if (!payload.empty())

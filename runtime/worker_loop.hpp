@@ -59,14 +59,14 @@ private:
   bool is_thread_;
   task_context context_;
   spinner spinner_;
-  std::uint64_t next_;          // sequence number of the next frame
-  std::uint64_t read_ = 0;      // bytes of requests read
-  std::uint64_t written_ = 0;   // bytes of answers published
+  std::uint64_t next_;        // sequence number of the next frame
+  std::uint64_t read_ = 0;    // bytes of requests read
+  std::uint64_t written_ = 0; // bytes of answers published
   std::uint32_t sleep_epoch_ = 0;
   std::uint32_t rung_epoch_ = 0;
-  std::uint32_t sampled_ = 0;   // frames since running time was last measured
-  bool retired_ = false;        // grown too large: gives back all that comes
-  bool slow_ = true;            // the last measured item was slow: measure each
+  std::uint32_t sampled_ = 0; // frames since running time was last measured
+  bool retired_ = false;      // grown too large: gives back all that comes
+  bool slow_ = true;          // the last measured item was slow: measure each
   detail::buffer result_;
   std::map<std::uint32_t, segment> segments_;
 };

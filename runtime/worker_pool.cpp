@@ -88,8 +88,8 @@ worker_pool::slot_ptr worker_pool::make_slot() {
     lock_type lock{mutex_};
     id = next_worker_++;
   }
-  const auto kind = options_.start == start_method::thread ? channel::peer::thread
-                                                           : channel::peer::process;
+  const auto kind =
+    options_.start == start_method::thread ? channel::peer::thread : channel::peer::process;
   auto slot = std::make_shared<worker_slot>(id, options_.ring_capacity, kind);
   if (options_.output == output_mode::prefix || options_.output == output_mode::capture)
     slot->output = std::make_shared<worker_output>(options_.output, options_.name, id, reactor_);
@@ -104,10 +104,10 @@ worker_config worker_pool::config_for(const worker_slot& slot) const {
   c.base = slot.link.base();
   c.max_result_bytes = options_.queue_bytes;
   c.max_memory = options_.max_memory_per_worker;
-  c.spin = options_.workers <= parallelism_ ? longest_spin(parallelism_) : std::chrono::nanoseconds{0};
-  c.beat = std::clamp<std::chrono::nanoseconds>(options_.unresponsive_after / 5,
-                                                std::chrono::milliseconds{10},
-                                                std::chrono::seconds{1});
+  c.spin =
+    options_.workers <= parallelism_ ? longest_spin(parallelism_) : std::chrono::nanoseconds{0};
+  c.beat = std::clamp<std::chrono::nanoseconds>(
+    options_.unresponsive_after / 5, std::chrono::milliseconds{10}, std::chrono::seconds{1});
   if (options_.initializer)
     c.initializer = encode_call(options_.initializer);
   if (options_.finalizer)
@@ -139,12 +139,13 @@ void worker_pool::launch_process(const slot_ptr& slot) {
   }
   request.setup = worker_setup::from(options_.limits, options_.affinity, options_.nice);
   request.server = server_;
-  slot->process = launch(request,
-                         [weak = weak_from_this(), slot](const child_exit& exit) {
-                           if (auto self = std::static_pointer_cast<worker_pool>(weak.lock()))
-                             self->on_exit(slot, exit);
-                         },
-                         clock::now() + std::chrono::seconds{10});
+  slot->process = launch(
+    request,
+    [weak = weak_from_this(), slot](const child_exit& exit) {
+      if (auto self = std::static_pointer_cast<worker_pool>(weak.lock()))
+        self->on_exit(slot, exit);
+    },
+    clock::now() + std::chrono::seconds{10});
   slot->link.close_segment_fds();
   if (slot->output)
     slot->output->close_write_end();
@@ -219,8 +220,8 @@ void worker_pool::start_due() {
 
 void worker_pool::start_refused(const std::string& why) {
   lock_type lock{mutex_};
-  const auto verdict = intensity_.on_death(clock::now(), false,
-                                           std::uniform_real_distribution<>{}(random_));
+  const auto verdict =
+    intensity_.on_death(clock::now(), false, std::uniform_real_distribution<>{}(random_));
   if (verdict.give_up)
     break_pool(failure_of(failure_kind::pool_broken,
                           "pool '" + options_.name + "' cannot start workers: " + why));
@@ -234,7 +235,8 @@ std::size_t worker_pool::serving() const noexcept {
 }
 
 void worker_pool::keep_size() {
-  if (terminated_ || broken_ || (closed_ && backlog_.empty() && delayed_.empty() && in_flight_ == 0))
+  if (terminated_ || broken_
+      || (closed_ && backlog_.empty() && delayed_.empty() && in_flight_ == 0))
     return;
   while (serving() + wanted_ < target_)
     want_worker(std::chrono::nanoseconds{0});
@@ -380,17 +382,17 @@ void worker_pool::tell(event_kind kind, const worker_slot& slot, const exit_stat
                        std::string text) {
   if (!options_.on_event)
     return;
-  pool_event event{kind, slot.id, slot.process ? slot.process->pid() : 0, exit, std::move(text),
-                   slot.done, slot.busy_time};
+  pool_event event{kind,          slot.id,         slot.process ? slot.process->pid() : 0,
+                   exit,          std::move(text), slot.done,
+                   slot.busy_time};
   callbacks_->run([call = options_.on_event, event = std::move(event)] { call(event); });
 }
 
 void worker_pool::tell_broken(const std::string& text) {
   if (!options_.on_event)
     return;
-  callbacks_->run([call = options_.on_event, event = pool_event{event_kind::broken, 0, 0, {}, text}] {
-    call(event);
-  });
+  callbacks_->run([call = options_.on_event,
+                   event = pool_event{event_kind::broken, 0, 0, {}, text}] { call(event); });
 }
 
 } // namespace bulkhead::runtime

@@ -52,7 +52,8 @@ bool worker_pool::drain_all() {
 bool worker_pool::drain_slot(worker_slot& slot) {
   if (slot.lost)
     return false;
-  const auto result = slot.link.drain(answers_a_turn, [&](const answer& a) { return take_answer(slot, a); });
+  const auto result =
+    slot.link.drain(answers_a_turn, [&](const answer& a) { return take_answer(slot, a); });
   if (result == channel::drained::bad)
     bad_message(slot);
   else if (slot.busy())
@@ -98,7 +99,8 @@ bool worker_pool::take_part(worker_slot& slot, const answer& a) {
   if (slot.partial.size() + a.payload.size() > options_.queue_bytes)
     return false;
   if (slot.partial_of == no_position) // the whole size, if the worker does not lie: one allocation
-    slot.partial.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(a.value, options_.queue_bytes)));
+    slot.partial.reserve(
+      static_cast<std::size_t>(std::min<std::uint64_t>(a.value, options_.queue_bytes)));
   slot.partial_of = a.where;
   slot.partial.append(a.payload.data(), a.payload.size());
   return true;
@@ -124,7 +126,8 @@ bool worker_pool::take_result(worker_slot& slot, const answer& a) {
   } else if (has_parts) {
     slot.partial.append(a.payload.data(), a.payload.size());
     succeed(*item->work, item->item);
-    item->work->sink->on_large_value(item->work->first_item + item->item, std::exchange(slot.partial, {}));
+    item->work->sink->on_large_value(item->work->first_item + item->item,
+                                     std::exchange(slot.partial, {}));
     slot.partial_of = no_position;
   } else {
     succeed(*item->work, item->item);
@@ -134,7 +137,8 @@ bool worker_pool::take_result(worker_slot& slot, const answer& a) {
   return true;
 }
 
-void worker_pool::item_ended(worker_slot& slot, const flight::answered& item, std::uint64_t ran_ns) {
+void worker_pool::item_ended(worker_slot& slot, const flight::answered& item,
+                             std::uint64_t ran_ns) {
   auto& u = *item.work;
   ++slot.done;
   --in_flight_;
@@ -145,7 +149,8 @@ void worker_pool::item_ended(worker_slot& slot, const flight::answered& item, st
     slot.last_ran = ran;
     const auto old = u.sink->mean_item_ns.load(std::memory_order_relaxed);
     const auto ns = static_cast<std::uint32_t>(std::min<std::uint64_t>(ran_ns, UINT32_MAX / 16));
-    u.sink->mean_item_ns.store(old == 0 ? std::max(ns, 1U) : std::max((old * 7 + ns) / 8, 1U), std::memory_order_relaxed);
+    u.sink->mean_item_ns.store(old == 0 ? std::max(ns, 1U) : std::max((old * 7 + ns) / 8, 1U),
+                               std::memory_order_relaxed);
   }
   if (u.kill_wanted) { // it ended before the grace did
     slot.cancelled_task = slot.asked_by_limit = false;
@@ -174,7 +179,8 @@ bool worker_pool::take_returned(worker_slot& slot, const answer& a) {
   return good;
 }
 
-std::unique_ptr<unit> worker_pool::detach(worker_slot& slot, unit& work, std::uint32_t first, bool whole) {
+std::unique_ptr<unit> worker_pool::detach(worker_slot& slot, unit& work, std::uint32_t first,
+                                          bool whole) {
   std::unique_ptr<unit> rest;
   if (first == 0) {
     rest.reset(&work);
@@ -201,13 +207,16 @@ void worker_pool::give_back(std::vector<std::unique_ptr<unit>>& units) {
       continue;
     stats_.requeued += (*u)->items;
     if ((*u)->cancel_wanted)
-      fail_all(std::move(*u), failure_of(failure_kind::cancelled, "the task was cancelled before it started"));
+      fail_all(std::move(*u),
+               failure_of(failure_kind::cancelled, "the task was cancelled before it started"));
     else if (terminated_)
       fail_all(std::move(*u), failure_of(failure_kind::cancelled, "the pool was terminated"));
     else if (broken_)
       fail_all(std::move(*u), *broken_);
     else if ((*u)->pinned_worker != 0 && find_slot((*u)->pinned_worker) == nullptr)
-      fail_all(std::move(*u), failure_of(failure_kind::worker_died, "the worker of this broadcast ended before the task started"));
+      fail_all(std::move(*u),
+               failure_of(failure_kind::worker_died,
+                          "the worker of this broadcast ended before the task started"));
     else
       enqueue(std::move(*u), true);
   }
@@ -224,7 +233,8 @@ void worker_pool::recall(worker_slot& slot, position from) {
 }
 
 bool worker_pool::arm(worker_slot& slot) {
-  // Without a leader the runtime thread waits in epoll; whatever came before the flag is taken here.
+  // Without a leader the runtime thread waits in epoll; whatever came before the flag is taken
+  // here.
   for (int turn = 0; turn < 4; ++turn) {
     if (slot.lost || slot.link.arm())
       return true;

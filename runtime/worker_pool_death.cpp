@@ -17,7 +17,7 @@ namespace bulkhead::runtime {
 void worker_pool::on_exit(const slot_ptr& slot, const child_exit& exit) {
   lock_type lock{mutex_};
   if (std::find(slots_.begin(), slots_.end(), slot) == slots_.end()) {
-    if (!slot->lost) // an abandoned one was dealt with
+    if (!slot->lost)                        // an abandoned one was dealt with
       early_exits_.emplace(slot->id, exit); // it died before admit
     return;
   }
@@ -34,8 +34,8 @@ void worker_pool::on_exit(const slot_ptr& slot, const child_exit& exit) {
     c.work->ending = true;
   }
   BULKHEAD_HOOK("host.buried");
-  const bool task_explains = !casualties.empty() || slot->asked != exit_cause::none
-                             || (slot->ready && slot->flew_at_death);
+  const bool task_explains =
+    !casualties.empty() || slot->asked != exit_cause::none || (slot->ready && slot->flew_at_death);
   if (!exit.start_error.empty())
     slot->unfit = exit.start_error;
   remove_slot(slot);
@@ -77,7 +77,7 @@ std::optional<worker_pool::casualty> worker_pool::bury(worker_slot& slot,
     flown.abandon([&](unit& work, std::uint32_t first, bool whole) {
       auto rest = detach(slot, work, first, whole);
       const auto items = rest->items;
-      in_flight_ += items; // until their outcome is set
+      in_flight_ += items;                          // until their outcome is set
       doubtful.push_back({std::move(rest), items}); // item == items: all of them
     });
   }
@@ -96,7 +96,8 @@ void worker_pool::remove_slot(const slot_ptr& slot) {
 }
 
 void worker_pool::replace(worker_slot& slot, const exit_status& status, bool explained) {
-  const bool asked_for = status.cause == exit_cause::recycled || status.cause == exit_cause::shutdown;
+  const bool asked_for =
+    status.cause == exit_cause::recycled || status.cause == exit_cause::shutdown;
   tell(asked_for ? event_kind::recycled : event_kind::died, slot, status, to_string(status));
   if (terminated_ || broken_)
     return;
@@ -106,18 +107,19 @@ void worker_pool::replace(worker_slot& slot, const exit_status& status, bool exp
     return;
   }
   ++stats_.restarts;
-  if (explained || status.cause == exit_cause::bad_message || status.cause == exit_cause::unresponsive) {
+  if (explained || status.cause == exit_cause::bad_message
+      || status.cause == exit_cause::unresponsive) {
     keep_size();
     return;
   }
-  const auto verdict = intensity_.on_death(clock::now(), slot.ready,
-                                           std::uniform_real_distribution<>{}(random_));
+  const auto verdict =
+    intensity_.on_death(clock::now(), slot.ready, std::uniform_real_distribution<>{}(random_));
   if (verdict.give_up) {
-    auto why = failure_of(failure_kind::pool_broken,
-                          "pool '" + options_.name + "' cannot keep workers alive: "
-                            + std::to_string(intensity_.recent()) + " unexplained deaths; the last worker "
-                            + to_string(status)
-                            + (slot.unfit.empty() ? "" : "; it said: " + slot.unfit));
+    auto why =
+      failure_of(failure_kind::pool_broken,
+                 "pool '" + options_.name + "' cannot keep workers alive: "
+                   + std::to_string(intensity_.recent()) + " unexplained deaths; the last worker "
+                   + to_string(status) + (slot.unfit.empty() ? "" : "; it said: " + slot.unfit));
     why.exit = status;
     why.worker = slot.process ? slot.process->pid() : 0;
     break_pool(std::move(why));
@@ -130,7 +132,8 @@ void worker_pool::replace(worker_slot& slot, const exit_status& status, bool exp
 
 failure worker_pool::death_failure(const worker_slot& slot, const exit_status& status) const {
   failure f;
-  f.kind = status.cause == exit_cause::timed_out ? failure_kind::timeout : failure_kind::worker_died;
+  f.kind =
+    status.cause == exit_cause::timed_out ? failure_kind::timeout : failure_kind::worker_died;
   f.exit = status;
   f.worker = slot.process ? slot.process->pid() : 0;
   f.may_have_executed = true;
@@ -165,9 +168,11 @@ void worker_pool::end_casualty(casualty c, const worker_slot& slot, const failur
   if (retry(c, f))
     return;
   auto own = f;
-  if (options_.poison_after != 0 && c.work->deaths >= options_.poison_after && retries_of(*c.work) > 0) {
+  if (options_.poison_after != 0 && c.work->deaths >= options_.poison_after
+      && retries_of(*c.work) > 0) {
     own.kind = failure_kind::poisoned;
-    own.message = "the task is quarantined: it ended " + std::to_string(c.work->deaths) + " workers; " + f.message;
+    own.message = "the task is quarantined: it ended " + std::to_string(c.work->deaths)
+                  + " workers; " + f.message;
     tell(event_kind::quarantined, slot, f.exit, own.message);
   }
   c.work->sink->placed(nullptr, c.work->id);
@@ -222,9 +227,10 @@ void worker_pool::abandon(const slot_ptr& slot) {
   exit_status status;
   status.cause = slot->asked;
   const bool wished = slot->asked == exit_cause::shutdown || slot->cancelled_task;
-  failure f = failure_of(wished ? failure_kind::cancelled : failure_kind::timeout,
-                         slot->process ? "the worker could not be killed; the task may still run"
-                                       : "the worker thread cannot be stopped; the task may still run");
+  failure f =
+    failure_of(wished ? failure_kind::cancelled : failure_kind::timeout,
+               slot->process ? "the worker could not be killed; the task may still run"
+                             : "the worker thread cannot be stopped; the task may still run");
   f.exit = status;
   f.may_have_executed = true;
   std::vector<casualty> doubtful;

@@ -24,7 +24,8 @@ void worker_pool::pump() {
   while (!backlog_.empty()) {
     auto* next = backlog_.front();
     auto* slot = choose(*next);
-    if (slot == nullptr && next->pinned_worker == 0 && options_.dispatch != dispatch_policy::key_hash)
+    if (slot == nullptr && next->pinned_worker == 0
+        && options_.dispatch != dispatch_policy::key_hash)
       break;
     if (slot == nullptr) { // its worker is full; others behind it may go
       next = backlog_.find([this](const unit& u) { return choose(u) != nullptr; });
@@ -52,7 +53,8 @@ bool worker_pool::has_room(const worker_slot& slot, const unit& u) const noexcep
 }
 
 worker_slot* worker_pool::find_slot(std::size_t id) noexcept {
-  const auto found = std::find_if(slots_.begin(), slots_.end(), [id](const auto& s) { return s->id == id; });
+  const auto found =
+    std::find_if(slots_.begin(), slots_.end(), [id](const auto& s) { return s->id == id; });
   return found == slots_.end() ? nullptr : found->get();
 }
 
@@ -71,13 +73,17 @@ worker_slot* worker_pool::key_owner(const std::string& key) {
 }
 
 worker_slot* worker_pool::choose(const unit& u) {
-  if (u.pinned_worker != 0 || (options_.dispatch == dispatch_policy::key_hash && u.options && !u.options->key.empty())) {
+  if (u.pinned_worker != 0
+      || (options_.dispatch == dispatch_policy::key_hash && u.options && !u.options->key.empty())) {
     auto* slot = u.pinned_worker != 0 ? find_slot(u.pinned_worker) : key_owner(u.options->key);
     return slot != nullptr && has_room(*slot, u) ? slot : nullptr;
   }
   const auto count = slots_.size();
-  if (options_.dispatch == dispatch_policy::round_robin || options_.dispatch == dispatch_policy::random) {
-    const auto first = options_.dispatch == dispatch_policy::random ? random_() % std::max<std::size_t>(1, count) : next_slot_;
+  if (options_.dispatch == dispatch_policy::round_robin
+      || options_.dispatch == dispatch_policy::random) {
+    const auto first = options_.dispatch == dispatch_policy::random
+                         ? random_() % std::max<std::size_t>(1, count)
+                         : next_slot_;
     for (std::size_t i = 0; i < count; ++i)
       if (const auto at = (first + i) % count; has_room(*slots_[at], u)) {
         next_slot_ = (at + 1) % count;

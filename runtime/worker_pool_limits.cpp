@@ -37,7 +37,9 @@ void worker_pool::plan_ticks(worker_slot& slot) {
     const auto soft = front->options ? front->options->soft_timeout : std::chrono::nanoseconds{0};
     if (limit.count() != 0 || soft.count() != 0) {
       slot.front_since = clock::now();
-      const auto nearest = limit.count() == 0 ? soft : soft.count() == 0 ? limit : std::min(limit, soft);
+      const auto nearest = limit.count() == 0  ? soft
+                           : soft.count() == 0 ? limit
+                                               : std::min(limit, soft);
       need_tick(slot.front_since + nearest);
     }
   }
@@ -111,7 +113,8 @@ void worker_pool::check_worker(worker_slot& slot, time_point now) {
       need_tick(slot.killed_at + options_.grace + std::chrono::seconds{1});
       return;
     }
-    const auto found = std::find_if(slots_.begin(), slots_.end(), [&](const auto& s) { return s.get() == &slot; });
+    const auto found =
+      std::find_if(slots_.begin(), slots_.end(), [&](const auto& s) { return s.get() == &slot; });
     const auto keep = *found; // uninterruptible in the kernel: the tasks get their outcome now
     abandon(keep);
     remove_slot(keep);
@@ -233,7 +236,8 @@ void worker_pool::time_out(worker_slot& slot) {
   const auto frame_end = make_position(sequence_of(flown.next()), item_of(flown.next()) + 1);
   if (frame_end < make_position(flown.sent(), 0))
     recall(slot, std::max(frame_end, flown.next()));
-  const auto found = std::find_if(slots_.begin(), slots_.end(), [&](const auto& s) { return s.get() == &slot; });
+  const auto found =
+    std::find_if(slots_.begin(), slots_.end(), [&](const auto& s) { return s.get() == &slot; });
   const auto keep = *found;
   abandon(keep);
   remove_slot(keep);
@@ -248,15 +252,18 @@ void worker_pool::check_stuck(worker_slot& slot, time_point now) {
     slot.seen_since = now;
     return;
   }
-  const bool others_wait = backlog_.empty() && std::any_of(slots_.begin(), slots_.end(), [&](const auto& s) {
-                             return s.get() != &slot && s->serves() && s->ready && !s->busy();
-                           });
+  const bool others_wait =
+    backlog_.empty() && std::any_of(slots_.begin(), slots_.end(), [&](const auto& s) {
+      return s.get() != &slot && s->serves() && s->ready && !s->busy();
+    });
   const bool behind = flown.frames() > 1 || flown.front().items > 1;
-  const auto patience = std::max<std::chrono::nanoseconds>(shortest_patience, 10 * slot.frames.mean());
+  const auto patience =
+    std::max<std::chrono::nanoseconds>(shortest_patience, 10 * slot.frames.mean());
   if (!others_wait || !behind || !flown.may_publish())
     return;
   if (now - slot.seen_since >= patience)
-    recall(slot, flown.next() + 4 < make_position(sequence_of(front) + 1, 0) && item_of(front) + 1 < flown.front().items
+    recall(slot, flown.next() + 4 < make_position(sequence_of(front) + 1, 0)
+                     && item_of(front) + 1 < flown.front().items
                    ? make_position(sequence_of(front), item_of(front) + 1)
                    : make_position(sequence_of(front) + 1, 0));
   else
@@ -272,7 +279,8 @@ void worker_pool::check_heartbeat(worker_slot& slot, time_point now) {
   if (now - slot.beat_since >= options_.unresponsive_after)
     kill(slot, exit_cause::unresponsive);
   else
-    need_tick(std::min(now + options_.unresponsive_after / 4, slot.beat_since + options_.unresponsive_after));
+    need_tick(std::min(now + options_.unresponsive_after / 4,
+                       slot.beat_since + options_.unresponsive_after));
 }
 
 void worker_pool::release_delayed(time_point now) {

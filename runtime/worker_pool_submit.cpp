@@ -11,8 +11,9 @@ void worker_pool::check_open() const {
   if (broken_)
     throw pool_broken(*broken_);
   if (terminated_ || closed_)
-    throw pool_closed("pool '" + options_.name + "' is closed: it takes no more tasks; make a new "
-                      "pool, or submit before close()");
+    throw pool_closed("pool '" + options_.name
+                      + "' is closed: it takes no more tasks; make a new "
+                        "pool, or submit before close()");
 }
 
 std::unique_ptr<unit> worker_pool::make_unit(detail::work&& w) const {
@@ -69,11 +70,11 @@ bool worker_pool::wait_for_room(lock_type& lock, const unit& u, detail::admissio
   if (how == detail::admission::try_only)
     return false;
   if (how == detail::admission::policy && options_.on_full == on_full::reject)
-    throw queue_full("the backlog of pool '" + options_.name + "' is full: "
-                     + std::to_string(backlog_.items()) + " tasks of "
-                     + std::to_string(options_.queue_capacity) + ", "
-                     + std::to_string(backlog_.bytes()) + " bytes of "
-                     + std::to_string(options_.queue_bytes) + "; submit later or use on_full::block");
+    throw queue_full(
+      "the backlog of pool '" + options_.name + "' is full: " + std::to_string(backlog_.items())
+      + " tasks of " + std::to_string(options_.queue_capacity) + ", "
+      + std::to_string(backlog_.bytes()) + " bytes of " + std::to_string(options_.queue_bytes)
+      + "; submit later or use on_full::block");
   ++room_waiters_;
   const auto done = [&] { return room() || terminated_ || broken_ || closed_; };
   lead(lock, done, nullptr, time_point::max());

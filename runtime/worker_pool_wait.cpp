@@ -22,7 +22,8 @@ bool worker_pool::wait(detail::event_latch& latch, time_point deadline) {
     lock.unlock();
     return latch.wait_until(deadline);
   }
-  return lead(lock, [&] { return latch.ready(); }, &latch, deadline);
+  return lead(
+    lock, [&] { return latch.ready(); }, &latch, deadline);
 }
 
 bool worker_pool::lead(lock_type& lock, const std::function<bool()>& done,

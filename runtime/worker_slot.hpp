@@ -26,35 +26,35 @@ struct worker_slot {
   std::shared_ptr<child> process;        ///< null: a thread
   std::shared_ptr<worker_output> output; ///< prefix and capture only
   std::thread thread;
-  segment_inbox inbox;                   ///< of a thread
+  segment_inbox inbox; ///< of a thread
   std::chrono::system_clock::time_point started_at = std::chrono::system_clock::now();
   time_point born = clock::now();
 
   bool ready = false;
-  bool draining = false;  ///< takes no more tasks
-  bool stopping = false;  ///< was asked to end
-  bool lied = false;      ///< it broke the wire protocol: its record is not believed either
-  bool lost = false;      ///< nothing from its ring is believed any more
+  bool draining = false; ///< takes no more tasks
+  bool stopping = false; ///< was asked to end
+  bool lied = false;     ///< it broke the wire protocol: its record is not believed either
+  bool lost = false;     ///< nothing from its ring is believed any more
   exit_cause asked = exit_cause::none; ///< why the host ends it; the first cause wins
   bool cancelled_task = false;         ///< it is killed for cancel(kill_running)
   bool flew_at_death = false;          ///< frames were in flight when it ended
   std::string unfit;                   ///< text of its failed initializer
 
   window frames;
-  std::uint64_t dispatched = 0; ///< items sent and not taken back
-  std::uint64_t done = 0;       ///< items answered
+  std::uint64_t dispatched = 0;         ///< items sent and not taken back
+  std::uint64_t done = 0;               ///< items answered
   std::chrono::nanoseconds busy_time{}; ///< in answered items; those not measured count as the last
   std::chrono::nanoseconds last_ran{};
-  detail::buffer partial;       ///< pieces of a large result
+  detail::buffer partial; ///< pieces of a large result
   position partial_of = no_position;
 
-  time_point front_since{};     ///< when the first unanswered item may have begun
+  time_point front_since{}; ///< when the first unanswered item may have begun
   position seen_front = no_position;
-  time_point seen_since{};      ///< first look at that front by the clock
+  time_point seen_since{}; ///< first look at that front by the clock
   std::uint64_t seen_beat = 0;
   time_point beat_since{};
-  bool asked_by_limit = false;              ///< its task was asked to stop: soft_timeout
-  position soft_position = no_position;     ///< that task
+  bool asked_by_limit = false;          ///< its task was asked to stop: soft_timeout
+  position soft_position = no_position; ///< that task
   time_point soft_kill_at = time_point::max();
   time_point kill_at = time_point::max();   ///< grace ends
   time_point killed_at = time_point::max(); ///< SIGKILL was sent

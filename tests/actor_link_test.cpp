@@ -39,14 +39,12 @@ caf::behavior calculator(caf::event_based_actor* self) {
     [self](caf::forward_atom, const caf::actor& other) {
       // Asks somebody else and answers with what it heard.
       auto promise = self->make_response_promise<int>();
-      ask(self, other, 10s, 3, 4).then(
-        [promise](int x) mutable { promise.deliver(x); },
-        [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
+      ask(self, other, 10s, 3, 4)
+        .then([promise](int x) mutable { promise.deliver(x); },
+              [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
       return promise;
     },
-    [self](caf::spawn_atom) {
-      return caf::actor{self->spawn(calculator)};
-    },
+    [self](caf::spawn_atom) { return caf::actor{self->spawn(calculator)}; },
     [self](caf::close_atom) { self->quit(make_error(caf::exit_reason::user_shutdown)); },
     [self](caf::link_atom, const caf::actor& other) {
       self->link_to(other);
@@ -139,7 +137,8 @@ TEST_CASE("handles travel: home, to a child, to another worker and back") {
   auto child = ask_or(caf::actor{}, self, one, caf::spawn_atom_v);
   CHECK(ask_or(0, self, child, 5, 6) == 11);
   CHECK(ask_or(0, self, two, caf::forward_atom_v, child) == 7);
-  CHECK(ask_or(0, self, one, caf::put_atom_v, std::vector<caf::actor>{one, two, child, local}) == 4);
+  CHECK(ask_or(0, self, one, caf::put_atom_v, std::vector<caf::actor>{one, two, child, local})
+        == 4);
   CHECK(w.edge->census().pending == 0);
   caf::anon_send_exit(local, caf::exit_reason::kill);
   CHECK(w.bad == 0);
@@ -444,8 +443,8 @@ TEST_CASE("nonsense from a worker is refused and costs that worker only") {
   poison([&](standard_world& w) {
     auto local = w.system->spawn(calculator);
     w.link(1).exported.add({0, local->id()}, caf::actor_cast<caf::strong_actor_ptr>(local));
-    auto result = bytes_of(kind::message,
-                           {.source_peer = 1, .dest_actor = local->id(), .id = 0}, "nonsense");
+    auto result =
+      bytes_of(kind::message, {.source_peer = 1, .dest_actor = local->id(), .id = 0}, "nonsense");
     caf::anon_send_exit(local, caf::exit_reason::kill);
     return result;
   });
@@ -453,10 +452,8 @@ TEST_CASE("nonsense from a worker is refused and costs that worker only") {
   poison([&](standard_world& w) {
     auto local = w.system->spawn(calculator);
     w.link(1).exported.add({0, local->id()}, caf::actor_cast<caf::strong_actor_ptr>(local));
-    auto result = bytes_of(kind::message, {.source_peer = 2,
-                                           .source_actor = 77,
-                                           .dest_actor = local->id(),
-                                           .id = 0});
+    auto result = bytes_of(
+      kind::message, {.source_peer = 2, .source_actor = 77, .dest_actor = local->id(), .id = 0});
     caf::anon_send_exit(local, caf::exit_reason::kill);
     return result;
   });

@@ -50,7 +50,9 @@ caf::behavior service(caf::event_based_actor* self) {
   return {
     [](caf::get_atom) { return static_cast<std::int32_t>(::getpid()); },
     [](int a, int b) { return a + b; },
-    [](point p) { return point{p.y, p.x}; },
+    [](point p) {
+      return point{p.y, p.x};
+    },
     [self](caf::forward_atom, const caf::actor& other) { return self->delegate(other, 20, 22); },
     [self](caf::flush_atom) { return self->make_response_promise(); },
     [](caf::close_atom) -> int { std::abort(); },
@@ -66,7 +68,8 @@ caf::behavior without_self() {
 struct counter_state {
   int count = 0;
 };
-caf::behavior counter(caf::stateful_actor<counter_state>* self, int begin, const std::string& name) {
+caf::behavior counter(caf::stateful_actor<counter_state>* self, int begin,
+                      const std::string& name) {
   self->state.count = begin;
   return {[self, name](const std::string& who) {
     return name + " " + who + " " + std::to_string(++self->state.count);
@@ -172,9 +175,10 @@ TEST_CASE("an actor lives in another process: functions, lambdas, state, classes
   CHECK(ask<int>(self, s, 40, 2) == 42);
   CHECK(ask<point>(self, s, point{1, 2}).x == 2);
   CHECK(ask<int>(self, p.spawn(without_self), 21) == 42);
-  auto lambda = p.spawn([](caf::event_based_actor*, int base) -> caf::behavior {
-    return {[base](int x) { return base + x; }};
-  }, 5);
+  auto lambda =
+    p.spawn([](caf::event_based_actor*,
+               int base) -> caf::behavior { return {[base](int x) { return base + x; }}; },
+            5);
   CHECK(ask<int>(self, lambda, 6) == 11);
   auto c = p.spawn(counter, 10, "visitor");
   CHECK(ask<std::string>(self, c, std::string{"ann"}) == "visitor ann 11");
@@ -190,8 +194,8 @@ TEST_CASE("what cannot start says why, and nothing hangs") {
   bulkhead::pool p{small()};
   CHECK_THROWS_WITH_AS(p.spawn("nobody"), doctest::Contains("nobody"), bulkhead::config_error);
   CHECK_THROWS_AS(p.spawn("counter", 1.5), bulkhead::task_error);
-  CHECK_THROWS_WITH_AS(p.spawn(takes_unknown, never_declared{}), doctest::Contains("never_declared"),
-                       bulkhead::codec_error);
+  CHECK_THROWS_WITH_AS(p.spawn(takes_unknown, never_declared{}),
+                       doctest::Contains("never_declared"), bulkhead::codec_error);
   CHECK_THROWS_WITH_AS(p.spawn(refuses_to_start, 1), doctest::Contains("while it started"),
                        bulkhead::task_error);
   auto s = p.spawn(service);
@@ -201,7 +205,8 @@ TEST_CASE("what cannot start says why, and nothing hangs") {
   CHECK(f->message.find("never_declared") != std::string::npos);
 }
 
-TEST_CASE("a crash of a worker is an error with its exit status, and the next spawn gets a new one") {
+TEST_CASE(
+  "a crash of a worker is an error with its exit status, and the next spawn gets a new one") {
   leak_guard guard;
   bulkhead::pool p{small()};
   auto s = p.spawn(service);
@@ -213,9 +218,8 @@ TEST_CASE("a crash of a worker is an error with its exit status, and the next sp
   REQUIRE(status);
   CHECK(status->signal == SIGABRT);
   CHECK(status->cause == bulkhead::exit_cause::crashed);
-  self->receive([&](const caf::down_msg& down) {
-    CHECK(bulkhead::exit_status_of(down.reason) == status);
-  });
+  self->receive(
+    [&](const caf::down_msg& down) { CHECK(bulkhead::exit_status_of(down.reason) == status); });
   auto late = bulkhead::failure_of(error_of(self, s, 1, 2));
   REQUIRE(late);
   CHECK_FALSE(late->may_have_executed);
@@ -226,7 +230,8 @@ TEST_CASE("a crash of a worker is an error with its exit status, and the next sp
   CHECK(status->code == 7);
 }
 
-TEST_CASE("kill -9 under traffic: one outcome for each request, one down, the other worker goes on") {
+TEST_CASE(
+  "kill -9 under traffic: one outcome for each request, one down, the other worker goes on") {
   leak_guard guard;
   prepared host;
   bulkhead::pool p{*host.system, small(2)};
@@ -322,9 +327,11 @@ TEST_CASE("the pool actor answers named tasks with results and whole failures") 
   CHECK(f->message.find("argument 1") != std::string::npos);
   CHECK(bulkhead::failure_of(error_of(self, pool_actor, 1, 2)).has_value());
   // From an actor in a worker, through its handle.
-  auto remote = p.spawn([](caf::event_based_actor* me, const caf::actor& pool) -> caf::behavior {
-    return {[me, pool](int x) { return me->delegate(pool, std::string{"twice"}, x); }};
-  }, pool_actor);
+  auto remote = p.spawn(
+    [](caf::event_based_actor* me, const caf::actor& pool) -> caf::behavior {
+      return {[me, pool](int x) { return me->delegate(pool, std::string{"twice"}, x); }};
+    },
+    pool_actor);
   CHECK(ask<int>(self, remote, 4) == 8);
   self->monitor(pool_actor);
   p.terminate();
@@ -344,9 +351,8 @@ TEST_CASE("an exit message ends the pool of a pool actor") {
   caf::scoped_actor self{*host.system};
   self->monitor(pool_actor);
   self->send_exit(pool_actor, caf::exit_reason::user_shutdown);
-  self->receive([&](const caf::down_msg& down) {
-    CHECK(down.reason == caf::exit_reason::user_shutdown);
-  });
+  self->receive(
+    [&](const caf::down_msg& down) { CHECK(down.reason == caf::exit_reason::user_shutdown); });
   CHECK(eventually([&] { return p.workers().empty(); }));
 }
 
@@ -364,9 +370,8 @@ TEST_CASE("system and pool end in any order, with actors alive and requests open
     auto host = std::make_unique<prepared>();
     auto p = std::make_unique<bulkhead::pool>(*host->system, small());
     auto s = p->spawn(service);
-    auto asker = host->system->spawn([s](caf::event_based_actor* me) {
-      me->request(s, 60s, caf::flush_atom_v).then([](int) {});
-    });
+    auto asker = host->system->spawn(
+      [s](caf::event_based_actor* me) { me->request(s, 60s, caf::flush_atom_v).then([](int) {}); });
     asker = nullptr;
     if (round % 3 == 0) {
       p = nullptr;
@@ -384,7 +389,8 @@ TEST_CASE("system and pool end in any order, with actors alive and requests open
   }
 }
 
-TEST_CASE("a pool ends in another thread than it began, while a third has used its private system") {
+TEST_CASE(
+  "a pool ends in another thread than it began, while a third has used its private system") {
   leak_guard guard;
   auto p = std::make_unique<bulkhead::pool>(small());
   auto s = p->spawn(service);

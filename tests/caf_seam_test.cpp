@@ -123,11 +123,12 @@ TEST_CASE("delayed messages and request timeouts fire in order, also set from an
       return {[self](int) { return self->make_response_promise(); }};
     });
     system.spawn([&timed_out, deaf](caf::event_based_actor* self) {
-      ask(self, deaf, 5ms, 1).then([](int) {},
-                                   [&timed_out, deaf](const caf::error&) {
-                                     timed_out = true;
-                                     caf::anon_send_exit(deaf, caf::exit_reason::kill);
-                                   });
+      ask(self, deaf, 5ms, 1)
+        .then([](int) {},
+              [&timed_out, deaf](const caf::error&) {
+                timed_out = true;
+                caf::anon_send_exit(deaf, caf::exit_reason::kill);
+              });
     });
     std::thread other{[&] { caf::delayed_anon_send(clock, 3ms, 80); }};
     CHECK(p.until([&] { return ticks == 81 && timed_out; }));
@@ -178,9 +179,8 @@ TEST_CASE("an unexpected message and aout do not crash a system without a printe
 TEST_CASE("a worker system that cannot stop says so instead of hanging") {
   auto* p = new worker_system;
   p->start();
-  auto stays = p->system().spawn([](caf::event_based_actor*) -> caf::behavior {
-    return {[](int) {}};
-  });
+  auto stays =
+    p->system().spawn([](caf::event_based_actor*) -> caf::behavior { return {[](int) {}}; });
   CHECK_FALSE(p->stop(steady_clock::now() + 20ms));
   caf::anon_send_exit(stays, caf::exit_reason::kill);
   CHECK(p->stop(steady_clock::now() + 10s));
@@ -264,7 +264,8 @@ TEST_CASE("cut, lengthened and scribbled messages are refused, never thrown") {
   codec c{p.worker.system(), none};
   byte_buf good;
   std::string why;
-  REQUIRE(c.encode(good, caf::make_message(std::string{"text"}, std::vector<std::string>{"a", "b"}), why));
+  REQUIRE(c.encode(good, caf::make_message(std::string{"text"}, std::vector<std::string>{"a", "b"}),
+                   why));
   caf::message back;
   for (std::size_t n = 0; n < good.size(); ++n)
     CHECK_FALSE(c.decode(as_bytes(good).first(n), back, why));
@@ -303,12 +304,9 @@ TEST_CASE("handles in messages resolve: home to the actor, away to a proxy, forg
   pump there;
   std::vector<std::string> events;
   auto& system = here.worker.system();
-  auto local = system.spawn([](caf::event_based_actor*) -> caf::behavior {
-    return {[](int) {}};
-  });
-  auto remote = there.worker.system().spawn([](caf::event_based_actor*) -> caf::behavior {
-    return {[](int) {}};
-  });
+  auto local = system.spawn([](caf::event_based_actor*) -> caf::behavior { return {[](int) {}}; });
+  auto remote = there.worker.system().spawn(
+    [](caf::event_based_actor*) -> caf::behavior { return {[](int) {}}; });
   std::string why;
   byte_buf from_here;
   byte_buf from_there;

@@ -171,7 +171,8 @@ double lose_host(const std::string& point, int count) {
   CHECK_MESSAGE((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL), "the host passed ", point);
   for (const auto& each : alive)
     CHECK(ends_in_time(each.get()));
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
+    .count();
 }
 
 } // namespace

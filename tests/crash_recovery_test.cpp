@@ -64,26 +64,55 @@ namespace {
 }
 
 enum class way {
-  segv, private_segv, bus, fpe, ill, sigkill, exit_0, std_exit_0, quick_exit_0, exit_3, abort,
-  overflow, noexcept_throw, memory
+  segv,
+  private_segv,
+  bus,
+  fpe,
+  ill,
+  sigkill,
+  exit_0,
+  std_exit_0,
+  quick_exit_0,
+  exit_3,
+  abort,
+  overflow,
+  noexcept_throw,
+  memory
 };
 
 void die(way how) {
   switch (how) {
-  case way::segv: return fall_over_in_public();
-  case way::private_segv: return fall_over_in_private();
-  case way::bus: ::raise(SIGBUS); return;
-  case way::fpe: return divide(0);
-  case way::ill: __builtin_trap();
-  case way::sigkill: ::kill(::getpid(), SIGKILL); return;
-  case way::exit_0: ::_exit(0);
-  case way::std_exit_0: std::exit(0);
-  case way::quick_exit_0: std::quick_exit(0);
-  case way::exit_3: ::_exit(3);
-  case way::abort: std::abort();
-  case way::overflow: static_cast<void>(dig(1)); return;
-  case way::noexcept_throw: return leave_noexcept();
-  case way::memory: return eat_memory();
+  case way::segv:
+    return fall_over_in_public();
+  case way::private_segv:
+    return fall_over_in_private();
+  case way::bus:
+    ::raise(SIGBUS);
+    return;
+  case way::fpe:
+    return divide(0);
+  case way::ill:
+    __builtin_trap();
+  case way::sigkill:
+    ::kill(::getpid(), SIGKILL);
+    return;
+  case way::exit_0:
+    ::_exit(0);
+  case way::std_exit_0:
+    std::exit(0);
+  case way::quick_exit_0:
+    std::quick_exit(0);
+  case way::exit_3:
+    ::_exit(3);
+  case way::abort:
+    std::abort();
+  case way::overflow:
+    static_cast<void>(dig(1));
+    return;
+  case way::noexcept_throw:
+    return leave_noexcept();
+  case way::memory:
+    return eat_memory();
   }
 }
 
@@ -169,8 +198,8 @@ void crash_in_a_chunk(const expectation& e, start_method start) {
   std::vector<item_type> items;
   for (int i = 0; i < 1000; ++i)
     items.push_back({i, e.how});
-  const auto all =
-    p.try_map([](const item_type& x) { return run_item(x.first, x.second); }, items, {.chunk = 250});
+  const auto all = p.try_map([](const item_type& x) { return run_item(x.first, x.second); }, items,
+                             {.chunk = 250});
   REQUIRE(all.size() == 1000);
   check_one_casualty(e, p, seen, all);
   CHECK(p.apply([] { return 7; }) == 7);

@@ -20,7 +20,8 @@ std::unique_ptr<unit> make_unit(std::uint64_t id, int priority = 0, std::size_t 
   u->items = 1;
   u->body.grow(bytes);
   if (priority != 0)
-    u->options = std::make_shared<const bulkhead::task_options>(bulkhead::task_options{.priority = priority});
+    u->options =
+      std::make_shared<const bulkhead::task_options>(bulkhead::task_options{.priority = priority});
   return u;
 }
 
@@ -132,7 +133,8 @@ TEST_CASE("guided chunks use up any input") {
 }
 
 TEST_CASE("more restarts than allowed in the period give up; older ones are forgotten") {
-  restart_intensity r{{.max_restarts = 3, .within = 10s, .backoff_initial = 0ns, .backoff_max = 0ns}, 1};
+  restart_intensity r{
+    {.max_restarts = 3, .within = 10s, .backoff_initial = 0ns, .backoff_max = 0ns}, 1};
   const restart_intensity::time_point t{};
   for (int i = 0; i < 3; ++i)
     CHECK(!r.on_death(t + i * 1s, true, 0.5).give_up);
@@ -141,7 +143,8 @@ TEST_CASE("more restarts than allowed in the period give up; older ones are forg
 }
 
 TEST_CASE("the first death is replaced at once, then the back-off doubles up to its bound") {
-  restart_intensity r{{.max_restarts = 100, .within = 60s, .backoff_initial = 50ms, .backoff_max = 300ms}, 1};
+  restart_intensity r{
+    {.max_restarts = 100, .within = 60s, .backoff_initial = 50ms, .backoff_max = 300ms}, 1};
   const restart_intensity::time_point t{};
   std::vector<std::chrono::nanoseconds> waits;
   for (int i = 0; i < 6; ++i)

@@ -45,7 +45,8 @@ struct fixture {
     return flown.accept_result(make_position(base + seq, item)).has_value();
   }
   bool die() {
-    return flown.bury([this](unit& u, std::uint32_t item) { hit.emplace_back(number(u), item); }, giver());
+    return flown.bury([this](unit& u, std::uint32_t item) { hit.emplace_back(number(u), item); },
+                      giver());
   }
 };
 
@@ -110,7 +111,7 @@ TEST_CASE("answers out of order, for what was taken or for nothing are refused")
   CHECK(!f.answer(0, 0));
   f.claim(0, 1, claim_phase::started);
   f.flown.recall(make_position(base, 1), f.giver());
-  CHECK(f.answer(0, 1)); // it was claimed: the worker's
+  CHECK(f.answer(0, 1));  // it was claimed: the worker's
   CHECK(!f.answer(1, 0)); // it was taken
   CHECK(!f.flown.accept_returned(make_position(base + 1, 0), base + 3, f.giver()));
   CHECK(!f.flown.accept_returned(make_position(base + 1, 0), base + 1, f.giver()));

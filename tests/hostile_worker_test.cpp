@@ -93,14 +93,19 @@ const lie lies[] = {
   {"a position never sent", [](evil_worker& w) { w.say(answer_kind::result, shifted(w, 1000)); }},
   {"position 0", [](evil_worker& w) { w.say(answer_kind::result, 0); }},
   {"no position", [](evil_worker& w) { w.say(answer_kind::result, no_position); }},
-  {"a position already answered", [](evil_worker& w) { w.say(answer_kind::result, shifted(w, -1)); }},
+  {"a position already answered",
+   [](evil_worker& w) { w.say(answer_kind::result, shifted(w, -1)); }},
   {"the next position first", [](evil_worker& w) { w.say(answer_kind::result, shifted(w, 1)); }},
   {"an item beyond the frame",
-   [](evil_worker& w) { w.say(answer_kind::result, make_position(sequence_of(w.own_position()), 1)); }},
-  {"an answer with phase bits", [](evil_worker& w) { w.say(answer_kind::result, w.own_position() | 3); }},
+   [](evil_worker& w) {
+     w.say(answer_kind::result, make_position(sequence_of(w.own_position()), 1));
+   }},
+  {"an answer with phase bits",
+   [](evil_worker& w) { w.say(answer_kind::result, w.own_position() | 3); }},
   {"ready twice", [](evil_worker& w) { w.say(answer_kind::ready, 0); }},
   {"unfit after ready", [](evil_worker& w) { w.say(answer_kind::unfit, 0, 0, 100); }},
-  {"returned with an end before it", [](evil_worker& w) { w.say(answer_kind::returned, w.own_position(), 1); }},
+  {"returned with an end before it",
+   [](evil_worker& w) { w.say(answer_kind::returned, w.own_position(), 1); }},
   {"returned with an end never sent",
    [](evil_worker& w) {
      w.say(answer_kind::returned, w.own_position(), sequence_of(w.own_position()) + 1000);
@@ -108,10 +113,14 @@ const lie lies[] = {
   {"returned with an end of 2^64 - 1",
    [](evil_worker& w) { w.say(answer_kind::returned, w.own_position(), ~std::uint64_t{0}); }},
   {"returned from a later position",
-   [](evil_worker& w) { w.say(answer_kind::returned, shifted(w, 1), sequence_of(w.own_position()) + 2); }},
-  {"a failure of garbage", [](evil_worker& w) { w.say(answer_kind::failed, w.own_position(), 0, 500); }},
+   [](evil_worker& w) {
+     w.say(answer_kind::returned, shifted(w, 1), sequence_of(w.own_position()) + 2);
+   }},
+  {"a failure of garbage",
+   [](evil_worker& w) { w.say(answer_kind::failed, w.own_position(), 0, 500); }},
   {"an empty failure", [](evil_worker& w) { w.say(answer_kind::failed, w.own_position()); }},
-  {"a part of another result", [](evil_worker& w) { w.say(answer_kind::part, shifted(w, 1), 0, 64); }},
+  {"a part of another result",
+   [](evil_worker& w) { w.say(answer_kind::part, shifted(w, 1), 0, 64); }},
   {"a failure after a part",
    [](evil_worker& w) {
      w.say(answer_kind::part, w.own_position(), 0, 64);

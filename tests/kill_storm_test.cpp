@@ -84,9 +84,8 @@ TEST_CASE("in a storm of kills each of 100,000 tasks has one outcome, and nothin
   std::size_t descriptors = 0;
   std::uint64_t restarts = 0;
   {
-    pool p{{.workers = 2,
-            .initializer = call(&witness::open, seen.path()),
-            .on_event = killer.feed()}};
+    pool p{
+      {.workers = 2, .initializer = call(&witness::open, seen.path()), .on_event = killer.feed()}};
     for (int round = 0; round < rounds; ++round) {
       round % 2 == 0 ? submit_round(p, seen, tasks, casualties)
                      : map_round(p, seen, tasks, casualties);
@@ -188,7 +187,8 @@ TEST_CASE("a death is seen and its replacement serves; the figures") {
     served.push_back(ms(times.ready - begin).count());
   }
   MESSAGE("death detected after " << percentile(detected, 0.5) << " ms (p50), "
-                                  << percentile(detected, 0.99) << " ms (p99); replacement serves after "
+                                  << percentile(detected, 0.99)
+                                  << " ms (p99); replacement serves after "
                                   << percentile(served, 0.5) << " ms (p50), "
                                   << percentile(served, 0.99) << " ms (p99)");
 }

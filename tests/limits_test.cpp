@@ -159,8 +159,8 @@ TEST_CASE("expired work never starts") {
   std::vector<future<void>> late;
   for (int i = 0; i < 40; ++i) {
     h.submitted(static_cast<std::size_t>(i));
-    late.push_back(p.with({.deadline = i % 2 == 0 ? 20ms : -1s}).submit(
-      [](int n) { witness::start(static_cast<std::size_t>(n)); }, i));
+    late.push_back(p.with({.deadline = i % 2 == 0 ? 20ms : -1s})
+                     .submit([](int n) { witness::start(static_cast<std::size_t>(n)); }, i));
   }
   for (std::size_t i = 0; i < late.size(); ++i) {
     const auto& f = failure_of(late[i]);
@@ -277,7 +277,8 @@ TEST_CASE("under a limit of address space bad_alloc is an exception and the work
   const leak_guard guard;
   pool p{{.workers = 1, .limits = {.address_space = std::uint64_t{2} << 30}}};
   const auto pid = p.apply(::getpid);
-  const auto& f = failure_of(p.submit([] { return std::vector<char>(std::size_t{4} << 30).size(); }));
+  const auto& f =
+    failure_of(p.submit([] { return std::vector<char>(std::size_t{4} << 30).size(); }));
   CHECK(f.kind == failure_kind::task_exception);
   CHECK(f.type == "std::bad_alloc");
   CHECK(p.apply(::getpid) == pid);

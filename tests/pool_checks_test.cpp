@@ -58,9 +58,11 @@ TEST_CASE("bad options are refused with the option, the value and what is allowe
   refuses({.grace = 1000h}, "grace", "3600000000000000");
   refuses({.unresponsive_after = 1ms}, "unresponsive_after", "1000000");
   refuses({.max_age_per_worker = -1s}, "max_age_per_worker", "-1000000000");
-  refuses({.start = bulkhead::start_method::thread, .max_memory_per_worker = 1}, "max_memory_per_worker", "1");
+  refuses({.start = bulkhead::start_method::thread, .max_memory_per_worker = 1},
+          "max_memory_per_worker", "1");
   refuses({.restart = {.within = -1s}}, "restart.within", "-1000000000");
-  refuses({.restart = {.backoff_initial = 10s, .backoff_max = 1s}}, "restart.backoff_initial", "10000000000");
+  refuses({.restart = {.backoff_initial = 10s, .backoff_max = 1s}}, "restart.backoff_initial",
+          "10000000000");
   refuses({.limits = {.cpu_time = -1s}}, "limits.cpu_time", "-1000000000");
 }
 

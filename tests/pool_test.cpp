@@ -212,11 +212,13 @@ TEST_CASE("large arguments and results travel") {
   std::vector<double> big(3'000'000);
   std::iota(big.begin(), big.end(), 0.0);
   for (int i = 0; i < 3; ++i) {
-    const auto back = p.apply([](std::vector<double> v) {
-      for (auto& x : v)
-        x += 1;
-      return v;
-    }, big);
+    const auto back = p.apply(
+      [](std::vector<double> v) {
+        for (auto& x : v)
+          x += 1;
+        return v;
+      },
+      big);
     REQUIRE(back.size() == big.size());
     CHECK(back.front() == 1.0);
     CHECK(back.back() == big.back() + 1);
@@ -278,18 +280,22 @@ TEST_CASE("a task that waits for a later one does not deadlock a pool of two") {
   const std::string path = "/tmp/bulkhead-deadlock-" + std::to_string(::getpid());
   std::vector<bulkhead::future<int>> waiters;
   for (int i = 0; i < 2; ++i)
-    waiters.push_back(p.submit([](const std::string& file, int n) {
-      const auto mine = file + std::to_string(n);
-      while (::access(mine.c_str(), F_OK) != 0)
-        std::this_thread::yield();
-      ::unlink(mine.c_str());
-      return n;
-    }, path, i == 0 ? 1 : 0));
+    waiters.push_back(p.submit(
+      [](const std::string& file, int n) {
+        const auto mine = file + std::to_string(n);
+        while (::access(mine.c_str(), F_OK) != 0)
+          std::this_thread::yield();
+        ::unlink(mine.c_str());
+        return n;
+      },
+      path, i == 0 ? 1 : 0));
   // the second waits for nothing that is submitted later: it frees the way for the last
-  auto opener = p.submit([](const std::string& file) {
-    for (int n = 0; n < 2; ++n)
-      ::fclose(::fopen((file + std::to_string(n)).c_str(), "w"));
-  }, path);
+  auto opener = p.submit(
+    [](const std::string& file) {
+      for (int n = 0; n < 2; ++n)
+        ::fclose(::fopen((file + std::to_string(n)).c_str(), "w"));
+    },
+    path);
   // Both workers wait for the opener: only if it is not behind one of them can it run. With both
   // workers busy it must wait, so free one of them from outside.
   ::fclose(::fopen((path + "0").c_str(), "w"));

@@ -117,9 +117,8 @@ TEST_CASE("a pool of actors spreads messages by its policy") {
 
   auto last = bulkhead::spawn_pool(
     *host.system, three(),
-    distribution::by([](const caf::message&, const std::vector<std::size_t>& loads) {
-      return loads.size() - 1;
-    }),
+    distribution::by(
+      [](const caf::message&, const std::vector<std::size_t>& loads) { return loads.size() - 1; }),
     instance, 0);
   CHECK(pids(self, last, 5).size() == 1);
 }
@@ -142,26 +141,25 @@ TEST_CASE("broadcast, first answer and scatter give one answer each") {
   CHECK(ask<int>(self, all, 1) == 8);
   auto first = bulkhead::spawn_pool(*host.system, three(), distribution::first(), instance, 7);
   CHECK(ask<int>(self, first, 2) == 9);
-  auto sums = bulkhead::spawn_pool(
-    *host.system, three(),
-    distribution::scatter(
-      [](const caf::message& msg, std::size_t n) {
-        const auto& xs = msg.get_as<std::vector<std::int32_t>>(0);
-        std::vector<std::vector<std::int32_t>> parts(n);
-        for (std::size_t i = 0; i < xs.size(); ++i)
-          parts[i % n].push_back(xs[i]);
-        std::vector<caf::message> result;
-        for (auto& p : parts)
-          result.push_back(caf::make_message(std::move(p)));
-        return result;
-      },
-      [](const std::vector<caf::message>& answers) {
-        std::int32_t sum = 0;
-        for (auto& a : answers)
-          sum += a.get_as<std::int32_t>(0);
-        return caf::make_message(sum);
-      }),
-    instance, 0);
+  auto sums = bulkhead::spawn_pool(*host.system, three(),
+                                   distribution::scatter(
+                                     [](const caf::message& msg, std::size_t n) {
+                                       const auto& xs = msg.get_as<std::vector<std::int32_t>>(0);
+                                       std::vector<std::vector<std::int32_t>> parts(n);
+                                       for (std::size_t i = 0; i < xs.size(); ++i)
+                                         parts[i % n].push_back(xs[i]);
+                                       std::vector<caf::message> result;
+                                       for (auto& p : parts)
+                                         result.push_back(caf::make_message(std::move(p)));
+                                       return result;
+                                     },
+                                     [](const std::vector<caf::message>& answers) {
+                                       std::int32_t sum = 0;
+                                       for (auto& a : answers)
+                                         sum += a.get_as<std::int32_t>(0);
+                                       return caf::make_message(sum);
+                                     }),
+                                   instance, 0);
   CHECK(ask<std::int32_t>(self, sums, std::vector<std::int32_t>{1, 2, 3, 4, 5, 6, 7}) == 28);
 }
 

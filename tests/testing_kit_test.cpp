@@ -18,9 +18,9 @@ caf::behavior shop(caf::event_based_actor* self, const caf::actor& store, const 
   self->delayed_send(self, 60s, caf::tick_atom_v);
   return {
     [=](const std::string& what) {
-      self->request(store, 2s, what).then(
-        [=](int price) { self->send(board, what, price); },
-        [=](const caf::error&) { self->send(board, what, -1); });
+      self->request(store, 2s, what)
+        .then([=](int price) { self->send(board, what, price); },
+              [=](const caf::error&) { self->send(board, what, -1); });
     },
     [=](caf::tick_atom) {
       self->send(board, std::string{"tick"}, 0);
@@ -90,9 +90,9 @@ TEST_CASE("a killed and a hanging worker answer as the plan says") {
   auto unread = self->request(a, caf::infinite, std::string{"tea"});
   workers.kill(a);
   bool executed = true;
-  unread.receive([](int) {}, [&](const caf::error& e) {
-    executed = bulkhead::failure_of(e).value().may_have_executed;
-  });
+  unread.receive(
+    [](int) {},
+    [&](const caf::error& e) { executed = bulkhead::failure_of(e).value().may_have_executed; });
   CHECK_FALSE(executed);
   workers.hang(b);
   auto late = self->request(b, caf::infinite, std::string{"tea"});
@@ -103,7 +103,8 @@ TEST_CASE("a killed and a hanging worker answer as the plan says") {
   CHECK(workers.process_of(a) == 0);
 }
 
-TEST_CASE("a corrupt frame kills the worker; a dropped one runs into the time-out; both by the seed") {
+TEST_CASE(
+  "a corrupt frame kills the worker; a dropped one runs into the time-out; both by the seed") {
   bulkhead::tests::leak_guard guard;
   bulkhead::testing::inject({.seed = 7, .corrupt = 1});
   {
@@ -111,9 +112,11 @@ TEST_CASE("a corrupt frame kills the worker; a dropped one runs into the time-ou
     auto a = workers.pool().spawn(store);
     caf::scoped_actor self{workers.system()};
     self->request(a, 20s, std::string{"tea"})
-      .receive([](int) { FAIL_CHECK("a corrupt answer was believed"); }, [](const caf::error& e) {
-        CHECK(bulkhead::exit_status_of(e).value().cause == bulkhead::exit_cause::bad_message);
-      });
+      .receive([](int) { FAIL_CHECK("a corrupt answer was believed"); },
+               [](const caf::error& e) {
+                 CHECK(bulkhead::exit_status_of(e).value().cause
+                       == bulkhead::exit_cause::bad_message);
+               });
   }
   bulkhead::testing::inject({.seed = 7, .drop = 1});
   {

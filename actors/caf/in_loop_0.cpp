@@ -152,8 +152,7 @@ public:
 
 protected:
   void start() override {
-    utility_actors_[printer_id]
-      = system().spawn<caf::hidden + caf::lazy_init>(loop_printer);
+    utility_actors_[printer_id] = system().spawn<caf::hidden + caf::lazy_init>(loop_printer);
   }
 
   // CAF's own stop_actors() blocks in the thread that would have to run them.
@@ -169,10 +168,15 @@ private:
   // One message a turn, so that no actor keeps the others, timers and frames waiting.
   void run_once(caf::resumable* job) {
     switch (job->resume(&unit_, 1)) {
-      case caf::resumable::resume_later: queue_.push(job); break;
-      case caf::resumable::awaiting_message:
-      case caf::resumable::done: caf::intrusive_ptr_release(job); break;
-      case caf::resumable::shutdown_execution_unit: break;
+    case caf::resumable::resume_later:
+      queue_.push(job);
+      break;
+    case caf::resumable::awaiting_message:
+    case caf::resumable::done:
+      caf::intrusive_ptr_release(job);
+      break;
+    case caf::resumable::shutdown_execution_unit:
+      break;
     }
   }
 

@@ -73,7 +73,8 @@ bool worker_system::stop(time_point deadline) {
     if (core_->fire_timers() + core_->run_ready(64) == 0)
       std::this_thread::sleep_for(std::chrono::microseconds{100});
   }
-  while (core_->run_ready(64) != 0) {}
+  while (core_->run_ready(64) != 0) {
+  }
   core_->stopped = true;
   return true;
 }

@@ -32,7 +32,8 @@ bytes compress(const bytes& rgb, int width, int height) {
   codec c{tjInitCompress()};
   unsigned char* out = nullptr;
   unsigned long size = 0;
-  if (tjCompress2(c.get(), rgb.data(), width, 0, height, TJPF_RGB, &out, &size, TJSAMP_420, 85, 0) != 0)
+  if (tjCompress2(c.get(), rgb.data(), width, 0, height, TJPF_RGB, &out, &size, TJSAMP_420, 85, 0)
+      != 0)
     throw failed(c.get());
   bytes result(out, out + size);
   tjFree(out);
@@ -46,13 +47,16 @@ bytes thumbnail_of(const bytes& jpeg) {
   int height = 0;
   int sampling = 0;
   int colours = 0;
-  if (tjDecompressHeader3(c.get(), jpeg.data(), jpeg.size(), &width, &height, &sampling, &colours) != 0)
+  if (tjDecompressHeader3(c.get(), jpeg.data(), jpeg.size(), &width, &height, &sampling, &colours)
+      != 0)
     throw failed(c.get());
   const tjscalingfactor eighth{1, 8};
   const int w = TJSCALED(width, eighth);
   const int h = TJSCALED(height, eighth);
   bytes rgb(static_cast<std::size_t>(w) * static_cast<std::size_t>(h) * 3);
-  if (tjDecompress2(c.get(), jpeg.data(), jpeg.size(), rgb.data(), w, 0, h, TJPF_RGB, TJFLAG_STOPONWARNING) != 0)
+  if (tjDecompress2(c.get(), jpeg.data(), jpeg.size(), rgb.data(), w, 0, h, TJPF_RGB,
+                    TJFLAG_STOPONWARNING)
+      != 0)
     throw failed(c.get());
   return compress(rgb, w, h);
 }

@@ -48,10 +48,8 @@ int main(int argc, char** argv) {
   caf::scoped_actor self{system};
   auto fail = [&](const caf::error& e) { std::cout << system.render(e) << '\n'; };
   std::int32_t pids[2] = {};
-  self->request(ann, 5s, caf::ping_atom_v)
-    .receive([&](std::int32_t pid) { pids[0] = pid; }, fail);
-  self->request(bob, 5s, caf::ping_atom_v)
-    .receive([&](std::int32_t pid) { pids[1] = pid; }, fail);
+  self->request(ann, 5s, caf::ping_atom_v).receive([&](std::int32_t pid) { pids[0] = pid; }, fail);
+  self->request(bob, 5s, caf::ping_atom_v).receive([&](std::int32_t pid) { pids[1] = pid; }, fail);
   std::cout << "two processes besides this one: " << std::boolalpha
             << (pids[0] != pids[1] && pids[0] != ::getpid() && pids[1] != ::getpid()) << '\n';
 
@@ -60,11 +58,12 @@ int main(int argc, char** argv) {
 
   self->monitor(bob);
   self->request(bob, 5s, caf::close_atom_v)
-    .receive([](int) {}, [&](const caf::error& e) {
-      auto status = bulkhead::exit_status_of(e);
-      std::cout << "Bob crashed: " << (status ? bulkhead::to_string(*status) : system.render(e))
-                << '\n';
-    });
+    .receive([](int) {},
+             [&](const caf::error& e) {
+               auto status = bulkhead::exit_status_of(e);
+               std::cout << "Bob crashed: "
+                         << (status ? bulkhead::to_string(*status) : system.render(e)) << '\n';
+             });
   self->receive([](const caf::down_msg&) { std::cout << "one down message\n"; });
   self->request(ann, 5s, caf::get_atom_v)
     .receive([](const std::string& name) { std::cout << name << " plays on\n"; }, fail);

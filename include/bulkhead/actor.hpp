@@ -1,7 +1,7 @@
 #pragma once
 
 #include <bulkhead/actor_error.hpp>
-#include <bulkhead/detail/spawn_stub.hpp>
+#include <bulkhead/actors/spawn_stub.hpp>
 #include <bulkhead/message.hpp>
 #include <bulkhead/placement.hpp>
 #include <bulkhead/pool.hpp>
@@ -54,8 +54,8 @@ caf::actor pool::spawn(Behavior behavior, Args&&... args) {
 template <class Class, class... Args>
 caf::actor pool::spawn(Args&&... args) {
   detail::shipped_behavior what;
-  what.stub = detail::to_ref(reinterpret_cast<const void*>(
-    &detail::spawn_class<Class, detail::spawn_argument_t<Args>...>));
+  what.stub = detail::to_ref(
+    reinterpret_cast<const void*>(&detail::spawn_class<Class, detail::spawn_argument_t<Args>...>));
   return detail::spawn_in_worker(core_, placement{}, what,
                                  detail::spawn_arguments(std::forward<Args>(args)...));
 }

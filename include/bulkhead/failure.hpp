@@ -60,13 +60,13 @@ std::string_view to_string(failure_kind kind) noexcept;
 /// What went wrong with one task, where, and whether it may have executed.
 struct failure {
   failure_kind kind = failure_kind::task_exception;
-  std::string message;             ///< for people; one or more lines, bounded
-  std::string type;                ///< demangled type of the task's exception, else empty
-  pid_t worker = 0;                ///< pid of the worker concerned; 0 where none
-  exit_status exit;                ///< how that worker ended; cause none where it lives on
-  bool may_have_executed = false;  ///< false: it certainly did not start
-  std::string backtrace;           ///< of the crash, one frame a line; empty where none
-  std::string last_output;         ///< last lines of the worker's stderr (prefix, capture) and log
+  std::string message;            ///< for people; one or more lines, bounded
+  std::string type;               ///< demangled type of the task's exception, else empty
+  pid_t worker = 0;               ///< pid of the worker concerned; 0 where none
+  exit_status exit;               ///< how that worker ended; cause none where it lives on
+  bool may_have_executed = false; ///< false: it certainly did not start
+  std::string backtrace;          ///< of the crash, one frame a line; empty where none
+  std::string last_output;        ///< last lines of the worker's stderr (prefix, capture) and log
 };
 
 /// A readable report: message, worker, exit status, backtrace, last output.

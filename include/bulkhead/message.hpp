@@ -1,7 +1,7 @@
 #pragma once
 
-#include <bulkhead/detail/message_type.hpp>
-#include <bulkhead/detail/registered_behavior.hpp>
+#include <bulkhead/actors/message_type.hpp>
+#include <bulkhead/actors/registered_behavior.hpp>
 
 #define BULKHEAD_DETAIL_MESSAGE_JOIN_2(a, b) a##b
 #define BULKHEAD_DETAIL_MESSAGE_JOIN(a, b) BULKHEAD_DETAIL_MESSAGE_JOIN_2(a, b)
@@ -15,9 +15,9 @@
 ///     auto inspect(Inspector& f, point& p) { return f(p.x, p.y); }
 ///     BULKHEAD_MESSAGE(point)
 #define BULKHEAD_MESSAGE(...)                                                                      \
-  static const ::bulkhead::detail::message_registration BULKHEAD_DETAIL_MESSAGE_JOIN(             \
-    bulkhead_message_, __COUNTER__){                                                               \
-    ::bulkhead::detail::describe_message_type<__VA_ARGS__>(#__VA_ARGS__, true)};
+  static const ::bulkhead::detail::message_registration BULKHEAD_DETAIL_MESSAGE_JOIN(              \
+    bulkhead_message_,                                                                             \
+    __COUNTER__){::bulkhead::detail::describe_message_type<__VA_ARGS__>(#__VA_ARGS__, true)};
 
 /// Gives a behaviour a name by which `pool.spawn("name", args...)` finds it. At namespace scope;
 /// the behaviour is a function or a captureless lambda whose parameter types are written out.
@@ -25,5 +25,5 @@
 ///     caf::behavior account(caf::event_based_actor* self, int opening_balance);
 ///     BULKHEAD_ACTOR("account", account)
 #define BULKHEAD_ACTOR(name, ...)                                                                  \
-  static const ::bulkhead::detail::behavior_registration BULKHEAD_DETAIL_MESSAGE_JOIN(            \
+  static const ::bulkhead::detail::behavior_registration BULKHEAD_DETAIL_MESSAGE_JOIN(             \
     bulkhead_actor_, __COUNTER__){name, __VA_ARGS__};

@@ -47,7 +47,7 @@ enum class output_mode : std::uint8_t {
 /// Restart intensity as in Erlang/OTP: more than `max_restarts` unexplained deaths `within` a
 /// period break the pool. Deaths that a task explains do not count.
 struct restart_policy {
-  std::optional<std::size_t> max_restarts = {};    ///< default: 10 + 4 x workers
+  std::optional<std::size_t> max_restarts = {}; ///< default: 10 + 4 x workers
   std::chrono::nanoseconds within = std::chrono::seconds{10};
   std::chrono::nanoseconds backoff_initial = std::chrono::milliseconds{50};
   std::chrono::nanoseconds backoff_max = std::chrono::seconds{2};
@@ -79,23 +79,23 @@ struct pool_event {
   event_kind kind = event_kind::started;
   std::size_t worker = 0; ///< worker id
   pid_t pid = 0;
-  exit_status exit;       ///< of died and recycled
-  std::string text;       ///< one line for people
+  exit_status exit;                ///< of died and recycled
+  std::string text;                ///< one line for people
   std::uint64_t tasks_done = 0;    ///< by this worker so far; final in died and recycled
   std::chrono::nanoseconds busy{}; ///< time it spent in tasks that were answered
 };
 
 /// Options of a pool. Every member has its default; times of 0 mean none.
 struct pool_options {
-  std::size_t workers = 0;                          ///< 0: available_parallelism()
+  std::size_t workers = 0; ///< 0: available_parallelism()
   start_method start = start_method::forkserver;
-  std::string name = {};                            ///< for people; shown in messages
-  callable initializer = {};                        ///< runs once in each worker before its first task
-  callable finalizer = {};                          ///< runs in each worker that ends in order
-  std::size_t max_tasks_per_worker = 0;             ///< recycled after exactly so many; 0: never
-  std::size_t max_memory_per_worker = 0;            ///< bytes of resident memory; 0: no limit
-  std::chrono::nanoseconds max_age_per_worker{};    ///< recycled at this age; 0: never
-  std::chrono::nanoseconds task_timeout{};          ///< hard limit a task, from its start; 0: none
+  std::string name = {};                         ///< for people; shown in messages
+  callable initializer = {};                     ///< runs once in each worker before its first task
+  callable finalizer = {};                       ///< runs in each worker that ends in order
+  std::size_t max_tasks_per_worker = 0;          ///< recycled after exactly so many; 0: never
+  std::size_t max_memory_per_worker = 0;         ///< bytes of resident memory; 0: no limit
+  std::chrono::nanoseconds max_age_per_worker{}; ///< recycled at this age; 0: never
+  std::chrono::nanoseconds task_timeout{};       ///< hard limit a task, from its start; 0: none
   std::chrono::nanoseconds grace = std::chrono::seconds{2}; ///< from a polite request to SIGKILL
   std::chrono::nanoseconds unresponsive_after = std::chrono::seconds{5}; ///< without a heartbeat
   std::size_t queue_capacity = 65'536;              ///< tasks that may wait, 1 or more
@@ -103,14 +103,14 @@ struct pool_options {
   bulkhead::on_full on_full = bulkhead::on_full::block;
   dispatch_policy dispatch = dispatch_policy::least_loaded;
   restart_policy restart = {};
-  std::size_t retries = 0;                          ///< declares all tasks idempotent
-  std::size_t poison_after = 3;                     ///< workers one retried task may kill; 0: no end
+  std::size_t retries = 0;      ///< declares all tasks idempotent
+  std::size_t poison_after = 3; ///< workers one retried task may kill; 0: no end
   resource_limits limits = {};
   std::size_t ring_capacity = std::size_t{1} << 20; ///< bytes each way; 64 KiB to 1 GiB
   output_mode output = output_mode::inherit;
-  std::vector<int> affinity = {};                   ///< CPUs the workers may use; empty: all
-  int nice = 0;                                     ///< added to the workers' niceness, 0 to 19
-  std::size_t actor_workers = 0;                    ///< 0: as many as workers
+  std::vector<int> affinity = {};                       ///< CPUs the workers may use; empty: all
+  int nice = 0;                                         ///< added to the workers' niceness, 0 to 19
+  std::size_t actor_workers = 0;                        ///< 0: as many as workers
   std::function<void(const pool_event&)> on_event = {}; ///< runs on the pool's callback thread
 };
 
@@ -127,7 +127,8 @@ struct task_options {
 /// Options of map and its kin.
 struct map_options {
   std::size_t chunk = 0; ///< items sent together; 0: guided by measured time
-  std::function<void(std::size_t done, std::size_t total)> on_progress = {}; ///< in the waiting thread
+  std::function<void(std::size_t done, std::size_t total)> on_progress =
+    {};                       ///< in the waiting thread
   std::size_t buffersize = 0; ///< items imap looks ahead; 0: min(queue_capacity, 1024 x workers)
 };
 

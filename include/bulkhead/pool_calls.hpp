@@ -51,7 +51,8 @@ public:
   /// As map, but one outcome an item; a task's failure is a value.
   template <class F, std::ranges::input_range Range>
   auto try_map(F f, Range&& range, map_options options = {}) {
-    auto [state, tag] = start<detail::as_one_argument>(std::move(f), std::forward<Range>(range), options);
+    auto [state, tag] =
+      start<detail::as_one_argument>(std::move(f), std::forward<Range>(range), options);
     detail::wait_for_map(core(), *state, options);
     return detail::collect_outcomes<typename decltype(tag)::type>(*state);
   }
@@ -91,7 +92,8 @@ public:
   /// f of each item for its effects; results are dropped in the worker's answer.
   template <class F, std::ranges::input_range Range>
   void for_each(F f, Range&& range, map_options options = {}) {
-    auto [state, tag] = start<detail::as_one_argument>(std::move(f), std::forward<Range>(range), options);
+    auto [state, tag] =
+      start<detail::as_one_argument>(std::move(f), std::forward<Range>(range), options);
     detail::wait_for_map(core(), *state, options);
     for (std::size_t i = 0; i < state->size(); ++i)
       if (state->item(i).failed)
@@ -197,8 +199,8 @@ private:
   template <class F, class Range>
   auto lazy(bool ordered, F f, Range&& range, const map_options& options) {
     auto state = std::make_shared<detail::imap_state>(ordered);
-    auto source = feeder_of<detail::as_one_argument>(state, std::move(f), std::forward<Range>(range),
-                                                     options.chunk);
+    auto source = feeder_of<detail::as_one_argument>(state, std::move(f),
+                                                     std::forward<Range>(range), options.chunk);
     auto ahead = options.buffersize;
     if (ahead == 0)
       ahead = std::min(core().options().queue_capacity, 1024 * core().options().workers);

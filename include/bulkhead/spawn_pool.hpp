@@ -28,14 +28,14 @@ struct distribution {
   };
   using key_function = std::function<std::string(const caf::message&)>;
   /// Gets the unanswered requests of each instance; a number beyond the last means that one.
-  using choose_function
-    = std::function<std::size_t(const caf::message&, const std::vector<std::size_t>& loads)>;
-  using split_function
-    = std::function<std::vector<caf::message>(const caf::message&, std::size_t instances)>;
+  using choose_function =
+    std::function<std::size_t(const caf::message&, const std::vector<std::size_t>& loads)>;
+  using split_function =
+    std::function<std::vector<caf::message>(const caf::message&, std::size_t instances)>;
   using join_function = std::function<caf::message(const std::vector<caf::message>&)>;
 
   kind how = kind::options;
-  key_function key = {};       ///< empty: the text of the message's first element
+  key_function key = {}; ///< empty: the text of the message's first element
   choose_function chooser = {};
   split_function split = {};
   join_function join = {};

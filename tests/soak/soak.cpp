@@ -1,7 +1,8 @@
-// soak [--seed N] [--seconds S]: chaos, seeded. Rounds of random pools with tasks of every kind, evil
-// ones among them, while a nemesis kills and stops workers and the forkserver. After each round an
-// independent checker compares what the host was told with what the workers did. Exit status 0: all
-// promises kept. The plan of a run depends on its seed alone; the machine's timing does not repeat.
+// soak [--seed N] [--seconds S]: chaos, seeded. Rounds of random pools with tasks of every kind,
+// evil ones among them, while a nemesis kills and stops workers and the forkserver. After each
+// round an independent checker compares what the host was told with what the workers did. Exit
+// status 0: all promises kept. The plan of a run depends on its seed alone; the machine's timing
+// does not repeat.
 #include "tests/support/evil_worker.hpp"
 #include "tests/support/history.hpp"
 #include "tests/support/nemesis.hpp"
@@ -30,7 +31,17 @@ using namespace std::chrono_literals;
 namespace {
 
 enum class kind : std::uint8_t {
-  value, value_2, value_3, spin, large_result, exception, crash, leave, stop, lie, count
+  value,
+  value_2,
+  value_3,
+  spin,
+  large_result,
+  exception,
+  crash,
+  leave,
+  stop,
+  lie,
+  count
 };
 
 void spin_for(std::chrono::nanoseconds time) {
@@ -52,13 +63,24 @@ void lie_to_the_host(std::uint32_t random) {
 std::string run(int n, kind what, std::uint32_t random) {
   witness::start(static_cast<std::size_t>(n));
   switch (what) {
-  case kind::spin: spin_for(std::chrono::microseconds{random % 3000}); break;
-  case kind::exception: throw std::runtime_error("task " + std::to_string(n));
-  case kind::crash: ::raise(random % 2 == 0 ? SIGSEGV : SIGKILL); break;
-  case kind::leave: ::_exit(static_cast<int>(random % 3));
-  case kind::stop: ::raise(SIGSTOP); break;
-  case kind::lie: lie_to_the_host(random); break;
-  default: break;
+  case kind::spin:
+    spin_for(std::chrono::microseconds{random % 3000});
+    break;
+  case kind::exception:
+    throw std::runtime_error("task " + std::to_string(n));
+  case kind::crash:
+    ::raise(random % 2 == 0 ? SIGSEGV : SIGKILL);
+    break;
+  case kind::leave:
+    ::_exit(static_cast<int>(random % 3));
+  case kind::stop:
+    ::raise(SIGSTOP);
+    break;
+  case kind::lie:
+    lie_to_the_host(random);
+    break;
+  default:
+    break;
   }
   witness::end(static_cast<std::size_t>(n));
   return what == kind::large_result ? std::string(random % 3'000'000, 'x') : std::to_string(n);
@@ -157,15 +179,16 @@ int soak(std::uint64_t seed, std::chrono::seconds length) {
   while (wrong.empty() && std::chrono::steady_clock::now() < end);
   if (wrong.empty())
     wrong = guard.leaked();
-  std::printf("soak: seed %llu, %zu rounds, %zu tasks, %zu values, %llu signals, %llu replacements, "
-              "%llu bad messages, resident %zu KiB\n",
-              static_cast<unsigned long long>(seed), sum.rounds, sum.tasks, sum.values,
-              static_cast<unsigned long long>(sum.signals),
-              static_cast<unsigned long long>(sum.restarts),
-              static_cast<unsigned long long>(sum.lies), own_rss_bytes() / 1024);
+  std::printf(
+    "soak: seed %llu, %zu rounds, %zu tasks, %zu values, %llu signals, %llu replacements, "
+    "%llu bad messages, resident %zu KiB\n",
+    static_cast<unsigned long long>(seed), sum.rounds, sum.tasks, sum.values,
+    static_cast<unsigned long long>(sum.signals), static_cast<unsigned long long>(sum.restarts),
+    static_cast<unsigned long long>(sum.lies), own_rss_bytes() / 1024);
   if (wrong.empty())
     return 0;
-  std::printf("%s\nreplay: soak --seed %llu\n", wrong.c_str(), static_cast<unsigned long long>(seed));
+  std::printf("%s\nreplay: soak --seed %llu\n", wrong.c_str(),
+              static_cast<unsigned long long>(seed));
   return 1;
 }
 

@@ -76,9 +76,7 @@ witness::~witness() {
   ::rmdir(directory_.c_str());
 }
 
-const witness::record& witness::at(std::size_t item) const noexcept {
-  return (&map_->first)[item];
-}
+const witness::record& witness::at(std::size_t item) const noexcept { return (&map_->first)[item]; }
 
 unsigned witness::starts(std::size_t item) const noexcept { return at(item).starts.load(); }
 unsigned witness::ends(std::size_t item) const noexcept { return at(item).ends.load(); }

@@ -27,9 +27,8 @@ public:
   fake_worker(actors::peer_id peer, std::shared_ptr<memory_transport> io,
               const std::map<std::uint64_t, maker>& makers, actors::engine kind,
               std::uint64_t window)
-    : io_(std::move(io)), thread_([this, peer, &makers, kind, window] {
-        run(peer, makers, kind, window);
-      }) {}
+    : io_(std::move(io)),
+      thread_([this, peer, &makers, kind, window] { run(peer, makers, kind, window); }) {}
   ~fake_worker() { kill(); }
 
   /// As kill -9: nothing more is read, run or sent. The host has to be told by fail().
@@ -45,8 +44,8 @@ public:
   std::atomic<std::size_t> exported = 0;
 
 private:
-  void run(actors::peer_id peer, const std::map<std::uint64_t, maker>& makers,
-           actors::engine kind, std::uint64_t window) {
+  void run(actors::peer_id peer, const std::map<std::uint64_t, maker>& makers, actors::engine kind,
+           std::uint64_t window) {
     using namespace actors;
     worker_system system{kind};
     system.on_wake([this] { io_->wake(); });
@@ -160,8 +159,8 @@ public:
   void start() {
     for (std::size_t i = 1; i <= workers_.size(); ++i) {
       links_[i] = edge->connect(i, ends_[i - 1].first, limits_);
-      workers_[i - 1]
-        = std::make_unique<fake_worker>(i, ends_[i - 1].second, makers, kind_, window_);
+      workers_[i - 1] =
+        std::make_unique<fake_worker>(i, ends_[i - 1].second, makers, kind_, window_);
       readers_.emplace_back([this, i] { read(i); });
     }
   }

@@ -88,8 +88,8 @@ void nemesis::run(plan what, int pids, int report) {
 
 std::function<void(const pool_event&)> nemesis::feed() const {
   return [fd = pids_.get()](const pool_event& event) {
-    if (event.kind == event_kind::started)
-      [[maybe_unused]] const auto written = ::write(fd, &event.pid, sizeof event.pid);
+    if (event.kind == event_kind::started) [[maybe_unused]]
+      const auto written = ::write(fd, &event.pid, sizeof event.pid);
   };
 }
 

@@ -47,9 +47,7 @@ public:
     : future_state<values_of<R>>(std::move(core)), map_(std::move(map)) {}
 
   /// True where nothing of the map ran or will run.
-  bool cancel(bool kill_running) override {
-    return this->core()->cancel_all(*map_, kill_running);
-  }
+  bool cancel(bool kill_running) override { return this->core()->cancel_all(*map_, kill_running); }
 
 protected:
   void decode(std::optional<outcome<values_of<R>>>& to) override {

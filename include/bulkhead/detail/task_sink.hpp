@@ -26,7 +26,8 @@ public:
     on_value(item, result.bytes());
   }
 
-  /// The pool keeps the unit at `place`, null once it has no unanswered item. Under the pool's lock.
+  /// The pool keeps the unit at `place`, null once it has no unanswered item. Under the pool's
+  /// lock.
   virtual void placed(void* /*place*/, std::uint64_t /*id*/) noexcept {}
 
   /// What the pool learns about the items, to size the chunks of the rest.

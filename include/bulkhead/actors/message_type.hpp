@@ -26,9 +26,10 @@ message_type describe_message_type(const char* name, bool own) {
     result.load = [](caf::actor_system_config& config, const char* n) {
       config.add_message_type<T>(n);
     };
-  result.matches
-    = [](const caf::message& msg, std::size_t at) { return msg.match_element<T>(at); };
-  result.wrap = [](const void* object) { return caf::make_message(*static_cast<const T*>(object)); };
+  result.matches = [](const caf::message& msg, std::size_t at) { return msg.match_element<T>(at); };
+  result.wrap = [](const void* object) {
+    return caf::make_message(*static_cast<const T*>(object));
+  };
   return result;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <bulkhead/detail/spawn_stub.hpp>
+#include <bulkhead/actors/spawn_stub.hpp>
 
 #include <caf/local_actor.hpp>
 

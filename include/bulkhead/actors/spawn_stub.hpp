@@ -49,9 +49,8 @@ caf::strong_actor_ptr spawn_function(caf::actor_system& system, const void* beha
     return nullptr;
   return [&]<std::size_t... I>(std::index_sequence<I...>) {
     if constexpr (std::is_pointer_v<F>)
-      return caf::actor_cast<caf::strong_actor_ptr>(
-        system.spawn(reinterpret_cast<F>(const_cast<void*>(behavior)),
-                     args.template get_as<Ts>(I)...));
+      return caf::actor_cast<caf::strong_actor_ptr>(system.spawn(
+        reinterpret_cast<F>(const_cast<void*>(behavior)), args.template get_as<Ts>(I)...));
     else
       return caf::actor_cast<caf::strong_actor_ptr>(
         system.spawn(F{}, args.template get_as<Ts>(I)...));
@@ -82,8 +81,8 @@ shipped_behavior ship_behavior(const F& f) {
                 "bulkhead: a behaviour is a function or a lambda that captures nothing; pass what "
                 "it captures as an argument of spawn");
   shipped_behavior result;
-  result.stub = to_ref(reinterpret_cast<const void*>(
-    &spawn_function<function, spawn_argument_t<Args>...>));
+  result.stub =
+    to_ref(reinterpret_cast<const void*>(&spawn_function<function, spawn_argument_t<Args>...>));
   if constexpr (std::is_pointer_v<function>)
     result.behavior = to_ref(reinterpret_cast<const void*>(f));
   return result;
