@@ -1,7 +1,13 @@
-// A service with threads, signals and children of its own, which also owns a pool. It lives as
-// before: the pool touches neither its signals nor its children.
+// A service with threads, actors, signals and children of its own, which also owns a pool. It
+// lives as before: the pool touches neither its signals nor its children.
 
+#include <bulkhead/actor.hpp>
 #include <bulkhead/bulkhead.hpp>
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/scoped_actor.hpp>
 
 #include <spawn.h>
 #include <sys/wait.h>
@@ -22,11 +28,28 @@ int evaluate(int request) {
     std::abort();
   return 2 * request;
 }
+BULKHEAD_TASK("evaluate", evaluate)
+
+/// One of the service's actors, in the service's own process: hands requests on to the pool, which
+/// is an actor too.
+caf::behavior front_desk(caf::event_based_actor* self, const caf::actor& pool) {
+  return {
+    [self, pool](int request) { return self->delegate(pool, std::string{"evaluate"}, request); },
+  };
+}
+
+struct settings : caf::actor_system_config {
+  settings() { bulkhead::configure(*this); }
+};
 
 class service {
 public:
-  /// Thread-safe: every client's thread calls it. Throws worker_died, pool_closed.
+  /// For the service's threads. Throws worker_died, pool_closed.
   int answer(int request) { return pool_.apply(evaluate, request); }
+
+  /// For the service's actors: takes a request, answers with the value or an error.
+  const caf::actor& desk() const { return desk_; }
+  caf::actor_system& system() { return system_; }
 
   /// No more requests; those that came are answered.
   void stop() {
@@ -35,24 +58,47 @@ public:
   }
 
 private:
-  bulkhead::pool pool_{{.workers = 2, .name = "evaluation"}};
+  settings settings_;
+  caf::actor_system system_{settings_};
+  bulkhead::pool pool_{system_, {.workers = 2, .name = "evaluation"}};
+  caf::actor desk_ = system_.spawn(front_desk, pool_.actor());
 };
 
 std::atomic<int> answered = 0;
 std::atomic<int> crashed = 0;
 
-/// Asks until the service is closed.
-void client(service& s) {
+void count_crash() {
+  if (++crashed == 8)
+    kill(getpid(), SIGTERM); // as the administrator would
+}
+
+/// A thread that calls the pool, until the service is closed.
+void thread_client(service& s) {
   for (int request = 0;; ++request)
     try {
       s.answer(request);
       ++answered;
     } catch (const bulkhead::worker_died&) {
-      if (++crashed == 8)
-        kill(getpid(), SIGTERM); // as the administrator would
+      count_crash();
     } catch (const bulkhead::pool_closed&) {
       return;
     }
+}
+
+/// The same with messages to the actor.
+void actor_client(service& s) {
+  caf::scoped_actor self{s.system()};
+  bool open = true;
+  for (int request = 0; open; ++request)
+    self->request(s.desk(), caf::infinite, request)
+      .receive([](int) { ++answered; },
+               [&open](const caf::error& error) {
+                 const auto failure = bulkhead::failure_of(error);
+                 if (failure && failure->kind == bulkhead::failure_kind::worker_died)
+                   count_crash();
+                 else
+                   open = false;
+               });
 }
 
 /// The service's own signals, which its main thread waits for.
@@ -72,6 +118,20 @@ int reap_children() {
   return ended;
 }
 
+/// Serves until SIGTERM; returns how many children ended meanwhile.
+int run_until_terminated(const sigset_t& signals) {
+  int children = 0;
+  for (bool running = true; running || children == 0;) {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    if (signal == SIGCHLD)
+      children += reap_children();
+    else
+      running = false;
+  }
+  return children;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -81,28 +141,19 @@ int main(int argc, char** argv) {
 
   service s;
   std::vector<std::jthread> clients;
-  for (int i = 0; i < 4; ++i)
-    clients.emplace_back(client, std::ref(s));
-
+  for (int i = 0; i < 2; ++i) {
+    clients.emplace_back(thread_client, std::ref(s));
+    clients.emplace_back(actor_client, std::ref(s));
+  }
   char program[] = "/bin/true";
   char* arguments[] = {program, nullptr};
   posix_spawn(nullptr, program, nullptr, nullptr, arguments, environ);
 
-  int children = 0;
-  bool running = true;
-  while (running || children == 0) {
-    int signal = 0;
-    sigwait(&signals, &signal);
-    if (signal == SIGCHLD)
-      children += reap_children();
-    else
-      running = false;
-  }
+  const int children = run_until_terminated(signals);
   s.stop();
   clients.clear();
-
   std::cout << "SIGTERM came; the service has answered what it had\n"
             << answered << " requests were answered, " << crashed
             << " crashed a worker and were told so\n"
-            << "children that the service saw: " << children << '\n';
+            << "children that the service saw: " << children << std::endl;
 }

@@ -3,6 +3,7 @@
 #include <bulkhead/bulkhead.hpp>
 
 #include <cstdio>
+#include <iostream>
 #include <numeric>
 #include <ranges>
 #include <string>
@@ -39,8 +40,8 @@ struct reading {
 };
 
 template <class Inspector>
-bool inspect(Inspector& f, reading& x) {
-  return f.object(x).fields(f.field("sensor", x.sensor), f.field("samples", x.samples));
+auto inspect(Inspector& f, reading& x) {
+  return f(x.sensor, x.samples);
 }
 
 double mean(const reading& r) {
@@ -63,7 +64,7 @@ void many_items(bulkhead::pool& pool) {
   std::vector<int> vowels = pool.map(count_vowels, words); // in the order of the input
   std::vector<int> sums = pool.starmap(add, {std::pair{1, 2}, std::pair{3, 4}}); // 3, 7
   auto later = pool.map_async(count_vowels, words); // a future of the vector
-  pool.for_each([](const std::string& word) { std::puts(word.c_str()); }, words);
+  pool.for_each([](const std::string& word) { std::cerr << word << '\n'; }, words);
 }
 //]
 
