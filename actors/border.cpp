@@ -74,7 +74,7 @@ bool border::key_of(const caf::strong_actor_ptr& actor, actor_key& key) {
 }
 
 link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from, caf::message_id mid,
-                        const caf::message& msg, std::shared_ptr<request_watch> watch) {
+                        const caf::message& msg, const std::shared_ptr<request_watch>& watch) {
   const bool own = watch == nullptr; // whether errors are dealt with here
   auto out = route(to.peer);
   if (!out || out->dead()) {

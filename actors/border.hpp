@@ -62,7 +62,7 @@ public:
   /// A message that leaves. With a watch, the caller deals with any result but ok; without, the
   /// sender has got its error.
   link::sent send(const actor_key& to, const caf::strong_actor_ptr& from, caf::message_id mid,
-                  const caf::message& msg, std::shared_ptr<request_watch> watch = nullptr);
+                  const caf::message& msg, const std::shared_ptr<request_watch>& watch = nullptr);
   /// A frame without content for the owner of `to`; `from` may be null. Safe inside CAF's locks.
   void notify(frame_kind kind, const actor_key& to, caf::abstract_actor* from, std::uint64_t id);
   /// A frame of the owner to one peer; the body was appended after begin_frame.

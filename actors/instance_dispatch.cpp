@@ -68,13 +68,13 @@ void instance_pool::dispatch(parcel p) {
       keep(std::move(p));
       return;
     }
-    if (send(at, std::move(p)))
+    if (send(at, p))
       return;
   }
 }
 
 // False: the instance is gone and marked down; `p` is intact, try the next.
-bool instance_pool::send(std::size_t at, parcel&& p) {
+bool instance_pool::send(std::size_t at, const parcel& p) {
   caf::strong_actor_ptr actor;
   std::uint64_t generation = 0;
   peer_id peer = 0;
@@ -134,7 +134,7 @@ void instance_pool::dispatch_to_all(const parcel& p) {
     // The next instance that serves; one that died meanwhile leaves its part to another.
     bool sent = false;
     for (std::size_t tries = 0; !sent && tries < instances_.size(); ++tries)
-      sent = send(at++ % instances_.size(), parcel{part});
+      sent = send(at++ % instances_.size(), part);
     if (!sent)
       refuse(part, "no instance of the pool serves now", failure_kind::pool_broken);
   }
@@ -149,6 +149,7 @@ std::size_t instance_pool::pick(const caf::message& msg) {
     return none;
   if (how_.how == distribution::kind::choose) {
     std::vector<std::size_t> loads;
+    loads.reserve(up.size());
     for (auto i : up)
       loads.push_back(instances_[i].load);
     return up[std::min(how_.chooser(msg, loads), up.size() - 1)];
@@ -266,7 +267,7 @@ private:
 } // namespace
 
 caf::actor make_instance_pool_actor(const std::shared_ptr<actor_hub>& hub,
-                                    std::shared_ptr<instance_pool> pool) {
+                                    const std::shared_ptr<instance_pool>& pool) {
   auto& system = hub->system();
   auto made =
     make_proxy<instance_pool_actor>(system, system.next_actor_id(), system.node(), hub, pool);

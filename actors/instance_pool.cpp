@@ -67,7 +67,8 @@ void instance_pool::launch(std::size_t at) {
     process->kill(exit_cause::shutdown);
 }
 
-void instance_pool::on_up(std::size_t at, std::uint64_t generation, caf::strong_actor_ptr actor) {
+void instance_pool::on_up(std::size_t at, std::uint64_t generation,
+                          const caf::strong_actor_ptr& actor) {
   std::deque<parcel> now;
   {
     const std::lock_guard lock{mutex_};

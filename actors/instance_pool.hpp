@@ -55,7 +55,7 @@ private:
   static constexpr std::size_t none = static_cast<std::size_t>(-1);
 
   void launch(std::size_t at);
-  void on_up(std::size_t at, std::uint64_t generation, caf::strong_actor_ptr actor);
+  void on_up(std::size_t at, std::uint64_t generation, const caf::strong_actor_ptr& actor);
   void on_down(std::size_t at, std::uint64_t generation) noexcept;
   void on_end(std::size_t at, std::uint64_t generation, const exit_status& status, bool was_ready);
   void restart(std::size_t at) noexcept;
@@ -63,7 +63,7 @@ private:
 
   void dispatch(parcel p);
   void dispatch_to_all(const parcel& p);
-  bool send(std::size_t at, parcel&& p);
+  bool send(std::size_t at, const parcel& p);
   std::size_t pick(const caf::message& msg); ///< under the lock
   std::size_t pick_by_key(const std::string& key) const;
   void keep(parcel&& p); ///< no instance serves now
@@ -87,6 +87,6 @@ private:
 
 /// The actor in front of a pool of instances.
 caf::actor make_instance_pool_actor(const std::shared_ptr<actor_hub>& hub,
-                                    std::shared_ptr<instance_pool> pool);
+                                    const std::shared_ptr<instance_pool>& pool);
 
 } // namespace bulkhead::actors

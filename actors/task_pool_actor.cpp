@@ -153,7 +153,7 @@ private:
     auto core = core_.lock();
     if (!core || killed())
       throw pool_closed("the pool of this actor has ended");
-    if (msg.size() == 0 || !msg.match_element<std::string>(0))
+    if (msg.empty() || !msg.match_element<std::string>(0))
       throw config_error("the pool actor takes (std::string task_name, arguments...)");
     const auto& task = detail::expect_task(msg.get_as<std::string>(0));
     auto w = make_named_work(task, msg);

@@ -74,6 +74,7 @@ public:
     const auto modules = scan_modules();
     std::map<std::uint64_t, symbol_file> open;
     std::vector<std::string> texts;
+    texts.reserve(frames.size());
     for (const auto& f : frames)
       texts.push_back(describe_one(f, modules, open, deadline));
     return texts;

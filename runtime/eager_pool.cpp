@@ -41,7 +41,7 @@ void eager_pool::run_item(detail::work& w, std::uint32_t item, std::span<const s
   try {
     detail::reader callable{w.body.bytes().first(w.callable_bytes)};
     detail::reader in{args};
-    reinterpret_cast<detail::stub_fn>(detail::from_ref(w.stub))(callable, in, result);
+    detail::stub_at(w.stub)(callable, in, result);
     ok = true;
   } catch (...) {
     f = describe_current_exception();

@@ -12,10 +12,9 @@ namespace {
 class log_turn {
 public:
   log_turn() noexcept {
-    for (int i = 0; i < 10'000; ++i)
-      // Acquire and release order the log's bytes between its writers.
-      if ((mine_ = !busy.exchange(true, std::memory_order_acquire)))
-        return;
+    // Acquire and release order the log's bytes between its writers.
+    for (int i = 0; i < 10'000 && !mine_; ++i)
+      mine_ = !busy.exchange(true, std::memory_order_acquire);
   }
   ~log_turn() {
     if (mine_)

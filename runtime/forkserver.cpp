@@ -54,7 +54,7 @@ std::shared_ptr<forkserver> forkserver::common(time_point deadline) {
       return state.common;
   }
   const auto limit = std::min(deadline, steady_clock::now() + start_patience);
-  const auto fresh = std::make_shared<forkserver>(forkserver_by_exec(limit));
+  auto fresh = std::make_shared<forkserver>(forkserver_by_exec(limit));
   for (const auto& call : state.preloads)
     fresh->run_preload(call, deadline);
   std::shared_ptr<forkserver> old = fresh; // the last one goes without the lock

@@ -59,7 +59,7 @@ std::span<const std::byte> find_build_id(std::span<const std::byte> notes,
       break;
     const std::string_view name(reinterpret_cast<const char*>(notes.data() + name_at),
                                 note.n_namesz);
-    if (note.n_type == NT_GNU_BUILD_ID && name == std::string_view("GNU", 4))
+    if (note.n_type == NT_GNU_BUILD_ID && name == std::string_view("GNU\0", 4))
       return notes.subspan(content_at, note.n_descsz);
     if (end >= notes.size())
       break;

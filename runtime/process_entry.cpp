@@ -23,7 +23,7 @@ namespace {
 std::string take_name(std::span<const std::byte>& bytes) {
   const auto end = std::ranges::find(bytes, std::byte{0});
   const auto count = static_cast<std::size_t>(end - bytes.begin());
-  const std::string name{reinterpret_cast<const char*>(bytes.data()), count};
+  std::string name{reinterpret_cast<const char*>(bytes.data()), count};
   bytes = bytes.subspan(std::min(count + 1, bytes.size()));
   return name;
 }

@@ -39,8 +39,7 @@ void run_call(std::span<const std::byte> bytes) {
   detail::reader function{bytes.first(head.function_bytes)};
   detail::reader args{bytes.subspan(head.function_bytes)};
   detail::buffer result;
-  const auto* code = detail::from_ref(head.stub);
-  reinterpret_cast<detail::stub_fn>(const_cast<void*>(code))(function, args, result);
+  detail::stub_at(head.stub)(function, args, result);
 }
 
 } // namespace bulkhead::runtime

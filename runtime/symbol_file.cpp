@@ -161,7 +161,7 @@ std::string symbol_file::describe(std::uint64_t offset, bool lines) {
   if (session_->file == nullptr)
     return {};
   const char* symbol = dwfl_module_addrname(session_->file, offset);
-  const auto function = symbol == nullptr ? std::string{} : demangled(symbol);
+  auto function = symbol == nullptr ? std::string{} : demangled(symbol);
   if (!lines)
     return function;
   auto where = session_->line_of(offset);

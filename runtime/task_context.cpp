@@ -51,13 +51,13 @@ std::stop_token task_context::stop_token() {
   std::lock_guard lock{stop_mutex_};
   if (!stop_) {
     stop_.emplace();
-    poller_ =
-      std::jthread([this, source = *stop_](std::stop_token until) { poll_stop(until, source); });
+    poller_ = std::jthread(
+      [this, source = *stop_](const std::stop_token& until) mutable { poll_stop(until, source); });
   }
   return stop_->get_token();
 }
 
-void task_context::poll_stop(std::stop_token until, std::stop_source source) const {
+void task_context::poll_stop(const std::stop_token& until, std::stop_source& source) const {
   // The request is a word in the host's memory; nothing wakes a sleeper here, so look every 5 ms.
   while (!until.stop_requested()) {
     if (stop_requested()) {

@@ -41,7 +41,7 @@ public:
   void progress(double fraction) noexcept;
 
 private:
-  void poll_stop(std::stop_token until, std::stop_source source) const;
+  void poll_stop(const std::stop_token& until, std::stop_source& source) const;
 
   std::size_t worker_;
   std::string pool_;

@@ -111,7 +111,7 @@ void start_watch_thread(int control, int host_pidfd, std::atomic<std::uint64_t>*
                                   ::getppid(), socket_inode(control)});
   if (const auto error = start_small_thread(self.get()); error != 0)
     throw launch_error{"pthread_create", error};
-  self.release(); // the thread's now
+  static_cast<void>(self.release()); // the thread's now
 }
 
 } // namespace bulkhead::runtime

@@ -25,10 +25,6 @@ std::int64_t now_ns() noexcept {
   return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-detail::stub_fn stub_at(detail::function_ref ref) {
-  return reinterpret_cast<detail::stub_fn>(detail::from_ref(ref));
-}
-
 std::span<const std::byte> bytes_of(const std::string& text) noexcept {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
@@ -247,7 +243,7 @@ void worker_loop::run_item(running_frame& frame, position p, std::uint32_t item)
 void worker_loop::call_stub(running_frame& frame, std::span<const std::byte> args) {
   detail::reader callable{frame.callable};
   detail::reader in{args};
-  stub_at({frame.header.module, frame.header.offset})(callable, in, result_);
+  detail::stub_at({frame.header.module, frame.header.offset})(callable, in, result_);
 }
 
 void worker_loop::answer_result(position p, std::uint64_t ran_ns) {

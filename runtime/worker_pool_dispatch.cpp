@@ -142,7 +142,7 @@ std::chrono::nanoseconds worker_pool::limit_of(const unit& u) const noexcept {
 }
 
 std::size_t worker_pool::retries_of(const unit& u) const noexcept {
-  return u.options && u.options->retries ? *u.options->retries : options_.retries;
+  return u.options ? u.options->retries.value_or(options_.retries) : options_.retries;
 }
 
 } // namespace bulkhead::runtime

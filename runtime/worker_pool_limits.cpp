@@ -162,13 +162,11 @@ void worker_pool::check_grace(worker_slot& slot, time_point now) {
     return kill(slot, exit_cause::recycled);
   slot.kill_at = time_point::max();
   const auto* running = slot.busy() ? slot.link.flown().front().work : nullptr;
-  if (running == nullptr || !running->kill_wanted) {
-    slot.cancelled_task = false; // it came back or ended; whoever runs here now is innocent
-  } else if (!slot.process) {
+  const bool guilty = running != nullptr && running->kill_wanted;
+  if (guilty && !slot.process)
     time_out(slot);
-  } else if (!strike(slot, exit_cause::killed)) {
-    slot.cancelled_task = false;
-  }
+  else if (!guilty || !strike(slot, exit_cause::killed))
+    slot.cancelled_task = false; // it came back or ended; whoever runs here now is innocent
 }
 
 void worker_pool::check_task(worker_slot& slot, time_point now) {

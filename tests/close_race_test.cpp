@@ -210,8 +210,8 @@ TEST_CASE("the forkserver may die at any time: running tasks go on, replacements
     });
     signal_forkserver(SIGKILL);
     CHECK(long_task.get() == 7);
-    const auto& f = p.submit([] { ::raise(SIGKILL); }).outcome();
-    CHECK(f.failure().kind == failure_kind::worker_died);
+    const auto killed = p.submit([] { ::raise(SIGKILL); }).outcome();
+    CHECK(killed.failure().kind == failure_kind::worker_died);
     CHECK(p.apply([] { return 1; }) == 1);
   }
 }

@@ -47,7 +47,7 @@ int obey() {
 }
 
 template <class T>
-const failure& failure_of(const future<T>& f) {
+failure failure_of(const future<T>& f) {
   REQUIRE(f.wait(60s));
   REQUIRE(!f.outcome().has_value());
   return f.outcome().failure();
@@ -89,7 +89,7 @@ TEST_CASE("a hard limit ends the task and its worker, and only them") {
   std::vector<future<int>> others;
   for (int i = 0; i < 100; ++i)
     others.push_back(p.submit([](int x) { return x; }, i));
-  const auto& f = failure_of(endless);
+  const auto f = failure_of(endless);
   CHECK(f.kind == failure_kind::timeout);
   CHECK(f.exit.cause == exit_cause::timed_out);
   CHECK(f.may_have_executed);
@@ -144,7 +144,7 @@ TEST_CASE("a soft limit asks first; who obeys keeps its result and its worker") 
 TEST_CASE("who ignores the soft limit is killed after the grace") {
   const leak_guard guard;
   pool p{{.workers = 1, .grace = 50ms}};
-  const auto& f = failure_of(p.with({.soft_timeout = 30ms}).submit(loop_for_ever));
+  const auto f = failure_of(p.with({.soft_timeout = 30ms}).submit(loop_for_ever));
   CHECK(f.kind == failure_kind::timeout);
   CHECK(f.exit.cause == exit_cause::timed_out);
   CHECK(p.apply([] { return 1; }) == 1);
@@ -163,7 +163,7 @@ TEST_CASE("expired work never starts") {
                      .submit([](int n) { witness::start(static_cast<std::size_t>(n)); }, i));
   }
   for (std::size_t i = 0; i < late.size(); ++i) {
-    const auto& f = failure_of(late[i]);
+    const auto f = failure_of(late[i]);
     CHECK(f.kind == failure_kind::timeout);
     CHECK(!f.may_have_executed);
     h.failed(i, f);
@@ -178,14 +178,14 @@ TEST_CASE("retries end with their budget, exceptions are not retried") {
   const leak_guard guard;
   const witness seen{2};
   pool p{{.workers = 2, .initializer = call(&witness::open, seen.path()), .poison_after = 0}};
-  const auto& f = failure_of(p.with({.retries = 3}).submit([] {
+  const auto f = failure_of(p.with({.retries = 3}).submit([] {
     witness::start(0);
     ::raise(SIGKILL);
   }));
   CHECK(f.kind == failure_kind::worker_died);
   CHECK(seen.starts(0) == 4);
   CHECK(p.stats().retried == 3);
-  const auto& g = failure_of(p.with({.retries = 3}).submit([] {
+  const auto g = failure_of(p.with({.retries = 3}).submit([] {
     witness::start(1);
     throw std::runtime_error("mine");
   }));
@@ -264,7 +264,7 @@ TEST_CASE("a worker that grew is replaced between tasks") {
 TEST_CASE("a task beyond the memory limit is ended with its cause") {
   const leak_guard guard;
   pool p{{.workers = 2, .max_memory_per_worker = std::size_t{150} << 20}};
-  const auto& f = failure_of(p.submit([] {
+  const auto f = failure_of(p.submit([] {
     grow_by(std::size_t{300} << 20);
     loop_for_ever();
   }));
@@ -298,7 +298,7 @@ TEST_CASE("limits of processor time, file size and descriptors are named") {
     return count;
   });
   CHECK(opened < 40);
-  const auto& f = failure_of(p.submit([] {
+  const auto f = failure_of(p.submit([] {
     std::FILE* file = std::tmpfile();
     std::vector<char> bytes(8192);
     std::fwrite(bytes.data(), 1, bytes.size(), file);
@@ -315,7 +315,7 @@ TEST_CASE("limits of processor time, file size and descriptors are named") {
 TEST_CASE("a stopped worker is unresponsive: it is killed and its task has its outcome") {
   const leak_guard guard;
   pool p{{.workers = 2, .unresponsive_after = 200ms}};
-  const auto& f = failure_of(p.submit([] { ::raise(SIGSTOP); }));
+  const auto f = failure_of(p.submit([] { ::raise(SIGSTOP); }));
   CHECK(f.kind == failure_kind::worker_died);
   CHECK(f.exit.cause == exit_cause::unresponsive);
   CHECK(p.apply([] { return 1; }) == 1);
@@ -358,7 +358,7 @@ TEST_CASE("an initializer that always fails breaks the pool, whatever way it fai
     } catch (const pool_broken&) { // it was quick
     }
     for (const auto& t : tasks) {
-      const auto& f = failure_of(t);
+      const auto f = failure_of(t);
       CHECK(f.kind == failure_kind::pool_broken);
       CHECK(f.message.find(v.in_text) != std::string::npos);
       CHECK(!f.may_have_executed);

@@ -91,7 +91,7 @@ probe::probe(deterministic& world)
           return caf::message{};
         });
       // Matches nothing that anybody sends; an actor without a behaviour would end.
-      return {[](caf::timespan, caf::timestamp, caf::unit_t) {}};
+      return {[](caf::timespan, caf::timestamp, const caf::unit_t&) {}};
     })) {}
 
 } // namespace bulkhead::testing

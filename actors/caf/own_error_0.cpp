@@ -25,7 +25,7 @@ const caf::message* own_error_context(const caf::error& reason, std::uint8_t& co
 void load_own_errors(caf::actor_system_config& config) {
   config.add_error_category(
     category, [](std::uint8_t, caf::atom_value, const caf::message& context) -> std::string {
-      if (context.size() > 0 && context.match_element<std::string>(0))
+      if (!context.empty() && context.match_element<std::string>(0))
         return context.get_as<std::string>(0);
       return "bulkhead: unknown failure";
     });

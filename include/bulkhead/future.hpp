@@ -110,9 +110,18 @@ public:
   }
 
   /// The outcome as a value; waits as get() does.
-  const bulkhead::outcome<T>& outcome() const {
+  const bulkhead::outcome<T>& outcome() const& {
     wait();
     return state().get();
+  }
+  /// The same for a future that goes away; moved out where this is the last copy.
+  bulkhead::outcome<T> outcome() && {
+    wait();
+    const auto mine = std::move(state_);
+    if constexpr (std::is_copy_constructible_v<bulkhead::outcome<T>>)
+      if (mine.use_count() > 1)
+        return mine->get();
+    return mine->take();
   }
 
   /// True: the task never runs, its outcome is `cancelled`. False: not known to be stopped; the

@@ -11,6 +11,8 @@ template <class... Fs>
 struct overloaded : Fs... {
   using Fs::operator()...;
 };
+template <class... Fs>
+overloaded(Fs...) -> overloaded<Fs...>;
 
 /// Lines, a last one without its newline included.
 std::uint64_t count_lines(const std::filesystem::path& file) {

@@ -27,7 +27,7 @@ const detail::task_entry* find(const std::string& name) {
 } // namespace
 
 reducer::reducer(const config::job& job, std::shared_ptr<detail::pool_core> core,
-                 std::shared_ptr<completions> outcomes)
+                 const std::shared_ptr<completions>& outcomes)
   : how_(*job.reduce), merge_(*find(how_.task)), finish_(find(how_.finish)), core_(std::move(core)),
     merge_sink_(std::make_shared<stage_sink>(stage::merge, outcomes)),
     finish_sink_(std::make_shared<stage_sink>(stage::finish, outcomes)), options_(options_of(job)) {

@@ -17,7 +17,7 @@ namespace bulkhead::command {
 class reducer {
 public:
   reducer(const config::job& job, std::shared_ptr<detail::pool_core> core,
-          std::shared_ptr<completions> outcomes);
+          const std::shared_ptr<completions>& outcomes);
 
   /// A result of the map.
   void add(detail::buffer result) { parts_.push_back(std::move(result)); }

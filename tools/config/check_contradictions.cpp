@@ -70,18 +70,18 @@ private:
   void limits() {
     const auto& limit = wanted_.pool.limits;
     const auto memory = wanted_.pool.max_memory_per_worker;
-    if (limit.address_space && memory > *limit.address_space)
+    const auto space = limit.address_space.value_or(UINT64_MAX);
+    if (memory > space)
       add("/pool/max_memory_per_worker",
-          "but no worker can get there: its address space ends at "
-            + bytes_text(*limit.address_space),
+          "but no worker can get there: its address space ends at " + bytes_text(space),
           "at most pool.limits.address_space",
           "raise address_space, or lower max_memory_per_worker");
     const auto ring = wanted_.pool.ring_capacity;
-    if (limit.address_space && *limit.address_space < 2 * ring + (std::uint64_t{32} << 20))
+    if (space < 2 * ring + (std::uint64_t{32} << 20))
       add("/pool/limits/address_space", "too little for program, stacks and channel",
           fmt::format("at least {}", bytes_text(2 * ring + (std::uint64_t{32} << 20))),
           "write \"address_space\": \"1GiB\", or null");
-    if (limit.open_files && *limit.open_files < 16)
+    if (limit.open_files.value_or(UINT64_MAX) < 16)
       add("/pool/limits/open_files", "but a worker itself needs up to 16 descriptors", "16 or more",
           "write \"open_files\": 256, or null");
     if (memory != 0 && memory < (std::size_t{4} << 20))

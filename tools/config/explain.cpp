@@ -52,8 +52,7 @@ std::string remedy_for(const pointer& at, const json& part, const json& value) {
     return part["x-remedy"];
   const auto key = at.empty() ? std::string{} : at.back();
   if (part.contains("enum") && value.is_string())
-    if (const auto hint = did_you_mean(value.get<std::string>(), words_of(part["enum"]));
-        !hint.empty())
+    if (auto hint = did_you_mean(value.get<std::string>(), words_of(part["enum"])); !hint.empty())
       return hint;
   // A number or a truth in quotes is the most common slip.
   if (value.is_string() && part.value("type", json{}).is_string()) {
@@ -99,7 +98,7 @@ problem explain_misfit(const document& job, const pointer& at) {
 
 problem explain_unknown(const document& job, const pointer& at, const json& around) {
   const auto known = keys_of(around["properties"]);
-  const auto key = at.back();
+  const auto& key = at.back();
   auto remedy = did_you_mean(key, known);
   if (remedy.empty()) {
     // A key of another place is usually one that slipped a level.

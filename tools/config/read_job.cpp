@@ -21,7 +21,7 @@ std::vector<std::string> texts_of(const json& one_or_list) {
 /// A bare name that is not beside the configuration is looked for where the libraries that belong
 /// to this command are: in its build tree or in its installation.
 fs::path library_path(const fs::path& base, const std::string& name) {
-  const auto beside = fs::path(from_base(base, name));
+  auto beside = fs::path(from_base(base, name));
   std::error_code error;
   if (name.find('/') != std::string::npos || fs::exists(beside, error))
     return beside;

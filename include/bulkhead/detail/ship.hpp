@@ -15,6 +15,11 @@ namespace bulkhead::detail {
 /// result. Lets exceptions of the callable through; codec_error where bytes do not decode.
 using stub_fn = void (*)(reader& callable, reader& args, buffer& result);
 
+/// The stub of that name in this process. Throws codec_error.
+inline stub_fn stub_at(function_ref ref) {
+  return reinterpret_cast<stub_fn>(const_cast<void*>(from_ref(ref)));
+}
+
 /// How decoded arguments Ts are handed to F: bit i of a mask says that argument i is an lvalue.
 /// All rvalues where that works (a task may take T, const T&, T&&), all lvalues next (T&), then
 /// any mixture.

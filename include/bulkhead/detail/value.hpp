@@ -18,13 +18,13 @@ public:
   using object = std::vector<member>; ///< in the order of the file
 
   value() noexcept = default; ///< null
-  value(bool b) : content_(b) {}
-  value(std::int64_t i) : content_(i) {}
-  value(std::uint64_t u) : content_(u) {}
-  value(double d) : content_(d) {}
-  value(std::string s) : content_(std::move(s)) {}
-  value(array a) : content_(std::move(a)) {}
-  value(object o) : content_(std::move(o)) {}
+  value(bool b);
+  value(std::int64_t i);
+  value(std::uint64_t u);
+  value(double d);
+  value(std::string s);
+  value(array a);
+  value(object o);
   value(const char*) = delete; // would be a bool
 
   template <class T>
@@ -39,7 +39,7 @@ public:
   /// "number 300", "text \"abc\"", "list of 3": for error texts.
   std::string describe() const;
 
-  friend bool operator==(const value&, const value&) = default;
+  bool operator==(const value&) const;
 
 private:
   std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, array,
@@ -51,7 +51,17 @@ struct value::member {
   std::string name;
   value content;
 
-  friend bool operator==(const member&, const member&) = default;
+  bool operator==(const member&) const = default;
 };
+
+// Here a member is complete, as the variant's destructor needs it.
+inline value::value(bool b) : content_(b) {}
+inline value::value(std::int64_t i) : content_(i) {}
+inline value::value(std::uint64_t u) : content_(u) {}
+inline value::value(double d) : content_(d) {}
+inline value::value(std::string s) : content_(std::move(s)) {}
+inline value::value(array a) : content_(std::move(a)) {}
+inline value::value(object o) : content_(std::move(o)) {}
+inline bool value::operator==(const value& other) const { return content_ == other.content_; }
 
 } // namespace bulkhead::detail
