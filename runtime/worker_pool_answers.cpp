@@ -266,6 +266,7 @@ void worker_pool::succeed(const unit& u, std::uint32_t item) {
 }
 
 void worker_pool::fail(unit& u, std::uint32_t item, failure f) {
+  f.may_have_executed |= u.attempt > 1; // an earlier attempt began
   ++(f.kind == failure_kind::cancelled ? stats_.cancelled : stats_.failed);
   note_completion(u.id + item);
   u.sink->on_failure(u.first_item + item, std::move(f));
