@@ -158,7 +158,9 @@ void install_crash_recorder(flight_recorder& into) noexcept {
   use_signal_stack();
   struct sigaction action {};
   action.sa_sigaction = &on_crash;
-  action.sa_flags = SA_ONSTACK | SA_SIGINFO | static_cast<int>(SA_RESETHAND);
+  // Not SA_RESETHAND: the default action of a second thread's crash would cut off the record of the
+  // first. A crash inside the handler finds its signal blocked, and the kernel ends the process.
+  action.sa_flags = SA_ONSTACK | SA_SIGINFO;
   sigemptyset(&action.sa_mask);
   for (std::size_t i = 0; i < crash_signals.size(); ++i)
     ::sigaction(crash_signals[i].number, &action, &previous[i]);
