@@ -2,7 +2,7 @@
 //   pool_bench [ROUNDS]
 // Compare ratios with programs that ran interleaved with this one, never absolute times.
 
-#include <bulkhead/bulkhead.hpp>
+#include <bulkhead/tasks.hpp>
 
 #include <signal.h>
 #include <time.h>

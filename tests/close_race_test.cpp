@@ -5,7 +5,7 @@
 #include "tests/support/leak_guard.hpp"
 #include "tests/support/own_forkserver.hpp"
 
-#include <bulkhead/bulkhead.hpp>
+#include <bulkhead/tasks.hpp>
 
 #include <doctest/doctest.h>
 

@@ -5,7 +5,7 @@
 #include "tests/support/launching.hpp"
 #include "tests/support/leak_guard.hpp"
 
-#include <bulkhead/bulkhead.hpp>
+#include <bulkhead/tasks.hpp>
 #include <bulkhead/testing/hooks.hpp>
 
 #include <doctest/doctest.h>

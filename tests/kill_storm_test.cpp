@@ -6,7 +6,7 @@
 #include "tests/support/nemesis.hpp"
 #include "tests/support/own_usage.hpp"
 
-#include <bulkhead/bulkhead.hpp>
+#include <bulkhead/tasks.hpp>
 
 #include <doctest/doctest.h>
 

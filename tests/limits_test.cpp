@@ -3,7 +3,7 @@
 #include "tests/support/history.hpp"
 #include "tests/support/leak_guard.hpp"
 
-#include <bulkhead/bulkhead.hpp>
+#include <bulkhead/tasks.hpp>
 
 #include <doctest/doctest.h>
 

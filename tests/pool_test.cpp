@@ -1,4 +1,4 @@
-#include <bulkhead/bulkhead.hpp>
+#include <bulkhead/tasks.hpp>
 
 #include <doctest/doctest.h>
 

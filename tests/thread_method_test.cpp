@@ -1,7 +1,7 @@
 // ctest-label: tsan
 // ctest-timeout: 120
 
-#include <bulkhead/bulkhead.hpp>
+#include <bulkhead/tasks.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,13 +1,7 @@
 #pragma once
 
-/// All of Bulkhead that needs no CAF. Actors are in <bulkhead/actor.hpp>.
+/// All of Bulkhead. Programs without actors may prefer <bulkhead/tasks.hpp>, which compiles faster.
 
-#include <bulkhead/init.hpp>
-#include <bulkhead/library.hpp>
-#include <bulkhead/parallelism.hpp>
-#include <bulkhead/pool.hpp>
-#include <bulkhead/process.hpp>
-#include <bulkhead/task.hpp>
-#include <bulkhead/version.hpp>
-#include <bulkhead/wait.hpp>
-#include <bulkhead/worker.hpp>
+#include <bulkhead/actor.hpp>
+#include <bulkhead/spawn_pool.hpp>
+#include <bulkhead/tasks.hpp>

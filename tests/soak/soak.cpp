@@ -9,7 +9,7 @@
 #include "tests/support/own_forkserver.hpp"
 #include "tests/support/own_usage.hpp"
 
-#include <bulkhead/bulkhead.hpp>
+#include <bulkhead/tasks.hpp>
 #include <bulkhead/testing/leak_guard.hpp>
 
 #include <chrono>

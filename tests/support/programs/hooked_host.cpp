@@ -1,7 +1,7 @@
 // hooked_host POINT COUNT: a host that is killed when it passes a point of the protocol for the
 // COUNT-th time. Writes the pids of its descendants to stdout before, as a count and numbers.
 
-#include <bulkhead/bulkhead.hpp>
+#include <bulkhead/tasks.hpp>
 #include <bulkhead/testing/hooks.hpp>
 
 #include <csignal>

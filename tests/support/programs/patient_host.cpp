@@ -2,7 +2,7 @@
 // with workers is short; says "1" on stdout when they run; on stdin, "2" asks for the end. Exit
 // status: how many workers it lost.
 
-#include <bulkhead/bulkhead.hpp>
+#include <bulkhead/tasks.hpp>
 
 #include <chrono>
 #include <unistd.h>
