@@ -120,6 +120,8 @@ prepared prepare(worker_birth& birth) {
   auto kept = sort_out(birth);
   connect_standard(kept.standard_output, 1);
   connect_standard(kept.standard_error, 2);
+  // Whole lines, at once: what a task printed before its crash must not stay in a buffer.
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
   close_others(birth, kept);
   report.note(setup_step::descriptors, 0);
 
