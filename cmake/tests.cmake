@@ -56,6 +56,6 @@ function(bulkhead_test_label label name)
 endfunction()
 
 set(bulkhead_test_environment
-  "ASAN_OPTIONS=detect_stack_use_after_return=0:allocator_may_return_null=1"
+  "ASAN_OPTIONS=detect_stack_use_after_return=0:allocator_may_return_null=1:handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:handle_abort=0"
   "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
   "TSAN_OPTIONS=halt_on_error=1:die_after_fork=0:second_deadlock_stack=1")

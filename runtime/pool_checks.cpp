@@ -1,5 +1,6 @@
 #include "runtime/pool_checks.hpp"
 
+#include <bulkhead/detail/pool_core.hpp>
 #include <bulkhead/error.hpp>
 #include <bulkhead/parallelism.hpp>
 
@@ -7,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <string>
 
@@ -84,6 +86,10 @@ pool_options checked(pool_options o) {
   o.ring_capacity = std::bit_ceil(o.ring_capacity);
   require(o.nice >= 0 && o.nice <= 19, "nice", o.nice, "0 to 19");
   check_times(o);
+  for (auto* time :
+       {&o.max_age_per_worker, &o.task_timeout, &o.unresponsive_after, &o.restart.within,
+        &o.restart.backoff_initial, &o.restart.backoff_max, &o.limits.cpu_time})
+    *time = std::min(*time, longest_limit);
   for (const auto cpu : o.affinity)
     require(cpu >= 0 && cpu < CPU_SETSIZE, "affinity", cpu, "numbers of CPUs, 0 to 1023");
   if (o.start == start_method::thread || o.start == start_method::eager) {
@@ -95,3 +101,19 @@ pool_options checked(pool_options o) {
 }
 
 } // namespace bulkhead::runtime
+
+namespace bulkhead::detail {
+
+task_options checked(task_options o) {
+  const auto check = [](const char* name, std::chrono::nanoseconds value) {
+    if (value.count() < 0)
+      throw config_error(std::string("task_options::") + name + " is "
+                         + std::to_string(value.count()) + " ns; allowed: 0 ns (none) or more");
+  };
+  check("timeout", o.timeout);
+  check("soft_timeout", o.soft_timeout);
+  check("deadline", o.deadline);
+  return o;
+}
+
+} // namespace bulkhead::detail

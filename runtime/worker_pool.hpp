@@ -98,6 +98,7 @@ private:
   std::unique_ptr<unit> split_to_fit(std::unique_ptr<unit>& u, std::size_t items);
   worker_slot* find_slot(std::size_t id) noexcept;
   std::chrono::nanoseconds limit_of(const unit& u) const noexcept;
+  std::chrono::nanoseconds soft_limit_of(const unit& u) const noexcept;
   std::size_t retries_of(const unit& u) const noexcept;
 
   // worker_pool_answers.cpp

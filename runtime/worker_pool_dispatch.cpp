@@ -1,3 +1,4 @@
+#include "runtime/pool_checks.hpp"
 #include "runtime/worker_pool.hpp"
 
 #include <algorithm>
@@ -137,8 +138,12 @@ bool worker_pool::send_to(worker_slot& slot, std::unique_ptr<unit>& u) {
 
 std::chrono::nanoseconds worker_pool::limit_of(const unit& u) const noexcept {
   if (u.options && u.options->timeout.count() != 0)
-    return u.options->timeout;
+    return std::min(u.options->timeout, longest_limit);
   return options_.task_timeout;
+}
+
+std::chrono::nanoseconds worker_pool::soft_limit_of(const unit& u) const noexcept {
+  return u.options ? std::min(u.options->soft_timeout, longest_limit) : std::chrono::nanoseconds{0};
 }
 
 std::size_t worker_pool::retries_of(const unit& u) const noexcept {

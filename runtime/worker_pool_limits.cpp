@@ -34,7 +34,7 @@ void worker_pool::plan_ticks(worker_slot& slot) {
   const auto* front = flown.front().work;
   if (front != nullptr && slot.front_since == time_point{}) {
     const auto limit = limit_of(*front);
-    const auto soft = front->options ? front->options->soft_timeout : std::chrono::nanoseconds{0};
+    const auto soft = soft_limit_of(*front);
     if (limit.count() != 0 || soft.count() != 0) {
       slot.front_since = clock::now();
       const auto nearest = limit.count() == 0  ? soft
@@ -181,7 +181,7 @@ void worker_pool::check_task(worker_slot& slot, time_point now) {
     need_tick(now + std::max<std::chrono::nanoseconds>(shortest_patience, limit_of(*u) / 16));
     return;
   }
-  const auto soft = u->options ? u->options->soft_timeout : std::chrono::nanoseconds{0};
+  const auto soft = soft_limit_of(*u);
   if (soft.count() != 0 && !u->kill_wanted) {
     if (now - slot.front_since >= soft) {
       u->kill_wanted = true; // asked politely; after the grace its worker is killed

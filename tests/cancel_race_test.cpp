@@ -108,14 +108,13 @@ TEST_CASE("cancels from many threads beside kills: one outcome each") {
 
 TEST_CASE("cancel of a running task kills its worker after the grace and no neighbour") {
   const leak_guard guard;
-  pool p{{.workers = 2, .grace = 50ms}};
-  auto endless = p.submit(loop_for_ever);
-  wait_until([&] {
-    for (const auto& w : p.workers())
-      if (w.state == worker_state::busy)
-        return true;
-    return false;
+  const witness seen{1};
+  pool p{{.workers = 2, .initializer = call(&witness::open, seen.path()), .grace = 50ms}};
+  auto endless = p.submit([] {
+    witness::start(0);
+    loop_for_ever();
   });
+  wait_until([&] { return seen.starts(0) == 1; });
   CHECK(!endless.cancel());
   endless.cancel(true);
   std::vector<future<int>> others;

@@ -57,7 +57,7 @@ namespace {
     ::pause();
 }
 
-[[gnu::noinline]] void divide(int by) {
+[[gnu::noinline, gnu::no_sanitize("undefined")]] void divide(int by) {
   volatile int numerator = 1;
   numerator = numerator / by;
   asm volatile("" ::: "memory");

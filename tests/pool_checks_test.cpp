@@ -70,6 +70,8 @@ TEST_CASE("calls that make no sense are refused in words") {
   pool p{{.workers = 1}};
   CHECK_THROWS_AS(p.resize(0), bulkhead::config_error);
   CHECK_THROWS_AS(p.join(), bulkhead::config_error);
+  CHECK_THROWS_AS(p.with({.timeout = -1ns}), bulkhead::config_error);
+  CHECK_THROWS_AS(p.with({.deadline = -1h}), bulkhead::config_error);
   bulkhead::future<int> empty;
   CHECK_THROWS_AS(empty.wait(), bulkhead::config_error);
   CHECK_THROWS_AS(p.submit([](std::string s) { return s.size(); }, std::string(300 << 20, 'x')),

@@ -60,8 +60,10 @@ public:
     return core_->join(detail::deadline_after(detail::to_nanoseconds(timeout)));
   }
 
-  /// A view with all calls under these task options.
-  pool_view with(task_options options) const { return {core_, std::move(options)}; }
+  /// A view with all calls under these task options. Throws config_error for a time below zero.
+  pool_view with(task_options options) const {
+    return {core_, detail::checked(std::move(options))};
+  }
 
   /// Sets the number of workers, 1 or more. Surplus workers finish their task first.
   void resize(std::size_t workers);

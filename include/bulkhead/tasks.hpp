@@ -1,7 +1,7 @@
 #pragma once
 
-/// All of Bulkhead that needs no CAF: pools, tasks, processes. A full CAF include costs a client some
-/// seconds; <bulkhead/bulkhead.hpp> adds the actors.
+/// All of Bulkhead that needs no CAF: pools, tasks, processes. A full CAF include costs a client
+/// some seconds; <bulkhead/bulkhead.hpp> adds the actors.
 
 #include <bulkhead/init.hpp>
 #include <bulkhead/library.hpp>

@@ -82,6 +82,9 @@ public:
   }
 };
 
+/// The options as they are, or config_error for a time below zero.
+task_options checked(task_options options);
+
 /// Makes the pool and starts its workers. Throws config_error (nothing was started) and
 /// std::system_error.
 std::shared_ptr<pool_core> make_pool_core(pool_options options);
