@@ -16,8 +16,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio_ext.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 
 #include <array>
 #include <cerrno>
@@ -55,7 +55,7 @@ private:
   };
 
   bool host_is_gone(const pollfd& requests, const pollfd& host) const noexcept;
-  void drain_signals() noexcept;
+  void bury_the_dead() noexcept;
   void serve_one();
   void launch(request work);
   void preload(request work);
@@ -67,24 +67,45 @@ private:
 
   forkserver_birth birth_;
   unique_fd host_;
-  unique_fd signals_;
+  unique_fd deaths_; ///< readable: a child has ended
   undertaker undertaker_;
   std::deque<notice> unsent_; ///< at most one a dead worker
   std::vector<std::byte> packet_ = std::vector<std::byte>(packet_bytes);
 };
 
-// The mask is the forkserver's own affair; workers get theirs reset.
-unique_fd open_signals() noexcept {
-  sigset_t child;
-  sigemptyset(&child);
-  sigaddset(&child, SIGCHLD);
+int death_bell = -1; // the number of server::deaths_, for the handler
+
+void ring_death_bell(int) noexcept {
+  const auto error = errno;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto full_is_fine = ::write(death_bell, &one, sizeof one);
+  errno = error;
+}
+
+sigset_t only_sigchld() noexcept {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGCHLD);
+  return set;
+}
+
+// This thread takes SIGCHLD in its ppoll only, so that no other call of it is interrupted. A
+// handler and not a signalfd: a foreign thread that does not block the signal would consume it
+// before the signalfd is read. The mask is the forkserver's own affair; workers get theirs reset.
+unique_fd open_death_bell() noexcept {
+  const auto child = only_sigchld();
   ::sigprocmask(SIG_SETMASK, &child, nullptr);
-  return above_stdio(unique_fd{::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK)});
+  auto bell = above_stdio(unique_fd{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)});
+  death_bell = bell.get();
+  struct sigaction action {};
+  action.sa_handler = ring_death_bell;
+  action.sa_flags = SA_RESTART | SA_NOCLDSTOP;
+  ::sigaction(SIGCHLD, &action, nullptr);
+  return bell;
 }
 
 // Signals of the terminal and of service managers go to the host as well, which decides.
 void ignore_signals() noexcept {
-  ::signal(SIGCHLD, SIG_DFL);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP, SIGUSR1, SIGUSR2})
     ::signal(signal, SIG_IGN);
 }
@@ -117,7 +138,7 @@ server::server(forkserver_birth birth) : birth_(std::move(birth)), host_(open_pi
       point_at_null(fd, O_WRONLY);
   std::array keep{birth_.request.get(), birth_.notices.get(), host_.get(), this_process::get().exe};
   close_all_but(keep);
-  signals_ = open_signals();
+  deaths_ = open_death_bell();
   learn_modules();
 }
 
@@ -129,28 +150,29 @@ bool server::host_is_gone(const pollfd& requests, const pollfd& host) const noex
 void server::run() {
   if (::getppid() != birth_.host) // it died before we looked at it
     ::_exit(0);
+  sigset_t none;
+  sigemptyset(&none);
   for (;;) {
     const auto want_room = static_cast<short>(unsent_.empty() ? 0 : POLLOUT);
     std::array looks{pollfd{birth_.request.get(), POLLIN, 0}, pollfd{host_.get(), POLLIN, 0},
-                     pollfd{signals_.get(), POLLIN, 0}, pollfd{birth_.notices.get(), want_room, 0}};
-    if (::poll(looks.data(), looks.size(), -1) < 0)
+                     pollfd{deaths_.get(), POLLIN, 0}, pollfd{birth_.notices.get(), want_room, 0}};
+    if (::ppoll(looks.data(), looks.size(), nullptr, &none) < 0)
       continue;
     if (host_is_gone(looks[0], looks[1])) {
       undertaker_.bury_all();
       ::_exit(0);
     }
     if (looks[2].revents != 0)
-      drain_signals();
+      bury_the_dead();
     if (looks[0].revents != 0)
       serve_one();
     send_notices();
   }
 }
 
-void server::drain_signals() noexcept {
-  signalfd_siginfo ignored;
-  while (::read(signals_.get(), &ignored, sizeof ignored) > 0)
-    continue;
+void server::bury_the_dead() noexcept {
+  std::uint64_t ignored = 0;
+  [[maybe_unused]] const auto drained = ::read(deaths_.get(), &ignored, sizeof ignored);
   undertaker_.reap(
     [this](pid_t worker, int status, const rusage& usage) { queue_exit(worker, status, usage); });
 }

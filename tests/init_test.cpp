@@ -145,7 +145,7 @@ TEST_CASE("a program with threads before main works: its workers are exec'ed") {
   const leak_guard guard;
   const auto got = run(BULKHEAD_TEST_PROGRAM_DIR "/threaded_host", {});
   CHECK(got.code == 0);
-  CHECK(contains(got.text, "code 7, threads early ("));
+  CHECK(contains(got.text, "code 7, signal 0, threads early ("));
 }
 
 TEST_CASE("a program that crashes when it is started a second time is told so") {

@@ -45,5 +45,6 @@ int main(int argc, char** argv) {
   launch(
     request, [&](const child_exit& how) { ended.set_value(how); }, limit);
   const auto how = ended.get_future().get();
-  std::printf("code %d, threads %s\n", how.code, forkserver::common(limit)->threads().c_str());
+  std::printf("code %d, signal %d, threads %s\n", how.code, how.signal,
+              forkserver::common(limit)->threads().c_str());
 }
