@@ -16,16 +16,16 @@ struct known_behavior {
 };
 
 /// Filled by static objects in any order; outlives all of them.
-struct registry {
+struct behavior_registry {
   std::mutex mutex;
   std::multimap<std::string, known_behavior> behaviors;
-  static registry& instance() {
-    static auto& only = *new registry;
+  static behavior_registry& instance() {
+    static auto& only = *new behavior_registry;
     return only;
   }
 };
 
-std::string names(const registry& r) {
+std::string names(const behavior_registry& r) {
   std::string text;
   for (const auto& [name, b] : r.behaviors)
     text += (text.empty() ? "\"" : ", \"") + name + '"';
@@ -35,13 +35,13 @@ std::string names(const registry& r) {
 } // namespace
 
 void add_behavior(const std::string& name, spawn_stub stub, const void* behavior) {
-  auto& r = registry::instance();
+  auto& r = behavior_registry::instance();
   const std::lock_guard lock{r.mutex};
   r.behaviors.emplace(name, known_behavior{stub, behavior});
 }
 
 shipped_behavior find_behavior(const std::string& name) {
-  auto& r = registry::instance();
+  auto& r = behavior_registry::instance();
   const std::lock_guard lock{r.mutex};
   const auto found = r.behaviors.equal_range(name);
   if (found.first == found.second)

@@ -16,7 +16,7 @@ namespace bulkhead::actors {
 namespace {
 
 constexpr std::chrono::seconds start_patience{30};
-constexpr std::chrono::seconds reap_patience{2};
+constexpr std::chrono::seconds instance_reap_patience{2};
 
 } // namespace
 
@@ -137,13 +137,13 @@ void instance_pool::restart(std::size_t at) noexcept {
       process = instances_[at].process;
       generation = instances_[at].generation;
     }
-    process->spawn(what_, [weak = weak_from_this(), at, generation](caf::strong_actor_ptr actor,
-                                                                    const failure& why) {
+    process->spawn(what_, [weak = weak_from_this(), at,
+                           generation](const caf::strong_actor_ptr& actor, const failure& why) {
       auto self = weak.lock();
       if (!self)
         return;
       if (actor)
-        self->on_up(at, generation, std::move(actor));
+        self->on_up(at, generation, actor);
       else if (why.kind == failure_kind::task_exception)
         self->give_up("an instance cannot be made again: " + why.message);
     });
@@ -200,7 +200,7 @@ void instance_pool::end() noexcept {
     p->kill(exit_cause::shutdown);
   if (hub_->thread()->on_thread())
     return;
-  const auto deadline = actor_process::clock::now() + reap_patience;
+  const auto deadline = actor_process::clock::now() + instance_reap_patience;
   for (auto& p : processes)
     p->wait(deadline);
 }
@@ -226,7 +226,7 @@ caf::actor spawn_instances(caf::actor_system& system, pool_options options, dist
     pool->end();
     throw;
   }
-  return make_instance_pool_actor(hub, std::move(pool));
+  return make_instance_pool_actor(hub, pool);
 }
 
 } // namespace bulkhead::detail

@@ -16,14 +16,14 @@ namespace bulkhead {
 namespace {
 
 /// Filled by static objects in any order; outlives all of them.
-struct registry {
+struct message_registry {
   std::mutex mutex;
   std::deque<detail::message_type> types; // addresses stay
   std::vector<void (*)(caf::actor_system_config&)> blocks;
 
-  registry();
-  static registry& instance() {
-    static auto& only = *new registry;
+  message_registry();
+  static message_registry& instance() {
+    static auto& only = *new message_registry;
     return only;
   }
   const detail::message_type* find(const std::type_info& type) const {
@@ -48,7 +48,7 @@ struct registry {
   }
 };
 
-registry::registry() {
+message_registry::message_registry() {
   known_to_caf<bool>("bool");
   known_to_caf<std::int8_t>("int8");
   known_to_caf<std::uint8_t>("uint8");
@@ -85,20 +85,20 @@ registry::registry() {
 namespace detail {
 
 void add_message_type(const message_type& type) {
-  auto& r = registry::instance();
+  auto& r = message_registry::instance();
   std::lock_guard lock{r.mutex};
   if (r.find(*type.type) == nullptr)
     r.types.push_back(type);
 }
 
 void add_message_block(void (*load)(caf::actor_system_config&)) {
-  auto& r = registry::instance();
+  auto& r = message_registry::instance();
   std::lock_guard lock{r.mutex};
   r.blocks.push_back(load);
 }
 
 const message_type* find_message_type(const std::type_info& type) {
-  auto& r = registry::instance();
+  auto& r = message_registry::instance();
   std::lock_guard lock{r.mutex};
   return r.find(type);
 }
@@ -109,7 +109,7 @@ namespace actors {
 
 void load_messages(caf::actor_system_config& config) {
   load_own_errors(config);
-  auto& r = registry::instance();
+  auto& r = message_registry::instance();
   std::lock_guard lock{r.mutex};
   for (auto* block : r.blocks)
     block(config);

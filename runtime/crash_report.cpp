@@ -51,7 +51,7 @@ struct record_copy {
   std::string log;
 };
 
-std::string hex(std::uint64_t number) {
+std::string address_text(std::uint64_t number) {
   std::array<char, 20> text{};
   std::snprintf(text.data(), text.size(), "0x%016llx", static_cast<unsigned long long>(number));
   return text.data();
@@ -127,7 +127,8 @@ private:
 
 /// "#3 0x... text", for each line of the text.
 void add_frame(std::string& to, std::size_t number, std::uint64_t address, std::string_view text) {
-  const auto start = '#' + std::to_string(number) + (number < 10 ? "  " : " ") + hex(address) + ' ';
+  const auto start =
+    '#' + std::to_string(number) + (number < 10 ? "  " : " ") + address_text(address) + ' ';
   while (!text.empty()) {
     const auto end = std::min(text.find('\n'), text.size());
     to.append(start).append(text.substr(0, end)).append(1, '\n');

@@ -22,7 +22,7 @@ struct walk {
   int skipped = 0;
 };
 
-void add_frame(flight_recorder& into, std::uintptr_t address) noexcept {
+void push_frame(flight_recorder& into, std::uintptr_t address) noexcept {
   // Relaxed: one thread writes; the host reads after the death or takes what it finds.
   const auto count = into.frame_count.load(std::memory_order_relaxed);
   if (count >= max_frames)
@@ -47,7 +47,7 @@ _Unwind_Reason_Code on_frame(_Unwind_Context* frame, void* to) {
   if (address == 0)
     return _URC_END_OF_STACK;
   const bool exact = before_instruction != 0 && !first;
-  add_frame(walking.into, exact ? address : address - 1);
+  push_frame(walking.into, exact ? address : address - 1);
   return walking.into.frame_count.load(std::memory_order_relaxed) < max_frames ? _URC_NO_REASON
                                                                                : _URC_END_OF_STACK;
 }
@@ -82,7 +82,7 @@ void warm_unwinder() noexcept {
 
 void walk_crash(machine_context interrupted, flight_recorder& into) noexcept {
   into.frame_count.store(0, std::memory_order_relaxed);
-  add_frame(into, interrupted.pc());
+  push_frame(into, interrupted.pc());
   walk walking{into, interrupted.pc()};
   if (const auto caller = caller_of_bad_call(interrupted); caller != 0) {
     interrupted.undo_call(caller);

@@ -46,7 +46,7 @@ std::string_view reason(exit_cause cause) noexcept {
   return {};
 }
 
-std::string ending(const exit_status& status) {
+std::string ending_text(const exit_status& status) {
   if (status.signal != 0)
     return "killed by " + signal_text(status.signal);
   if (status.cause == exit_cause::exited || status.code != 0)
@@ -54,9 +54,11 @@ std::string ending(const exit_status& status) {
   return "ended";
 }
 
-/// "worker 1234 was killed by ...", or where it ran while it lives.
+/// "worker 1234 was killed by ...", or where it ran while it lives; empty if the message says it.
 std::string worker_line(const failure& f) {
   const auto name = "worker " + std::to_string(f.worker);
+  if (f.message.starts_with(name + ' '))
+    return {};
   if (f.exit.cause == exit_cause::none)
     return "in " + name;
   return name + (f.exit.signal != 0 ? " was " : " ") + to_string(f.exit);
@@ -128,7 +130,7 @@ std::string to_string(const exit_status& status) {
     return "has not ended";
   if (status.cause == exit_cause::unknown && status.signal == 0 && status.code == 0)
     return "ended and nobody could learn how";
-  auto text = ending(status);
+  auto text = ending_text(status);
   if (const auto why = reason(status.cause); !why.empty())
     text.append(": ").append(why);
   return text;

@@ -23,38 +23,8 @@ using namespace runtime;
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
-constexpr auto start_patience = 30s;
+constexpr auto launch_patience = 30s;
 constexpr auto burial_patience = 2s; // more only where the kernel does not let it go
-
-/// Shared with the exit handler, which outlives a process object that gave up waiting.
-struct ending {
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::optional<child_exit> exit;
-
-  void set(const child_exit& how) {
-    {
-      const std::lock_guard lock{mutex};
-      exit = how;
-    }
-    changed.notify_all();
-  }
-
-  bool wait_until(steady_clock::time_point until) {
-    std::unique_lock lock{mutex};
-    const auto done = [&] { return exit.has_value(); };
-    if (until == steady_clock::time_point::max())
-      changed.wait(lock, done);
-    else
-      changed.wait_until(lock, until, done);
-    return exit.has_value();
-  }
-
-  std::optional<child_exit> look() {
-    const std::lock_guard lock{mutex};
-    return exit;
-  }
-};
 
 std::string default_name() {
   static std::atomic<unsigned> count{0}; // relaxed: only distinct numbers are wanted
@@ -75,6 +45,36 @@ unique_fd output_of(output_mode mode) {
 } // namespace
 
 struct detail::process_control {
+  /// Shared with the exit handler, which outlives a process object that gave up waiting.
+  struct ending {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::optional<child_exit> exit;
+
+    void set(const child_exit& how) {
+      {
+        const std::lock_guard lock{mutex};
+        exit = how;
+      }
+      changed.notify_all();
+    }
+
+    bool wait_until(steady_clock::time_point until) {
+      std::unique_lock lock{mutex};
+      const auto done = [&] { return exit.has_value(); };
+      if (until == steady_clock::time_point::max())
+        changed.wait(lock, done);
+      else
+        changed.wait_until(lock, until, done);
+      return exit.has_value();
+    }
+
+    std::optional<child_exit> look() {
+      const std::lock_guard lock{mutex};
+      return exit;
+    }
+  };
+
   callable call;
   process_options options;
   std::uint64_t owner = own_process::identity();
@@ -120,7 +120,7 @@ void process::start() {
   try {
     control_->running = launch(
       request, [end = control_->end](const child_exit& how) { end->set(how); },
-      steady_clock::now() + start_patience);
+      steady_clock::now() + launch_patience);
   } catch (const launch_error& e) {
     throw pool_broken("process " + options.name + " cannot be started: " + e.what());
   }

@@ -12,7 +12,7 @@ constinit std::uintptr_t some_place = 0; ///< in the main thread's stack, near i
 
 constexpr std::uintptr_t near_bytes = 64 * 1024;
 
-std::uintptr_t distance(std::uintptr_t a, std::uintptr_t b) noexcept {
+std::uintptr_t bytes_apart(std::uintptr_t a, std::uintptr_t b) noexcept {
   return a < b ? b - a : a - b;
 }
 
@@ -36,7 +36,7 @@ void note_main_stack() noexcept {
 
 bool is_stack_overflow(std::uintptr_t fault, std::uintptr_t stack_pointer) noexcept {
   // Memory next to a sound stack pointer is always mapped.
-  return distance(fault, stack_pointer) <= near_bytes || main_stack_passed(stack_pointer);
+  return bytes_apart(fault, stack_pointer) <= near_bytes || main_stack_passed(stack_pointer);
 }
 
 } // namespace bulkhead::runtime

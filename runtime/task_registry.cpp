@@ -27,7 +27,7 @@ struct registry {
 }
 
 /// Insertions, deletions and replacements that turn one into the other.
-std::size_t distance(std::string_view from, std::string_view to) {
+std::size_t edit_distance(std::string_view from, std::string_view to) {
   std::vector<std::size_t> row(to.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
   for (std::size_t i = 0; i != from.size(); ++i) {
@@ -41,7 +41,7 @@ std::size_t distance(std::string_view from, std::string_view to) {
   return row.back();
 }
 
-std::string joined(const std::vector<std::string>& names) {
+std::string quoted(const std::vector<std::string>& names) {
   std::string text;
   for (const auto& name : names)
     text += (text.empty() ? "\"" : ", \"") + name + '"';
@@ -88,7 +88,7 @@ const task_entry& expect_task(std::string_view name) {
   const auto nearest = nearest_tasks(name);
   throw config_error("no task is named \"" + std::string(name) + '"'
                      + (nearest.empty() ? std::string("; is its task library loaded?")
-                                        : "; did you mean " + joined(nearest) + '?'));
+                                        : "; did you mean " + quoted(nearest) + '?'));
 }
 
 std::vector<const task_entry*> all_tasks() {
@@ -108,7 +108,7 @@ std::vector<std::string> nearest_tasks(std::string_view name) {
   const std::lock_guard lock{known.mutex};
   std::vector<std::pair<std::size_t, std::string>> near;
   for (const auto& each : known.tasks)
-    if (const auto far = distance(name, each.first);
+    if (const auto far = edit_distance(name, each.first);
         far <= std::max<std::size_t>(2, name.size() / 3))
       near.emplace_back(far, each.first);
   std::ranges::sort(near);

@@ -17,22 +17,22 @@ namespace {
 
 constexpr std::size_t max_line_bytes = 1024;
 
-constinit flight_recorder* recorder = nullptr;
-constinit pid_t process = 0;
+constinit flight_recorder* record_of_terminate = nullptr;
+constinit pid_t recorded_process = 0;
 constinit std::terminate_handler previous = nullptr;
 constinit std::atomic<bool> entered{false};
 
 void log_reason() noexcept {
   if (!std::current_exception()) {
-    record_log_line(*recorder, "std::terminate without an exception");
+    record_log_line(*record_of_terminate, "std::terminate without an exception");
     return;
   }
   try {
     const auto f = describe_current_exception();
     const auto line = "std::terminate with " + f.type + ": " + f.message;
-    record_log_line(*recorder, std::string_view{line}.substr(0, max_line_bytes));
+    record_log_line(*record_of_terminate, std::string_view{line}.substr(0, max_line_bytes));
   } catch (const std::bad_alloc&) {
-    record_log_line(*recorder, "std::terminate, and no memory left to say why");
+    record_log_line(*record_of_terminate, "std::terminate, and no memory left to say why");
   }
 }
 
@@ -41,7 +41,7 @@ void on_terminate() {
   // Relaxed: nothing is passed on but the flag.
   if (entered.exchange(true, std::memory_order_relaxed))
     std::abort();
-  if (::getpid() == process)
+  if (::getpid() == recorded_process)
     log_reason();
   previous();
   std::abort();
@@ -50,8 +50,8 @@ void on_terminate() {
 } // namespace
 
 void record_terminate(flight_recorder& into) noexcept {
-  recorder = &into;
-  process = ::getpid();
+  record_of_terminate = &into;
+  recorded_process = ::getpid();
   if (const auto before = std::set_terminate(&on_terminate); before != &on_terminate)
     previous = before;
 }

@@ -26,7 +26,7 @@ constexpr std::size_t drain_bytes = 256 * 1024;
 constexpr std::size_t note_bytes = 192;
 constexpr std::size_t print_bytes = PIPE_BUF - note_bytes;
 
-[[noreturn]] void fail(std::string_view call) {
+[[noreturn]] void fail_output(std::string_view call) {
   const int error = errno;
   throw std::system_error(error, std::generic_category(), system_text(call, error));
 }
@@ -44,12 +44,12 @@ worker_output::worker_output(output_mode mode, std::string_view pool, std::uint6
     reactor_(std::move(thread)) {
   std::array<int, 2> ends{-1, -1};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0)
-    fail("pipe2");
+    fail_output("pipe2");
   read_end_.reset(ends[0]);
   write_end_.reset(ends[1]);
   // Each end has a file description of its own: the worker's stays blocking.
   if (::fcntl(read_end_.get(), F_SETFL, O_NONBLOCK) != 0)
-    fail("fcntl");
+    fail_output("fcntl");
   const std::lock_guard lock{mutex_}; // the handler may run before watch() has returned
   watch_ = reactor_->watch(read_end_.get(), EPOLLIN, [this](std::uint32_t) { on_readable(); });
 }
@@ -139,7 +139,7 @@ std::uint64_t worker_output::dropped_lines() const {
 unique_fd open_null_output() {
   unique_fd null{::open("/dev/null", O_WRONLY | O_CLOEXEC)};
   if (!null)
-    fail("open /dev/null");
+    fail_output("open /dev/null");
   return null;
 }
 

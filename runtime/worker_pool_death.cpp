@@ -144,9 +144,10 @@ failure worker_pool::death_failure(const worker_slot& slot, const exit_status& s
   f.last_output = crash.log;
   if (slot.output)
     f.last_output += slot.output->tail(4096);
-  f.message = "worker " + std::to_string(f.worker) + " of pool '" + options_.name + "' "
-              + to_string(status) + (crash.stack_overflow ? " (stack overflow)" : "")
-              + " while it ran the task";
+  f.message = "worker " + std::to_string(f.worker)
+              + (options_.name.empty() ? "" : " of pool '" + options_.name + "'")
+              + (status.signal != 0 ? " was " : " ") + to_string(status)
+              + (crash.stack_overflow ? " (stack overflow)" : "") + " while it ran the task";
   if (slot.cancelled_task && status.cause != exit_cause::timed_out) {
     f.kind = failure_kind::cancelled;
     f.message = "the task was cancelled while it ran; its worker was killed after the grace";

@@ -64,6 +64,7 @@ caf::actor spawn_instances(caf::actor_system& system, pool_options options, dist
 /// actor gets an exit message, loses its last handle, or its system shuts down. Returns when all
 /// instances serve. Throws config_error, and what pool::spawn throws.
 template <class Behavior, class... Args>
+// NOLINTNEXTLINE(performance-unnecessary-value-param): both are moved on; templates hide it
 caf::actor spawn_pool(caf::actor_system& system, pool_options options, distribution how,
                       Behavior behavior, Args&&... args) {
   return detail::spawn_instances(system, std::move(options), std::move(how),

@@ -14,10 +14,6 @@ namespace {
 using config::printable;
 using config::shortened;
 
-double seconds_of(std::chrono::nanoseconds time) {
-  return std::chrono::duration<double>(time).count();
-}
-
 std::string duration_text(std::chrono::nanoseconds time) {
   const auto seconds = seconds_of(time);
   if (seconds < 1)

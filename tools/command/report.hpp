@@ -17,6 +17,10 @@ namespace bulkhead::command {
 
 using config::json;
 
+inline double seconds_of(std::chrono::nanoseconds time) {
+  return std::chrono::duration<double>(time).count();
+}
+
 /// One failed task.
 struct failed_task {
   std::uint64_t index = 0; ///< of its input

@@ -8,10 +8,6 @@ namespace bulkhead::command {
 
 namespace {
 
-double seconds_of(std::chrono::nanoseconds time) {
-  return std::chrono::duration<double>(time).count();
-}
-
 json exit_json(const exit_status& status) {
   return {{"code", status.code},
           {"signal", status.signal},
