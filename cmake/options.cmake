@@ -4,6 +4,7 @@ option(BULKHEAD_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
 option(BULKHEAD_BUILD_TOOLS "Build the bulkhead command" ${PROJECT_IS_TOP_LEVEL})
 option(BULKHEAD_BUILD_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
 option(BULKHEAD_BUILD_BENCH "Build the benchmarks" OFF)
+option(BULKHEAD_BUILD_FUZZ "Build the libFuzzer targets; needs clang" OFF)
 option(BULKHEAD_WERROR "Treat warnings as errors" ${PROJECT_IS_TOP_LEVEL})
 option(BULKHEAD_HOOKS "Compile the named crash hook points into the libraries" OFF)
 set(BULKHEAD_SANITIZE "" CACHE STRING

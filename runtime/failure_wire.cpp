@@ -23,7 +23,13 @@ std::size_t utf8_length(std::string_view text) noexcept {
   for (std::size_t i = 1; i < length; ++i)
     if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80)
       return 0;
-  return length;
+  if (length < 3)
+    return length;
+  // The second byte decides overlong forms, surrogates and the upper end of Unicode.
+  const auto second = static_cast<unsigned char>(text[1]);
+  const bool ill_formed = (lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f)
+                          || (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f);
+  return ill_formed ? 0 : length;
 }
 
 bool is_control(char c) noexcept {
