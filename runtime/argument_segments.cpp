@@ -11,7 +11,8 @@ argument_segments::lease argument_segments::acquire(std::size_t bytes, std::uint
   const auto fits = [bytes](const entry& e) { return e.memory.head_bytes() >= bytes; };
   const auto found = std::find_if(free_.begin(), free_.end(), fits);
   if (found != free_.end()) {
-    held_.push_back({sequence, std::move(*found)});
+    held_.emplace_back(); // before the segment leaves its place
+    held_.back() = {sequence, std::move(*found)};
     free_.erase(found);
     const auto& e = held_.back().content;
     return {e.id, e.memory.head(), e.memory.head_bytes(), -1, false};
@@ -20,9 +21,10 @@ argument_segments::lease argument_segments::acquire(std::size_t bytes, std::uint
   auto memory = segment::make("bulkhead-arguments", size, 0, segment::access::read_write);
   memory.seal_writes();
   const bool drop = kept_bytes_ + size > keep_bytes_;
+  free_.reserve(free_.size() + held_.size() + 1); // so that release_below allocates nothing
+  held_.push_back({sequence, entry{next_id_++, std::move(memory), drop}});
   if (!drop)
     kept_bytes_ += size;
-  held_.push_back({sequence, entry{next_id_++, std::move(memory), drop}});
   const auto& e = held_.back().content;
   return {e.id, e.memory.head(), size, e.memory.fd(), drop};
 }

@@ -16,7 +16,7 @@ public:
   /// Bodies from here on travel in a segment.
   static constexpr std::size_t threshold = std::size_t{64} << 10;
 
-  explicit argument_segments(std::size_t keep_bytes) noexcept : keep_bytes_(keep_bytes) {}
+  explicit argument_segments(std::size_t keep_bytes) : keep_bytes_(keep_bytes) {}
 
   struct lease {
     std::uint32_t id;

@@ -11,6 +11,8 @@ bool backlog::has_room(std::size_t items, std::size_t bytes) const noexcept {
          && bytes <= capacity_bytes_ - std::min(bytes_, capacity_bytes_);
 }
 
+void backlog::make_room(const unit& u) { list_of(u); }
+
 void backlog::push_back(std::unique_ptr<unit> u) {
   auto& list = list_of(*u);
   count(*u);

@@ -20,6 +20,8 @@ public:
   /// may enter an empty backlog.
   bool has_room(std::size_t items, std::size_t bytes) const noexcept;
 
+  /// So that pushing the unit cannot fail. Throws std::bad_alloc.
+  void make_room(const unit& u);
   void push_back(std::unique_ptr<unit> u);
   /// For units that come back: before all others of their priority; capacity does not apply.
   void push_front(std::unique_ptr<unit> u);

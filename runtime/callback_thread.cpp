@@ -45,15 +45,24 @@ void callback_thread::stop() noexcept {
     thread_.join();
 }
 
-void callback_thread::run(std::function<void()> f) {
-  std::lock_guard lock{state_->mutex};
-  state_->queue.push_back(std::move(f));
-  if (!state_->running) {
-    if (thread_.joinable())
-      thread_.join(); // it gave up the lock for the last time
-    thread_ = start_masked([s = state_] { loop(s); });
-    state_->running = true;
-  }
+void callback_thread::start() {
+  const std::lock_guard lock{state_->mutex};
+  if (!state_->running && !state_->stop)
+    start_locked();
+}
+
+void callback_thread::start_locked() {
+  if (thread_.joinable())
+    thread_.join(); // it gave up the lock for the last time
+  thread_ = start_masked([s = state_] { loop(s); });
+  state_->running = true;
+}
+
+void callback_thread::run(std::list<std::function<void()>>&& calls) {
+  const std::lock_guard lock{state_->mutex};
+  if (!state_->running)
+    start_locked(); // it sees the queue once we give up the lock
+  state_->queue.splice(state_->queue.end(), calls);
   state_->changed.notify_one();
 }
 

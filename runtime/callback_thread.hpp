@@ -1,16 +1,16 @@
 #pragma once
 
 #include <condition_variable>
-#include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <thread>
 
 namespace bulkhead::runtime {
 
-/// The thread on which a pool runs user code: callbacks, resumed coroutines, events. Started by the
-/// first call. What a callback throws is reported to stderr.
+/// The thread on which a pool runs user code: callbacks, resumed coroutines, events. Started when
+/// it is first needed. What a callback throws is reported to stderr.
 class callback_thread {
 public:
   callback_thread() : state_(std::make_shared<state>()) {}
@@ -22,18 +22,23 @@ public:
   /// it goes on alone. What is queued later runs on a thread of its own.
   void stop() noexcept;
 
-  void run(std::function<void()> f);
+  /// Starts the thread before there is anything to run. Throws std::system_error.
+  void start();
+  /// Throws std::system_error where the thread does not run and cannot be started; then `calls` are
+  /// as they were.
+  void run(std::list<std::function<void()>>&& calls);
   bool on_thread() const noexcept;
 
 private:
   struct state {
     std::mutex mutex;
     std::condition_variable changed;
-    std::deque<std::function<void()>> queue;
+    std::list<std::function<void()>> queue;
     bool stop = false;
     bool running = false;
   };
   static void loop(const std::shared_ptr<state>& s);
+  void start_locked();
 
   std::shared_ptr<state> state_;
   std::thread thread_;

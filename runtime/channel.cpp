@@ -4,6 +4,8 @@
 #include "runtime/hooks.hpp"
 #include "runtime/packet_socket.hpp"
 
+#include <bulkhead/detail/validated.hpp>
+
 #include <fcntl.h>
 #include <sys/eventfd.h>
 
@@ -16,6 +18,8 @@
 #include <system_error>
 
 namespace bulkhead::runtime {
+
+using detail::validated;
 
 namespace {
 
@@ -100,7 +104,7 @@ frame_header channel::make_header(const unit& u, std::int64_t limit,
 }
 
 bool channel::send_segment(const argument_segments::lease& lease, int control,
-                           segment_inbox& inbox) const {
+                           segment_inbox& inbox) const noexcept try {
   if (control < 0) {
     unique_fd copy{::fcntl(lease.fd, F_DUPFD_CLOEXEC, 0)};
     if (!copy)
@@ -110,38 +114,52 @@ bool channel::send_segment(const argument_segments::lease& lease, int control,
   }
   const std::array<std::uint64_t, 2> what{lease.id, lease.bytes};
   return packet_socket::send_now(control, std::as_bytes(std::span(what)), {&lease.fd, 1}) == 0;
+} catch (const std::bad_alloc&) { // the inbox of a thread
+  return false;
 }
 
+// All that can fail comes before the first lasting change: bytes that lie in the ring unpublished
+// would be taken for the next frame.
 bool channel::send(unit& u, std::int64_t limit, std::uint64_t task_id, int control,
-                   segment_inbox& inbox) try {
+                   segment_inbox& inbox) {
   auto header = make_header(u, limit, task_id);
-  auto* at = host_.ring() + (write_ & (host_.ring_bytes() - 1));
-  if (!goes_inline(u.body.size())) {
-    const auto lease = segments_.acquire(u.body.size(), header.sequence);
-    header.flags = body_in_segment;
-    header.segment = lease.id;
-    if (lease.drop_after)
-      header.flags = static_cast<std::uint16_t>(header.flags | segment_is_dropped);
-    std::memcpy(lease.data, u.body.data(), u.body.size());
-    if (lease.fd >= 0) {
-      header.flags = static_cast<std::uint16_t>(header.flags | segment_is_new);
-      if (!send_segment(lease, control, inbox)) {
-        segments_.undo_acquire();
-        return false;
-      }
-    }
-    header.size = sizeof header;
-  } else {
-    header.size = static_cast<std::uint32_t>(round_up_8(sizeof header + u.body.size()));
-    std::memcpy(at + sizeof header, u.body.data(), u.body.size());
+  if (!flight_.prepare())
+    return false;
+  if (!write_body(u, header, control, inbox)) {
+    flight_.undo_prepare();
+    return false;
   }
-  std::memcpy(at, &header, sizeof header);
+  std::memcpy(ring_end(), &header, sizeof header);
   write_ += header.size;
   BULKHEAD_HOOK("host.written");
   u.sequence = flight_.publish(u, u.items, write_);
   BULKHEAD_HOOK("host.published");
   ring();
   return true;
+}
+
+// Behind where the header goes, or into a segment. Fills in what the header says of it.
+bool channel::write_body(const unit& u, frame_header& header, int control,
+                         segment_inbox& inbox) try {
+  header.size = sizeof header;
+  if (goes_inline(u.body.size())) {
+    header.size = static_cast<std::uint32_t>(round_up_8(sizeof header + u.body.size()));
+    std::memcpy(ring_end() + sizeof header, u.body.data(), u.body.size());
+    return true;
+  }
+  const auto lease = segments_.acquire(u.body.size(), header.sequence);
+  header.flags = body_in_segment;
+  header.segment = lease.id;
+  if (lease.drop_after)
+    header.flags = static_cast<std::uint16_t>(header.flags | segment_is_dropped);
+  std::memcpy(lease.data, u.body.data(), u.body.size());
+  if (lease.fd < 0)
+    return true;
+  header.flags = static_cast<std::uint16_t>(header.flags | segment_is_new);
+  if (send_segment(lease, control, inbox))
+    return true;
+  segments_.undo_acquire();
+  return false;
 } catch (const std::bad_alloc&) {
   return false;
 } catch (const std::system_error&) {
@@ -154,17 +172,19 @@ channel::peeked channel::peek(answer& a) noexcept {
     const auto tail = theirs_->ans_tail.load(std::memory_order_seq_cst);
     if (tail == read_)
       return peeked::none;
-    if (tail - read_ > worker_.ring_bytes() || tail % 8 != 0)
+    if (!validated("ring.tail_in_ring", tail - read_ <= worker_.ring_bytes())
+        || !validated("ring.tail_aligned", tail % 8 == 0))
       return peeked::bad;
     known_tail_ = tail;
   }
   const auto available = known_tail_ - read_;
   const auto* at = worker_.ring() + (read_ & (worker_.ring_bytes() - 1));
   answer_header h;
-  if (available < sizeof h)
-    return peeked::bad;
-  std::memcpy(&h, at, sizeof h); // once; only the copy is checked and used
-  if (h.size < sizeof h || h.size > available || h.size % 8 != 0 || h.bytes > h.size - sizeof h)
+  std::memcpy(&h, at, sizeof h); // once; only the copy is checked and used. All of it is mapped
+  if (!validated("answer.size_least", h.size >= sizeof h)
+      || !validated("answer.size_published", h.size <= available)
+      || !validated("answer.size_aligned", h.size % 8 == 0)
+      || !validated("answer.payload_inside", h.bytes <= h.size - sizeof h))
     return peeked::bad;
   a = {h.kind, h.where, h.value, {at + sizeof h, h.bytes}};
   peeked_size_ = h.size;

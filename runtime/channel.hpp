@@ -104,7 +104,12 @@ private:
   void release() noexcept;
   void ring() noexcept;
   bool goes_inline(std::size_t body_bytes) const noexcept;
-  bool send_segment(const argument_segments::lease& lease, int control, segment_inbox& inbox) const;
+  bool write_body(const unit& u, frame_header& header, int control, segment_inbox& inbox);
+  bool send_segment(const argument_segments::lease& lease, int control,
+                    segment_inbox& inbox) const noexcept;
+  std::byte* ring_end() const noexcept {
+    return host_.ring() + (write_ & (host_.ring_bytes() - 1));
+  }
   frame_header make_header(const unit& u, std::int64_t limit, std::uint64_t task_id) const noexcept;
 
   segment host_;

@@ -9,6 +9,8 @@
 #include <sys/epoll.h>
 #include <sys/wait.h>
 
+#include <csignal>
+
 namespace bulkhead::runtime {
 
 namespace {
@@ -50,7 +52,8 @@ void child::begin(std::shared_ptr<reactor> thread, exit_handler on_exit,
 
 void child::tell_go() noexcept {
   const std::byte go{1};
-  packet_socket::send_now(control_.get(), std::span{&go, 1}, {});
+  if (packet_socket::send_now(control_.get(), std::span{&go, 1}, {}) != 0)
+    kill(SIGKILL); // it would wait for ever; its exit tells the rest
 }
 
 void child::take(const notice& news) {

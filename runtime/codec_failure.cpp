@@ -11,18 +11,11 @@ std::string bytes_text(std::uint64_t count) {
   return std::to_string(count) + (count == 1 ? " byte" : " bytes");
 }
 
-std::string needs(std::size_t needed, std::size_t remaining) {
-  return bytes_text(needed) + " needed, " + std::to_string(remaining) + " left in the message";
-}
-
 } // namespace
 
-void throw_too_short(std::size_t needed, std::size_t remaining) {
-  throw codec_error("cannot decode: " + needs(needed, remaining));
-}
-
 void throw_too_short(const std::type_info& type, std::size_t needed, std::size_t remaining) {
-  throw_undecodable(type, needs(needed, remaining));
+  throw_undecodable(type, bytes_text(needed) + " needed, " + std::to_string(remaining)
+                            + " left in the message");
 }
 
 void throw_bad_count(const std::type_info& type, std::uint64_t count, std::size_t least_bytes_each,

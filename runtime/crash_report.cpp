@@ -4,6 +4,8 @@
 #include "runtime/module_scan.hpp"
 #include "runtime/symbol_file.hpp"
 
+#include <bulkhead/detail/validated.hpp>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -25,6 +27,11 @@ using clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds time_budget{200};
 constexpr int max_signal = 64;
 
+/// A number out of the record, or what is left of it.
+std::size_t bounded(const char* check, std::uint32_t number, std::size_t most) noexcept {
+  return detail::validated(check, number <= most) ? number : most;
+}
+
 struct frame {
   std::uint64_t address;
   std::uint64_t module;
@@ -36,13 +43,16 @@ struct record_copy {
   explicit record_copy(const flight_recorder& from) {
     // Relaxed: the writer is dead; if it is not, a torn record is as good as any other garbage.
     const auto raised = from.signal.load(std::memory_order_relaxed);
-    signal = raised <= max_signal ? static_cast<int>(raised) : 0;
-    const auto count = std::min<std::size_t>(from.frame_count.load(std::memory_order_relaxed),
-                                             signal == 0 ? 0 : max_frames);
+    signal =
+      detail::validated("record.signal", raised <= max_signal) ? static_cast<int>(raised) : 0;
+    const auto count =
+      signal == 0
+        ? 0
+        : bounded("record.frames", from.frame_count.load(std::memory_order_relaxed), max_frames);
     for (std::size_t i = 0; i < count; ++i)
       frames.push_back({from.frames[i], from.modules[i], from.offsets[i]});
     const auto bytes =
-      std::min<std::size_t>(from.log_end.load(std::memory_order_relaxed), log_bytes);
+      bounded("record.log", from.log_end.load(std::memory_order_relaxed), log_bytes);
     log.assign(from.log, bytes);
   }
 

@@ -19,7 +19,11 @@ public:
   bool cancel(detail::future_base& f, bool kill_running) override;
   bool cancel_all(const detail::task_sink& sink, bool kill_running) override;
   void call_back(std::function<void()> f) override;
-  void call_back_locked(std::function<void()> f) override { call_back(std::move(f)); }
+  void expect_callbacks() override {}
+  void call_back_locked(std::list<std::function<void()>>&& calls) noexcept override {
+    for (const auto& f : calls)
+      f();
+  }
   std::size_t chunk_hint(const detail::task_sink& sink, std::size_t remaining) override;
   void close() override;
   bool join(detail::time_point deadline) override;

@@ -2,10 +2,12 @@
 
 #include <bulkhead/detail/codec.hpp>
 #include <bulkhead/detail/type_name.hpp>
+#include <bulkhead/detail/validated.hpp>
 #include <bulkhead/error.hpp>
 
 #include <cxxabi.h>
 
+#include <algorithm>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -83,16 +85,18 @@ void fill(failure& f) {
 
 std::string printable(std::string_view text) {
   std::string clean;
-  const bool cut = text.size() > max_text_bytes;
-  text = text.substr(0, max_text_bytes);
+  const bool cut = !detail::validated("text.length", text.size() <= max_text_bytes);
+  text = text.substr(0, cut ? max_text_bytes : text.size());
   clean.reserve(text.size());
   while (!text.empty()) {
     const auto length = utf8_length(text);
-    if (length == 0 || is_control(text[0]))
-      clean += '?';
+    const auto bytes = std::max<std::size_t>(length, 1);
+    if (detail::validated("text.utf8", length != 0)
+        && detail::validated("text.control", !is_control(text[0])))
+      clean += text.substr(0, bytes);
     else
-      clean += text.substr(0, length);
-    text.remove_prefix(length == 0 ? 1 : length);
+      clean += '?';
+    text.remove_prefix(bytes);
   }
   if (cut)
     clean += " [... cut]";
@@ -127,8 +131,9 @@ bool decode_failure(std::span<const std::byte> from, failure& f) try {
   const auto kind = detail::decode<std::uint8_t>(in);
   // A worker may only say what its task did, not what became of the worker or the pool.
   const auto allowed = static_cast<failure_kind>(kind);
-  if (allowed != failure_kind::task_exception && allowed != failure_kind::timeout
-      && allowed != failure_kind::too_large && allowed != failure_kind::codec)
+  const bool of_task = allowed == failure_kind::task_exception || allowed == failure_kind::timeout
+                       || allowed == failure_kind::too_large || allowed == failure_kind::codec;
+  if (!detail::validated("failure.kind", of_task))
     return false;
   f.kind = allowed;
   f.may_have_executed = detail::decode<bool>(in);

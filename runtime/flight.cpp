@@ -1,15 +1,25 @@
 #include "runtime/flight.hpp"
 
 #include <cassert>
+#include <new>
 
 namespace bulkhead::runtime {
 
-flight::flight(host_page& mine, const worker_page& theirs, std::uint64_t base) noexcept
+using detail::validated;
+
+flight::flight(host_page& mine, const worker_page& theirs, std::uint64_t base)
   : mine_(mine), theirs_(theirs), sent_(base), next_seq_(base) {}
 
-std::uint64_t flight::publish(unit& work, std::uint32_t items, std::uint64_t ring_end) {
-  assert(may_publish());
-  frames_.push_back({&work, items, ring_end});
+bool flight::prepare() noexcept try {
+  frames_.emplace_back();
+  return true;
+} catch (const std::bad_alloc&) {
+  return false;
+}
+
+std::uint64_t flight::publish(unit& work, std::uint32_t items, std::uint64_t ring_end) noexcept {
+  assert(may_publish() && frames_.size() == sent_ - next_seq_ + 1);
+  frames_.back() = {&work, items, ring_end};
   const auto seq = sent_++;
   // seq_cst: partner of the worker's sleep flag; it also orders a lifted recall before the frame.
   mine_.tail.store(sent_, std::memory_order_seq_cst);
@@ -35,7 +45,8 @@ position flight::announce_recall(position p) {
   if (claimed < p)
     return p;
   // A claim beyond what is in flight is a lie; then nothing here is provably unstarted.
-  return sequence_of(claimed) >= sent_ ? make_position(sent_, 0) : after(claimed);
+  return validated("claim.recall_sent", sequence_of(claimed) < sent_) ? after(claimed)
+                                                                      : make_position(sent_, 0);
 }
 
 position flight::after(position p) const noexcept {
@@ -49,7 +60,8 @@ position flight::after(position p) const noexcept {
 }
 
 std::optional<flight::answered> flight::accept_result(position p) {
-  if (frames_.empty() || p != next() || p >= taken_)
+  if (!validated("result.in_flight", !frames_.empty()) || !validated("result.position", p == next())
+      || !validated("result.not_taken", p < taken_))
     return std::nullopt;
   const auto frame = frames_.front();
   const answered a{frame.work, static_cast<std::uint32_t>(next_item_),
@@ -66,13 +78,15 @@ bool flight::record_is_valid(std::uint64_t claim) const noexcept {
   const auto at = next();
   if (claim == 0 || position_of(claim) < at)
     return true; // between two frames, or what it returned last
-  if (position_of(claim) != at || next_seq_ >= sent_)
-    return false;
-  if (phase_of(claim) == claim_phase::none)
+  if (!validated("claim.position", position_of(claim) == at)
+      || !validated("claim.in_flight", next_seq_ < sent_)
+      || !validated("claim.phase", phase_of(claim) != claim_phase::none))
     return false;
   // A first item that started although it had been taken back breaks the protocol; a later one
   // stores its claim before it looks at the recall.
-  return !(phase_of(claim) == claim_phase::started && item_of(at) == 0 && at >= taken_);
+  const bool ran_taken =
+    phase_of(claim) == claim_phase::started && item_of(at) == 0 && at >= taken_;
+  return validated("claim.not_taken", !ran_taken);
 }
 
 void flight::pop_front() {

@@ -2,6 +2,8 @@
 
 #include "runtime/channel_layout.hpp"
 
+#include <bulkhead/detail/validated.hpp>
+
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -22,7 +24,7 @@ struct flown_frame {
 /// Guarded by the pool's lock. Follows docs/wire_format.md, section "claim and recall".
 class flight {
 public:
-  flight(host_page& mine, const worker_page& theirs, std::uint64_t base) noexcept;
+  flight(host_page& mine, const worker_page& theirs, std::uint64_t base);
 
   /// No frame may be published while a recall stands, nor near the end of the sequence numbers.
   bool may_publish() const noexcept { return recalled_ == no_position && sent_ < max_sequence - 1; }
@@ -32,8 +34,11 @@ public:
   std::uint64_t sent() const noexcept { return sent_; }
   position next() const noexcept { return make_position(next_seq_, next_item_); }
 
+  /// Room for the record of one more frame; publish or undo_prepare follows. False: no memory.
+  bool prepare() noexcept;
+  void undo_prepare() noexcept { frames_.pop_back(); }
   /// Records a frame whose bytes are in the ring and publishes it. Returns its sequence number.
-  std::uint64_t publish(unit& work, std::uint32_t items, std::uint64_t ring_end);
+  std::uint64_t publish(unit& work, std::uint32_t items, std::uint64_t ring_end) noexcept;
 
   /// The frame with this sequence number, or null when it is not in flight.
   flown_frame* find(std::uint64_t seq) noexcept;
@@ -82,7 +87,9 @@ public:
   /// The worker gives back [k, e). False: a bad message. `give` as `take` above.
   template <class Give>
   bool accept_returned(position k, std::uint64_t e, Give&& give) {
-    if (frames_.empty() || k != next() || e <= next_seq_ || e > sent_)
+    if (!detail::validated("returned.position", k == next())
+        || !detail::validated("returned.end_ahead", e > next_seq_)
+        || !detail::validated("returned.end_sent", e <= sent_))
       return false;
     give_back_from(k, e, give);
     forget_up_to(e);

@@ -6,10 +6,13 @@
 #include "runtime/process_state.hpp"
 #include "runtime/this_process.hpp"
 
+#include <bulkhead/detail/validated.hpp>
+
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <iterator>
+#include <new>
 #include <system_error>
 
 namespace bulkhead::runtime {
@@ -17,6 +20,7 @@ namespace bulkhead::runtime {
 namespace {
 
 using namespace std::chrono_literals;
+using detail::validated;
 using std::chrono::steady_clock;
 
 constexpr auto request_patience = 5s; // a forkserver that needs longer hangs
@@ -118,8 +122,8 @@ forkserver::answer forkserver::await_answer(std::uint64_t sequence, time_point d
       throw launch_error{"recvmsg of the pidfd", EMFILE};
     if (packet.error != 0)
       lost("has died");
-    const auto valid = packet.bytes == sizeof got.head && got.head.magic == message_magic;
-    if (!valid)
+    if (!validated("reply.size", packet.bytes == sizeof got.head)
+        || !validated("reply.magic", got.head.magic == message_magic))
       lost("sent an invalid answer and was killed");
     got.fds = std::move(packet.fds);
     if (got.head.sequence == sequence || got.head.sequence == 0)
@@ -163,25 +167,39 @@ std::shared_ptr<child> forkserver::start(const launch_request& work, child::exit
   }
 }
 
+// Notices that came before the pid was known. Where there is no memory for that, it is as if the
+// forkserver had died: the pidfd tells how the worker ended.
+void forkserver::deliver_later(const std::shared_ptr<child>& to, std::vector<notice> early) noexcept
+  try {
+  to->reactor_->post([to, early = std::move(early)] {
+    for (const auto& news : early)
+      to->take(news);
+  });
+} catch (const std::bad_alloc&) {
+  to->kill(SIGKILL);
+}
+
 // Until tell_go, dropping `control` ends the worker.
 std::shared_ptr<child> forkserver::adopt(answer got, unique_fd control, const launch_request& work,
                                          child::exit_handler on_exit) {
   const auto pid = got.head.pid;
-  if (got.fds.size() != 1 || pid <= 0)
+  if (!validated("reply.pidfd", got.fds.size() == 1) || !validated("reply.pid", pid > 0))
     lost("sent an invalid answer and was killed");
   auto made =
     std::make_shared<child>(pid, std::move(got.fds.front()), std::move(control), work.setup);
   std::vector<notice> early;
   const std::lock_guard lock{mutex_};
-  made->begin(reactor_, std::move(on_exit),
-              [self = shared_from_this(), pid] { self->forget(pid); });
-  children_[pid] = made;
-  std::ranges::copy_if(early_, std::back_inserter(early), [&](auto& n) { return n.pid == pid; });
+  const auto place = children_.insert_or_assign(pid, made).first;
+  try {
+    std::ranges::copy_if(early_, std::back_inserter(early), [&](auto& n) { return n.pid == pid; });
+    made->begin(reactor_, std::move(on_exit),
+                [self = shared_from_this(), pid] { self->forget(pid); });
+  } catch (...) {
+    children_.erase(place);
+    throw; // the last one lets go of the control socket
+  }
   if (!early.empty())
-    reactor_->post([made, early] {
-      for (const auto& news : early)
-        made->take(news);
-    });
+    deliver_later(made, std::move(early));
   made->tell_go();
   return made;
 }

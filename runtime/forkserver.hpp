@@ -61,6 +61,7 @@ private:
   [[noreturn]] void lost(const std::string& why);
   std::shared_ptr<child> adopt(answer got, unique_fd control, const launch_request& work,
                                child::exit_handler on_exit);
+  static void deliver_later(const std::shared_ptr<child>& to, std::vector<notice> early) noexcept;
   // News of children, in forkserver_notices.cpp:
   void expect_news();
   void launch_ended();

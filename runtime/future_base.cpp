@@ -43,25 +43,28 @@ bool future_base::cancel(bool kill_running) {
 }
 
 void future_base::when_ready(std::function<void()> f) {
+  core_->expect_callbacks();
+  std::list<std::function<void()>> one; // made here: finish() only moves it on
+  one.push_back(std::move(f));
   {
     std::lock_guard lock{callbacks_mutex_};
     if (!ready()) {
-      callbacks_.push_back(std::move(f));
+      callbacks_.splice(callbacks_.end(), one);
       return;
     }
   }
-  core_->call_back(std::move(f));
+  core_->call_back(std::move(one.front()));
 }
 
 void future_base::finish() noexcept {
-  std::vector<std::function<void()>> callbacks;
+  std::list<std::function<void()>> callbacks;
   {
     std::lock_guard lock{callbacks_mutex_};
     latch_.set();
     callbacks.swap(callbacks_);
   }
-  for (auto& f : callbacks)
-    core_->call_back_locked(std::move(f));
+  if (!callbacks.empty())
+    core_->call_back_locked(std::move(callbacks));
 }
 
 void future_base::on_value(std::uint64_t, std::span<const std::byte> result) noexcept {
@@ -83,7 +86,7 @@ void future_base::on_large_value(std::uint64_t, buffer&& result) noexcept {
 }
 
 void future_base::on_failure(std::uint64_t, failure&& f) noexcept {
-  failure_ = std::make_unique<failure>(std::move(f));
+  failure_ = keep(std::move(f));
   finish();
 }
 

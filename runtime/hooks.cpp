@@ -2,12 +2,15 @@
 
 #if defined(BULKHEAD_HOOKS) && BULKHEAD_HOOKS
 
+#  include <bulkhead/detail/validated.hpp>
+
 #  include <signal.h>
 #  include <time.h>
 #  include <unistd.h>
 
 #  include <array>
 #  include <atomic>
+#  include <cstdlib>
 
 namespace bulkhead::testing {
 
@@ -69,5 +72,10 @@ void reach_hook(std::string_view point) noexcept {
 }
 
 } // namespace bulkhead::testing
+
+bool bulkhead::detail::is_broken(const char* check) noexcept {
+  static const char* const name = std::getenv("BULKHEAD_BREAK");
+  return name != nullptr && std::string_view{name} == check;
+}
 
 #endif

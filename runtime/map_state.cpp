@@ -10,11 +10,15 @@ namespace bulkhead::detail {
 
 namespace {
 
-failure out_of_memory() {
+failure out_of_memory() noexcept {
   failure f;
   f.kind = failure_kind::too_large;
-  f.message = "the host has no memory for the result";
   f.may_have_executed = true;
+  try {
+    f.message = "the host has no memory for the result";
+  } catch (const std::bad_alloc&) {
+    f.message = "no host memory";
+  }
   return f;
 }
 
@@ -34,9 +38,9 @@ void raw_outcome::set_value(std::span<const std::byte> result) {
 std::uint64_t map_state::add_items(std::size_t count) {
   const auto first = size_;
   std::lock_guard lock{mutex_};
-  size_ += count;
-  while (blocks_.size() * block_size < size_)
+  while (blocks_.size() * block_size < size_ + count)
     blocks_.push_back(std::make_unique<raw_outcome[]>(block_size));
+  size_ += count; // last: nobody answers for items that were not announced
   return first;
 }
 
@@ -66,7 +70,7 @@ void map_state::on_value(std::uint64_t item, std::span<const std::byte> result) 
 void map_state::on_failure(std::uint64_t item, failure&& f) noexcept {
   const auto index = static_cast<std::size_t>(item);
   auto& slot = block(index)[index % block_size];
-  slot.failed = std::make_unique<failure>(std::move(f));
+  slot.failed = keep(std::move(f));
   count_one();
 }
 
@@ -87,20 +91,32 @@ void imap_state::on_value(std::uint64_t item, std::span<const std::byte> result)
   try {
     r.set_value(result);
   } catch (const std::bad_alloc&) {
-    r.failed = std::make_unique<failure>(out_of_memory());
+    r.failed = keep(out_of_memory());
   }
   put(item, std::move(r));
 }
 
 void imap_state::on_failure(std::uint64_t item, failure&& f) noexcept {
   raw_outcome r;
-  r.failed = std::make_unique<failure>(std::move(f));
+  r.failed = keep(std::move(f));
   put(item, std::move(r));
+}
+
+void imap_state::expect(std::size_t count) {
+  std::list<outcomes> more;
+  for (; count > 0; --count)
+    more.emplace_back().emplace(0, raw_outcome{});
+  const std::lock_guard lock{mutex_};
+  room_.splice(room_.end(), more);
 }
 
 void imap_state::put(std::uint64_t item, raw_outcome&& r) noexcept {
   std::lock_guard lock{mutex_};
-  ready_.emplace(item, std::move(r));
+  auto node = room_.front().extract(room_.front().begin());
+  room_.pop_front();
+  node.key() = item;
+  node.mapped() = std::move(r);
+  ready_.insert(std::move(node));
   if (waiting_ && (!ordered_ || item == next_))
     waiting_->set();
 }

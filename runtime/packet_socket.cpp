@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 namespace bulkhead::runtime::packet_socket {
 
@@ -38,8 +39,12 @@ void collect(msghdr& message, std::vector<unique_fd>& into) {
     std::array<int, max_fds> numbers{};
     const auto bytes = std::min(head->cmsg_len - CMSG_LEN(0), sizeof numbers);
     std::memcpy(numbers.data(), CMSG_DATA(head), bytes);
-    for (std::size_t at = 0; at < bytes / sizeof(int); ++at)
-      into.emplace_back(numbers[at]);
+    const std::size_t count = bytes / sizeof(int);
+    std::array<unique_fd, max_fds> held; // nothing is lost where there is no memory for the vector
+    for (std::size_t at = 0; at < count; ++at)
+      held[at].reset(numbers[at]);
+    into.insert(into.end(), std::make_move_iterator(held.begin()),
+                std::make_move_iterator(held.begin() + static_cast<std::ptrdiff_t>(count)));
   }
 }
 

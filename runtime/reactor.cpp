@@ -155,8 +155,13 @@ void reactor::wait_until_idle(std::uint64_t id, std::unique_lock<std::mutex>& lo
 std::uint64_t reactor::at(clock::time_point when, std::function<void()> run) {
   const std::lock_guard lock{mutex_};
   const auto id = next_id_++;
-  timers_.emplace(timer_key{when, id}, std::move(run));
-  timer_times_.emplace(id, when);
+  const auto timer = timers_.emplace(timer_key{when, id}, std::move(run)).first;
+  try {
+    timer_times_.emplace(id, when);
+  } catch (...) {
+    timers_.erase(timer);
+    throw;
+  }
   if (when < sleeps_until_) // asleep for longer than this timer allows
     wake();
   return id;

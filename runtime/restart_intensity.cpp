@@ -4,7 +4,7 @@
 
 namespace bulkhead::runtime {
 
-restart_intensity::restart_intensity(const restart_policy& policy, std::size_t workers) noexcept
+restart_intensity::restart_intensity(const restart_policy& policy, std::size_t workers)
   : max_restarts_(policy.max_restarts.value_or(10 + 4 * workers)),
     max_start_failures_(std::min(max_restarts_, workers + 4)), within_(policy.within),
     backoff_initial_(policy.backoff_initial), backoff_max_(policy.backoff_max) {}

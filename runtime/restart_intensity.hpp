@@ -17,7 +17,7 @@ class restart_intensity {
 public:
   using time_point = std::chrono::steady_clock::time_point;
 
-  restart_intensity(const restart_policy& policy, std::size_t workers) noexcept;
+  restart_intensity(const restart_policy& policy, std::size_t workers);
 
   struct verdict {
     bool give_up = false;

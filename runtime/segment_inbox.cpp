@@ -2,9 +2,13 @@
 
 #include "runtime/packet_socket.hpp"
 
+#include <fcntl.h>
+
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <span>
+#include <system_error>
 
 namespace bulkhead::runtime {
 
@@ -27,11 +31,14 @@ void segment_inbox::put(std::uint32_t id, unique_fd fd, std::size_t bytes) {
 segment segment_inbox::take(std::uint32_t id) {
   std::unique_lock lock{mutex_};
   changed_.wait(lock, [&] { return segments_.contains(id); });
-  auto found = segments_.extract(id);
-  lock.unlock();
-  auto& a = found.mapped();
-  auto mapped = segment::attach(std::move(a.fd), a.bytes, 0, segment::access::read_only);
+  const auto& a = segments_.at(id);
+  // It stays here until it is mapped: the host sends it only once and may use it again.
+  unique_fd copy{::fcntl(a.fd.get(), F_DUPFD_CLOEXEC, 0)};
+  if (!copy)
+    throw std::system_error(errno, std::generic_category(), "fcntl(F_DUPFD_CLOEXEC)");
+  auto mapped = segment::attach(std::move(copy), a.bytes, 0, segment::access::read_only);
   mapped.close_fd();
+  segments_.erase(id);
   return mapped;
 }
 

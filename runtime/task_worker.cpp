@@ -1,6 +1,7 @@
 #include "runtime/task_worker.hpp"
 
 #include "runtime/crash_recorder.hpp"
+#include "runtime/launch_error.hpp"
 #include "runtime/segment.hpp"
 #include "runtime/segment_inbox.hpp"
 #include "runtime/watch_thread.hpp"
@@ -9,15 +10,26 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <cstdio>
+#include <system_error>
+
 namespace bulkhead::runtime {
 
-void task_worker_main(worker_start& start) {
+namespace {
+
+/// The host sees a worker that could not start; why is told to whoever reads its stderr.
+void refuse(worker_start& start, const char* why) noexcept {
+  std::fprintf(stderr, "bulkhead: a worker cannot start: %s\n", why);
+  start.exit_code = 1;
+}
+
+void serve(worker_start& start) {
   const auto config = decode_config(start.start);
   // Both segments live as long as the process.
-  const auto host = segment::attach(std::move(start.fds.at(0)), page_bytes, config.ring_capacity,
-                                    segment::access::read_only);
-  const auto own = segment::attach(std::move(start.fds.at(1)), page_bytes, config.ring_capacity,
-                                   segment::access::read_write);
+  static const auto host = segment::attach(std::move(start.fds.at(0)), page_bytes,
+                                           config.ring_capacity, segment::access::read_only);
+  static const auto own = segment::attach(std::move(start.fds.at(1)), page_bytes,
+                                          config.ring_capacity, segment::access::read_write);
   auto* mine = reinterpret_cast<worker_page*>(own.head());
   install_crash_recorder(mine->recorder);
   static segment_inbox inbox;
@@ -32,6 +44,18 @@ void task_worker_main(worker_start& start) {
                        &inbox};
   worker_loop loop{config, end, false};
   start.exit_code = loop.run();
+}
+
+} // namespace
+
+void task_worker_main(worker_start& start) {
+  try {
+    serve(start);
+  } catch (const launch_error& e) {
+    refuse(start, e.what());
+  } catch (const std::system_error& e) {
+    refuse(start, e.what());
+  }
 }
 
 std::thread start_worker_thread(const worker_config& config, std::shared_ptr<worker_slot> slot,

@@ -4,7 +4,7 @@
 
 namespace bulkhead::runtime {
 
-this_process& this_process::get() noexcept {
+this_process& this_process::get() {
   static auto& self = *new this_process; // never destroyed: used during static destruction
   return self;
 }

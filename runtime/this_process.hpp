@@ -9,7 +9,7 @@ namespace bulkhead::runtime {
 struct this_process {
   enum class role { not_initialised, host, forkserver, worker };
 
-  static this_process& get() noexcept;
+  static this_process& get();
 
   role kind = role::not_initialised;
   unsigned depth = 0; ///< 0: the user's program; each worker is one deeper than its host

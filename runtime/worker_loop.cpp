@@ -5,6 +5,7 @@
 #include "runtime/hooks.hpp"
 #include "runtime/proc_stat.hpp"
 #include "runtime/shipped_call.hpp"
+#include "runtime/worker_start.hpp"
 
 #include <bulkhead/detail/ship.hpp>
 #include <bulkhead/error.hpp>
@@ -14,6 +15,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 
@@ -128,7 +130,12 @@ worker_loop::running_frame worker_loop::open_frame() {
   const auto& h = frame.header;
   std::span<const std::byte> body{at + sizeof h, static_cast<std::size_t>(h.body_bytes)};
   if ((h.flags & body_in_segment) != 0)
-    body = segment_body(h);
+    try {
+      body = segment_body(h);
+    } catch (const std::exception& e) { // no memory, or beyond the worker's limit
+      frame.refusal = e.what();
+      return frame;
+    }
   frame.callable = body.first(h.callable_bytes);
   frame.rest = body.subspan(h.callable_bytes);
   return frame;
@@ -173,7 +180,10 @@ void worker_loop::skip_to(std::uint64_t sequence) {
     frame_header h;
     std::memcpy(&h, end_.requests + (read_ & (end_.ring_bytes - 1)), sizeof h);
     if ((h.flags & segment_is_new) != 0)
-      segment_body(h); // take its descriptor off the socket
+      try {
+        segment_body(h);                // take its descriptor off the socket
+      } catch (const std::exception&) { // it is tried again when it is needed
+      }
     if ((h.flags & segment_is_dropped) != 0)
       segments_.erase(h.segment);
     read_ += h.size;
@@ -193,6 +203,13 @@ bool worker_loop::expired(const frame_header& h) {
 }
 
 void worker_loop::run_item(running_frame& frame, position p, std::uint32_t item) {
+  if (!frame.refusal.empty()) {
+    failure f;
+    f.kind = failure_kind::too_large;
+    f.message = "the worker cannot take the arguments: " + frame.refusal;
+    answer_failure(p, f, 0);
+    return;
+  }
   std::uint32_t length = 0;
   std::memcpy(&length, frame.rest.data(), sizeof length);
   const auto args = frame.rest.subspan(sizeof length, length);
@@ -311,10 +328,10 @@ void worker_loop::publish(answer_kind kind, position where, std::uint64_t value,
     return;
   rung_epoch_ = epoch; // one system call per sleep
   const std::uint64_t one = 1;
-  // EAGAIN: the counter is full of rings. Anything else: a task closed our descriptor; the watch
-  // thread ends the process.
-  if (::write(end_.event_fd, &one, sizeof one) < 0)
-    return;
+  // EAGAIN: the counter is full of rings. Anything else: a task closed our descriptor, and the host
+  // would not hear of this answer. It takes what is in the ring when the process has ended.
+  if (::write(end_.event_fd, &one, sizeof one) < 0 && errno != EAGAIN && !is_thread_)
+    ::_exit(exit_hung_up);
 }
 
 } // namespace bulkhead::runtime

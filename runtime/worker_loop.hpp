@@ -31,6 +31,7 @@ private:
     frame_header header;
     std::span<const std::byte> callable;
     std::span<const std::byte> rest; ///< lengths and arguments of the items not yet run
+    std::string refusal;             ///< why the body cannot be read; empty: it can
   };
 
   bool initialize();

@@ -1,6 +1,7 @@
 #include "runtime/worker_pool.hpp"
 
 #include "runtime/failure_of.hpp"
+#include "runtime/launch_error.hpp"
 #include "runtime/own_process.hpp"
 #include "runtime/pool_checks.hpp"
 #include "runtime/shipped_call.hpp"
@@ -14,6 +15,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <system_error>
 
 namespace bulkhead::runtime {
@@ -37,6 +39,29 @@ void add_to(int epoll, int fd) {
 /// A core must be left for the peer, or spinning only takes the time it needs.
 std::chrono::nanoseconds longest_spin(std::size_t parallelism) {
   return std::chrono::microseconds{parallelism > 1 ? 50 : 0};
+}
+
+/// What the contract of a pool promises where the system refuses a worker.
+class start_refusal final : public std::system_error {
+public:
+  explicit start_refusal(const launch_error& why)
+    : std::system_error(why.code(), std::generic_category()), why_(why) {}
+  const char* what() const noexcept override { return why_.what(); }
+
+private:
+  launch_error why_;
+};
+
+std::shared_ptr<child> launch_one(const launch_request& request, child::exit_handler on_exit) try {
+  return launch(request, std::move(on_exit), clock::now() + std::chrono::seconds{10});
+} catch (const launch_error& e) {
+  throw start_refusal{e};
+}
+
+std::shared_ptr<forkserver> copy_of_host() try {
+  return copy_host();
+} catch (const launch_error& e) {
+  throw start_refusal{e};
 }
 
 child_exit ended_well() {
@@ -67,8 +92,10 @@ worker_pool::~worker_pool() {
 }
 
 void worker_pool::start() {
+  if (options_.on_event)
+    callbacks_->start();
   if (options_.start == start_method::fork)
-    server_ = copy_host();
+    server_ = copy_of_host();
   watch_ = reactor_->watch(events_.get(), EPOLLIN, [weak = weak_from_this()](std::uint32_t) {
     if (auto self = std::static_pointer_cast<worker_pool>(weak.lock()))
       self->serve();
@@ -121,7 +148,15 @@ void worker_pool::start_worker() {
     launch_thread(slot);
   else
     launch_process(slot);
-  admit(slot);
+  try {
+    admit(slot);
+  } catch (...) { // it serves nobody
+    if (slot->process)
+      slot->process->kill(SIGKILL);
+    else
+      slot->link.request_stop();
+    throw;
+  }
 }
 
 void worker_pool::launch_process(const slot_ptr& slot) {
@@ -139,13 +174,10 @@ void worker_pool::launch_process(const slot_ptr& slot) {
   }
   request.setup = worker_setup::from(options_.limits, options_.affinity, options_.nice);
   request.server = server_;
-  slot->process = launch(
-    request,
-    [weak = weak_from_this(), slot](const child_exit& exit) {
-      if (auto self = std::static_pointer_cast<worker_pool>(weak.lock()))
-        self->on_exit(slot, exit);
-    },
-    clock::now() + std::chrono::seconds{10});
+  slot->process = launch_one(request, [weak = weak_from_this(), slot](const child_exit& exit) {
+    if (auto self = std::static_pointer_cast<worker_pool>(weak.lock()))
+      self->on_exit(slot, exit);
+  });
   slot->link.close_segment_fds();
   if (slot->output)
     slot->output->close_write_end();
@@ -160,10 +192,12 @@ void worker_pool::launch_thread(const slot_ptr& slot) {
 
 void worker_pool::admit(const slot_ptr& slot) {
   lock_type lock{mutex_};
+  slots_.reserve(slots_.size() + 1);
+  retired_.reserve(retired_.size() + slots_.size() + 1); // a death needs no memory for them
+  add_to(events_.get(), slot->link.event_fd());
   const auto early = early_exits_.extract(slot->id);
   slots_.push_back(slot);
   ++slots_version_;
-  add_to(events_.get(), slot->link.event_fd());
   tell(event_kind::started, *slot, {}, "worker started");
   if (terminated_)
     kill(*slot, exit_cause::shutdown);
@@ -180,14 +214,14 @@ void worker_pool::admit(const slot_ptr& slot) {
     on_exit(slot, early.mapped());
 }
 
-void worker_pool::want_worker(std::chrono::nanoseconds after) {
-  ++wanted_;
+void worker_pool::want_worker(std::chrono::nanoseconds after) noexcept try {
   if (after.count() == 0) {
-    ++due_;
     reactor_->post([weak = weak_from_this()] {
       if (const auto self = std::static_pointer_cast<worker_pool>(weak.lock()))
         self->start_due();
     });
+    ++wanted_; // under our lock, which start_due needs
+    ++due_;
     return;
   }
   reactor_->at(clock::now() + after, [weak = weak_from_this()] {
@@ -200,6 +234,10 @@ void worker_pool::want_worker(std::chrono::nanoseconds after) {
     }
     self->start_due();
   });
+  ++wanted_;
+} catch (const std::bad_alloc&) {
+  ++owed_workers_;
+  kick();
 }
 
 void worker_pool::start_due() {
@@ -218,7 +256,7 @@ void worker_pool::start_due() {
   }
 }
 
-void worker_pool::start_refused(const std::string& why) {
+void worker_pool::start_refused(const char* why) {
   lock_type lock{mutex_};
   const auto verdict =
     intensity_.on_death(clock::now(), false, std::uniform_real_distribution<>{}(random_));
@@ -238,7 +276,7 @@ void worker_pool::keep_size() {
   if (terminated_ || broken_
       || (closed_ && backlog_.empty() && delayed_.empty() && in_flight_ == 0))
     return;
-  while (serving() + wanted_ < target_)
+  while (serving() + wanted_ + owed_workers_ < target_)
     want_worker(std::chrono::nanoseconds{0});
 }
 
@@ -329,7 +367,7 @@ void worker_pool::terminate() noexcept {
   for (const auto& s : slots_) {
     kill(*s, exit_cause::shutdown);
     if (!s->process && s->busy())
-      recall(*s, s->link.flown().next()); // a thread ends after its task
+      recall_if_possible(*s, s->link.flown().next()); // a thread ends after its task
   }
   changed_.notify_all();
   kick();
@@ -371,28 +409,42 @@ void worker_pool::resize(std::size_t workers) {
     start_worker();
 }
 
+void worker_pool::expect_callbacks() { callbacks_->start(); }
+
 void worker_pool::call_back(std::function<void()> f) {
-  lock_type lock{mutex_};
-  call_back_locked(std::move(f));
+  std::list<std::function<void()>> one;
+  one.push_back(std::move(f));
+  callbacks_->run(std::move(one));
 }
 
-void worker_pool::call_back_locked(std::function<void()> f) { callbacks_->run(std::move(f)); }
+// The thread runs since expect_callbacks, but where the pool has ended and no new one can start.
+void worker_pool::call_back_locked(std::list<std::function<void()>>&& calls) noexcept try {
+  callbacks_->run(std::move(calls));
+} catch (const std::system_error& e) {
+  std::fprintf(stderr, "bulkhead: callbacks are lost: no thread for them: %s\n", e.what());
+}
 
+// Events are news: where there is no memory for one, the pool goes on without it.
 void worker_pool::tell(event_kind kind, const worker_slot& slot, const exit_status& exit,
-                       std::string text) {
+                       std::string_view text) noexcept try {
   if (!options_.on_event)
     return;
-  pool_event event{kind,          slot.id,         slot.process ? slot.process->pid() : 0,
-                   exit,          std::move(text), slot.done,
+  pool_event event{kind,          slot.id,           slot.process ? slot.process->pid() : 0,
+                   exit,          std::string{text}, slot.done,
                    slot.busy_time};
-  callbacks_->run([call = options_.on_event, event = std::move(event)] { call(event); });
+  call_back([call = options_.on_event, event = std::move(event)] { call(event); });
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "bulkhead: an event is lost: %s\n", e.what());
 }
 
-void worker_pool::tell_broken(const std::string& text) {
+void worker_pool::tell_broken(const std::string& text) noexcept try {
   if (!options_.on_event)
     return;
-  callbacks_->run([call = options_.on_event,
-                   event = pool_event{event_kind::broken, 0, 0, {}, text}] { call(event); });
+  call_back([call = options_.on_event, event = pool_event{event_kind::broken, 0, 0, {}, text}] {
+    call(event);
+  });
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "bulkhead: an event is lost: %s\n", e.what());
 }
 
 } // namespace bulkhead::runtime

@@ -13,12 +13,15 @@
 
 #include <condition_variable>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <random>
 #include <set>
+#include <span>
+#include <string_view>
 #include <vector>
 
 namespace bulkhead::runtime {
@@ -39,7 +42,8 @@ public:
   bool cancel(detail::future_base& f, bool kill_running) override;
   bool cancel_all(const detail::task_sink& sink, bool kill_running) override;
   void call_back(std::function<void()> f) override;
-  void call_back_locked(std::function<void()> f) override;
+  void expect_callbacks() override;
+  void call_back_locked(std::list<std::function<void()>>&& calls) noexcept override;
   std::size_t chunk_hint(const detail::task_sink& sink, std::size_t remaining) override;
 
   void close() override;
@@ -66,7 +70,7 @@ private:
   void launch_process(const slot_ptr& slot);
   void launch_thread(const slot_ptr& slot);
   void admit(const slot_ptr& slot);
-  void want_worker(std::chrono::nanoseconds after);
+  void want_worker(std::chrono::nanoseconds after) noexcept;
   void start_due();
   void keep_size();
   std::size_t serving() const noexcept;
@@ -75,27 +79,29 @@ private:
   void break_pool(failure why);
   void fail_everything_queued(const failure& f);
   bool wait_for_workers_gone(lock_type& lock, time_point deadline);
-  void start_refused(const std::string& why);
-  void tell_broken(const std::string& text);
-  void tell(event_kind kind, const worker_slot& slot, const exit_status& exit, std::string text);
+  void start_refused(const char* why);
+  void tell_broken(const std::string& text) noexcept;
+  void tell(event_kind kind, const worker_slot& slot, const exit_status& exit,
+            std::string_view text) noexcept;
 
   // worker_pool_submit.cpp
   void check_open() const;
   std::unique_ptr<unit> make_unit(detail::work&& w) const;
   bool wait_for_room(lock_type& lock, const unit& u, detail::admission how);
   void pin(unit& u, const detail::work& w);
-  void enqueue(std::unique_ptr<unit> u, bool in_front);
+  void enqueue(std::unique_ptr<unit> u, bool in_front) noexcept;
   std::unique_ptr<unit> take_queued(unit& u);
   void cancel_queued(unit& u);
   void request_kill(unit& u);
 
   // worker_pool_dispatch.cpp
-  void pump();
+  void pump() noexcept;
+  bool pump_one();
   bool send_to(worker_slot& slot, std::unique_ptr<unit>& u);
   worker_slot* choose(const unit& u);
   worker_slot* key_owner(const std::string& key);
   bool has_room(const worker_slot& slot, const unit& u) const noexcept;
-  std::unique_ptr<unit> split_to_fit(std::unique_ptr<unit>& u, std::size_t items);
+  bool cut_to_fit(unit& u, std::size_t items) noexcept;
   worker_slot* find_slot(std::size_t id) noexcept;
   std::chrono::nanoseconds limit_of(const unit& u) const noexcept;
   std::chrono::nanoseconds soft_limit_of(const unit& u) const noexcept;
@@ -108,17 +114,24 @@ private:
   bool take_answer(worker_slot& slot, const answer& a);
   bool take_result(worker_slot& slot, const answer& a);
   bool take_part(worker_slot& slot, const answer& a);
+  void keep_part(worker_slot& slot, std::span<const std::byte> part, std::size_t whole) noexcept;
+  void take_parts(worker_slot& slot, unit& u, std::uint32_t item) noexcept;
+  bool take_unfit(worker_slot& slot, const answer& a);
   bool take_returned(worker_slot& slot, const answer& a);
   void item_ended(worker_slot& slot, const flight::answered& item, std::uint64_t ran_ns);
   void give_back(std::vector<std::unique_ptr<unit>>& units);
-  std::unique_ptr<unit> detach(worker_slot& slot, unit& work, std::uint32_t first, bool whole);
+  static std::vector<std::unique_ptr<unit>> room_for_returned(worker_slot& slot);
+  std::unique_ptr<unit> detach(worker_slot& slot, unit& work, std::uint32_t first,
+                               bool whole) noexcept;
+  std::unique_ptr<unit> split_or_fail(unit& work, std::uint32_t first) noexcept;
   void recall(worker_slot& slot, position from);
+  void recall_if_possible(worker_slot& slot, position from) noexcept;
   void arm_all();
   bool arm(worker_slot& slot);
-  void succeed(const unit& u, std::uint32_t item);
-  void fail(unit& u, std::uint32_t item, failure f);
-  void fail_all(std::unique_ptr<unit> u, const failure& f);
-  void note_completion(std::uint64_t id);
+  void succeed(const unit& u, std::uint32_t item) noexcept;
+  void fail(unit& u, std::uint32_t item, failure f) noexcept;
+  void fail_all(std::unique_ptr<unit> u, const failure& f) noexcept;
+  void note_completion(std::uint64_t id) noexcept;
 
   // worker_pool_death.cpp
   void on_exit(const slot_ptr& slot, const child_exit& exit);
@@ -132,11 +145,13 @@ private:
   bool retry(casualty& c, const failure& f);
   void bad_message(worker_slot& slot);
   void abandon(const slot_ptr& slot);
-  failure death_failure(const worker_slot& slot, const exit_status& status) const;
+  failure death_failure(const worker_slot& slot, const exit_status& status) const noexcept;
+  void describe_death(failure& f, const worker_slot& slot) const;
   void remove_slot(const slot_ptr& slot);
 
   // worker_pool_limits.cpp
   void tick(std::uint64_t number);
+  void check_all(time_point now);
   void check_slot(worker_slot& slot, time_point now);
   void check_task(worker_slot& slot, time_point now);
   void time_out(worker_slot& slot);
@@ -149,7 +164,8 @@ private:
   void check_stuck(worker_slot& slot, time_point now);
   void release_delayed(time_point now);
   void expire_deadlines(time_point now);
-  void need_tick(time_point at);
+  void need_tick(time_point at) noexcept;
+  void pay_debts() noexcept;
   void plan_ticks(worker_slot& slot);
   void plan_for_idle();
 
@@ -210,6 +226,9 @@ private:
 
   std::uint64_t timer_ = 0;
   time_point timer_at_ = time_point::max();
+  /// What lacked memory and is tried again in the next turn.
+  time_point owed_tick_ = time_point::max();
+  std::size_t owed_workers_ = 0;
   std::uint64_t tick_number_ = 0; ///< of the timer that counts; an overtaken one does nothing
   unique_fd completion_fd_;
   std::vector<std::uint64_t> completed_;

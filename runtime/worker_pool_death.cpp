@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 namespace bulkhead::runtime {
 
@@ -55,8 +56,9 @@ void worker_pool::on_exit(const slot_ptr& slot, const child_exit& exit) {
 std::optional<worker_pool::casualty> worker_pool::bury(worker_slot& slot,
                                                        std::vector<casualty>& doubtful) {
   std::optional<casualty> hit;
-  std::vector<std::unique_ptr<unit>> back;
+  auto back = room_for_returned(slot);
   auto& flown = slot.link.flown();
+  doubtful.reserve(flown.frames() + 1);
   slot.flew_at_death = !flown.empty();
   const bool told_truth = !slot.lied;
   unit* hit_unit = nullptr;
@@ -76,6 +78,8 @@ std::optional<worker_pool::casualty> worker_pool::bury(worker_slot& slot,
     ++stats_.bad_messages;
     flown.abandon([&](unit& work, std::uint32_t first, bool whole) {
       auto rest = detach(slot, work, first, whole);
+      if (!rest)
+        return;
       const auto items = rest->items;
       in_flight_ += items;                          // until their outcome is set
       doubtful.push_back({std::move(rest), items}); // item == items: all of them
@@ -107,8 +111,11 @@ void worker_pool::replace(worker_slot& slot, const exit_status& status, bool exp
     return;
   }
   ++stats_.restarts;
-  if (explained || status.cause == exit_cause::bad_message
-      || status.cause == exit_cause::unresponsive) {
+  // No task explains a lie before the worker served or while nothing was in flight: its
+  // replacement would tell it, too.
+  const bool lied_unasked =
+    status.cause == exit_cause::bad_message && !(slot.ready && slot.flew_at_death);
+  if (!lied_unasked && (explained || status.cause == exit_cause::unresponsive)) {
     keep_size();
     return;
   }
@@ -130,15 +137,31 @@ void worker_pool::replace(worker_slot& slot, const exit_status& status, bool exp
   }
 }
 
-failure worker_pool::death_failure(const worker_slot& slot, const exit_status& status) const {
+failure worker_pool::death_failure(const worker_slot& slot,
+                                   const exit_status& status) const noexcept {
   failure f;
   f.kind =
     status.cause == exit_cause::timed_out ? failure_kind::timeout : failure_kind::worker_died;
   f.exit = status;
   f.worker = slot.process ? slot.process->pid() : 0;
   f.may_have_executed = true;
+  const bool cancelled = slot.cancelled_task && status.cause != exit_cause::timed_out;
+  if (cancelled || status.cause == exit_cause::shutdown)
+    f.kind = failure_kind::cancelled;
+  try {
+    describe_death(f, slot);
+    if (cancelled)
+      f.message = "the task was cancelled while it ran; its worker was killed after the grace";
+    else if (status.cause == exit_cause::shutdown)
+      f.message = "the pool was terminated while the task ran";
+  } catch (const std::bad_alloc&) { // kind and exit status say most
+  }
+  return f;
+}
+
+void worker_pool::describe_death(failure& f, const worker_slot& slot) const {
   crash_report crash;
-  if (status.cause != exit_cause::shutdown)
+  if (f.exit.cause != exit_cause::shutdown)
     crash = read_crash(slot.link.worker_words().recorder);
   f.backtrace = crash.backtrace;
   f.last_output = crash.log;
@@ -146,16 +169,8 @@ failure worker_pool::death_failure(const worker_slot& slot, const exit_status& s
     f.last_output += slot.output->tail(4096);
   f.message = "worker " + std::to_string(f.worker)
               + (options_.name.empty() ? "" : " of pool '" + options_.name + "'")
-              + (status.signal != 0 ? " was " : " ") + to_string(status)
+              + (f.exit.signal != 0 ? " was " : " ") + to_string(f.exit)
               + (crash.stack_overflow ? " (stack overflow)" : "") + " while it ran the task";
-  if (slot.cancelled_task && status.cause != exit_cause::timed_out) {
-    f.kind = failure_kind::cancelled;
-    f.message = "the task was cancelled while it ran; its worker was killed after the grace";
-  } else if (status.cause == exit_cause::shutdown) {
-    f.kind = failure_kind::cancelled;
-    f.message = "the pool was terminated while the task ran";
-  }
-  return f;
 }
 
 void worker_pool::end_casualty(casualty c, const worker_slot& slot, const failure& f) {
@@ -168,7 +183,7 @@ void worker_pool::end_casualty(casualty c, const worker_slot& slot, const failur
   ++c.work->deaths;
   if (retry(c, f))
     return;
-  auto own = f;
+  auto own = copy_of(f);
   if (options_.poison_after != 0 && c.work->deaths >= options_.poison_after
       && retries_of(*c.work) > 0) {
     own.kind = failure_kind::poisoned;
@@ -237,8 +252,9 @@ void worker_pool::abandon(const slot_ptr& slot) {
   std::vector<casualty> doubtful;
   slot->link.flown().abandon([&](unit& work, std::uint32_t first, bool whole) {
     auto rest = detach(*slot, work, first, whole);
-    const auto items = rest->items;
-    doubtful.push_back({std::move(rest), items});
+    const auto items = rest ? rest->items : 0;
+    if (rest)
+      doubtful.push_back({std::move(rest), items});
   });
   for (auto& c : doubtful)
     fail_all(std::move(c.work), f);

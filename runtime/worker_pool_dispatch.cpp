@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <new>
 
 namespace bulkhead::runtime {
 
@@ -21,28 +22,32 @@ std::uint64_t weight(std::uint64_t key, std::uint64_t worker) noexcept {
 
 } // namespace
 
-void worker_pool::pump() {
-  while (!backlog_.empty()) {
-    auto* next = backlog_.front();
-    auto* slot = choose(*next);
-    if (slot == nullptr && next->pinned_worker == 0
-        && options_.dispatch != dispatch_policy::key_hash)
-      break;
-    if (slot == nullptr) { // its worker is full; others behind it may go
-      next = backlog_.find([this](const unit& u) { return choose(u) != nullptr; });
-      if (next == nullptr)
-        break;
-      slot = choose(*next);
-    }
-    auto u = take_queued(*next);
-    if (!send_to(*slot, u)) { // no memory or a full socket: nothing else may ever pump again
-      enqueue(std::move(u), true);
-      need_tick(clock::now() + send_again_after);
-      break;
-    }
+void worker_pool::pump() noexcept try {
+  while (!backlog_.empty() && pump_one()) {
   }
   stop_idle_workers();
   plan_for_idle();
+} catch (const std::bad_alloc&) { // nothing else may ever pump again
+  need_tick(clock::now() + send_again_after);
+}
+
+bool worker_pool::pump_one() {
+  auto* next = backlog_.front();
+  auto* slot = choose(*next);
+  if (slot == nullptr && next->pinned_worker == 0 && options_.dispatch != dispatch_policy::key_hash)
+    return false;
+  if (slot == nullptr) { // its worker is full; others behind it may go
+    next = backlog_.find([this](const unit& u) { return choose(u) != nullptr; });
+    if (next == nullptr)
+      return false;
+    slot = choose(*next);
+  }
+  auto u = take_queued(*next);
+  if (send_to(*slot, u))
+    return true;
+  enqueue(std::move(u), true); // no memory or a full socket: nothing else may ever pump again
+  need_tick(clock::now() + send_again_after);
+  return false;
 }
 
 bool worker_pool::has_room(const worker_slot& slot, const unit& u) const noexcept {
@@ -106,14 +111,19 @@ worker_slot* worker_pool::choose(const unit& u) {
   return least;
 }
 
-std::unique_ptr<unit> worker_pool::split_to_fit(std::unique_ptr<unit>& u, std::size_t items) {
-  return items < u->items ? split(*u, static_cast<std::uint32_t>(items)) : nullptr;
+// What is more than `items` goes back into the queue. False: no memory, and nothing has changed.
+bool worker_pool::cut_to_fit(unit& u, std::size_t items) noexcept try {
+  if (items < u.items)
+    enqueue(split(u, static_cast<std::uint32_t>(items)), true);
+  return true;
+} catch (const std::bad_alloc&) {
+  return false;
 }
 
 bool worker_pool::send_to(worker_slot& slot, std::unique_ptr<unit>& u) {
-  if (options_.max_tasks_per_worker != 0)
-    if (auto rest = split_to_fit(u, options_.max_tasks_per_worker - slot.dispatched))
-      enqueue(std::move(rest), true);
+  if (options_.max_tasks_per_worker != 0
+      && !cut_to_fit(*u, options_.max_tasks_per_worker - slot.dispatched))
+    return false;
   const bool was_idle = !slot.busy();
   const auto limit = limit_of(*u);
   const int control = slot.process ? slot.process->control() : -1;

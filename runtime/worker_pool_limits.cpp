@@ -5,6 +5,8 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <new>
+#include <utility>
 
 namespace bulkhead::runtime {
 
@@ -13,18 +15,31 @@ namespace {
 constexpr std::chrono::milliseconds own_lag{500};
 constexpr std::chrono::milliseconds memory_interval{20};
 constexpr std::chrono::milliseconds shortest_patience{1};
+constexpr std::chrono::milliseconds look_again_after{10}; // where there was no memory
 } // namespace
 
-void worker_pool::need_tick(time_point at) {
+void worker_pool::need_tick(time_point at) noexcept try {
   if (at >= timer_at_ || over_)
     return;
-  if (timer_ != 0)
-    reactor_->retract(timer_); // it may be waiting for our lock: tick() then sees the newer number
-  timer_at_ = at;
-  timer_ = reactor_->at(at, [weak = weak_from_this(), number = ++tick_number_] {
+  const auto sooner = reactor_->at(at, [weak = weak_from_this(), number = tick_number_ + 1] {
     if (auto self = std::static_pointer_cast<worker_pool>(weak.lock()))
       self->tick(number);
   });
+  ++tick_number_; // under our lock, which the timer needs
+  if (timer_ != 0)
+    reactor_->retract(timer_); // it may be waiting for our lock: tick() then sees the newer number
+  timer_ = sooner;
+  timer_at_ = at;
+} catch (const std::bad_alloc&) {
+  owed_tick_ = std::min(owed_tick_, at);
+  kick();
+}
+
+void worker_pool::pay_debts() noexcept {
+  if (owed_tick_ != time_point::max())
+    need_tick(std::exchange(owed_tick_, time_point::max()));
+  for (auto owed = std::exchange(owed_workers_, 0); owed > 0 && !over_; --owed)
+    want_worker(std::chrono::nanoseconds{0});
 }
 
 void worker_pool::plan_ticks(worker_slot& slot) {
@@ -85,6 +100,15 @@ void worker_pool::tick(std::uint64_t number) {
       if (s->kill_at != time_point::max())
         s->kill_at += lag;
     }
+  try {
+    check_all(now);
+  } catch (const std::bad_alloc&) { // a check that cannot act changes nothing
+    need_tick(now + look_again_after);
+  }
+  pump();
+}
+
+void worker_pool::check_all(time_point now) {
   release_delayed(now);
   expire_deadlines(now);
   if (!leader_)
@@ -92,7 +116,6 @@ void worker_pool::tick(std::uint64_t number) {
   const auto slots = slots_; // checks may remove some
   for (const auto& s : slots)
     check_slot(*s, now);
-  pump();
 }
 
 void worker_pool::check_slot(worker_slot& slot, time_point now) {

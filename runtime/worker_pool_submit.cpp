@@ -47,6 +47,7 @@ bool worker_pool::submit(detail::work&& w, detail::admission how) {
   check_open();
   if (!wait_for_room(lock, *u, how))
     return false;
+  backlog_.make_room(*u); // the last call that may fail: what is taken gets its outcome
   u->id = next_task_;
   next_task_ += u->items;
   stats_.submitted += u->items;
@@ -83,9 +84,13 @@ bool worker_pool::wait_for_room(lock_type& lock, const unit& u, detail::admissio
   return true;
 }
 
-void worker_pool::enqueue(std::unique_ptr<unit> u, bool in_front) {
+// A unit that was in the backlog before finds the list of its priority there.
+void worker_pool::enqueue(std::unique_ptr<unit> u, bool in_front) noexcept {
   if (u->deadline != time_point::max()) {
-    deadlines_.emplace(u->deadline, u.get());
+    try {
+      deadlines_.emplace(u->deadline, u.get());
+    } catch (const std::bad_alloc&) { // then only its worker looks at the deadline
+    }
     need_tick(u->deadline);
   }
   if (in_front)
@@ -180,7 +185,7 @@ bool worker_pool::cancel_all(const detail::task_sink& sink, bool kill_running) {
       if (ours(u))
         u.cancel_wanted = true;
     });
-    recall(*slot, std::max(sent, slot->link.flown().next()));
+    recall_if_possible(*slot, std::max(sent, slot->link.flown().next()));
     slot->link.flown().for_each_work([&](unit& u) {
       if (!ours(u))
         return;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <new>
 
 namespace bulkhead::runtime {
 
@@ -79,8 +80,12 @@ void worker_pool::end_lead(lock_type& lock) {
 void worker_pool::spin_unlocked(lock_type& lock, const detail::event_latch* target) {
   if (leader_version_ != slots_version_) {
     leader_channels_.clear();
-    for (const auto& s : slots_)
-      leader_channels_.push_back(&s->link);
+    try {
+      for (const auto& s : slots_)
+        leader_channels_.push_back(&s->link);
+    } catch (const std::bad_alloc&) {
+      return; // it sleeps at once
+    }
     leader_version_ = slots_version_;
   }
   lock.unlock();

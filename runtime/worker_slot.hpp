@@ -45,8 +45,11 @@ struct worker_slot {
   std::uint64_t done = 0;               ///< items answered
   std::chrono::nanoseconds busy_time{}; ///< in answered items; those not measured count as the last
   std::chrono::nanoseconds last_ran{};
-  detail::buffer partial; ///< pieces of a large result
+  /// Pieces of a large result; lost: the host had no memory for them.
+  detail::buffer partial;
+  std::uint64_t partial_bytes = 0;
   position partial_of = no_position;
+  bool partial_lost = false;
 
   time_point front_since{}; ///< when the first unanswered item may have begun
   position seen_front = no_position;

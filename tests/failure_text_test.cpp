@@ -1,3 +1,5 @@
+#include "runtime/failure_wire.hpp"
+
 #include <bulkhead/error.hpp>
 #include <bulkhead/failure.hpp>
 #include <bulkhead/pool_info.hpp>
@@ -96,6 +98,40 @@ TEST_CASE("a report leaves out what is not known") {
   CHECK(to_string(f) == "no such file\nexception of type std::runtime_error\nin worker 7");
   f.exit = {2, 0, exit_cause::exited};
   CHECK(to_string(f).ends_with("\nworker 7 exited with code 2"));
+}
+
+TEST_CASE("text of a worker is made fit for a terminal: UTF-8 without control characters") {
+  using runtime::printable;
+  CHECK(printable("tab\tline\nGr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80")
+        == "tab\tline\nGr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80");
+  CHECK(printable(std::string_view{"\0\x1b[2J\r\x7f", 7}) == "??[2J??");
+  CHECK(printable("\x80\xff") == "??");
+  CHECK(printable("cut \xe2\x82") == "cut ??");
+  CHECK(printable("overlong \xc0\xaf \xe0\x80\xaf \xf0\x80\x80\xaf") == "overlong ?? ??? ????");
+  CHECK(printable("surrogate \xed\xa0\x80") == "surrogate ???");
+  CHECK(printable("beyond \xf4\x90\x80\x80") == "beyond ????");
+}
+
+TEST_CASE("text of a worker is cut, with a mark") {
+  const std::string whole(runtime::max_text_bytes, 'x');
+  CHECK(runtime::printable(whole) == whole);
+  CHECK(runtime::printable(whole + 'x') == whole + " [... cut]");
+}
+
+TEST_CASE("a worker says what its task did, and not what became of worker or pool") {
+  for (int kind = 0; kind < 256; ++kind) {
+    failure said;
+    said.kind = static_cast<failure_kind>(kind);
+    detail::buffer bytes;
+    runtime::encode_failure(bytes, said);
+    failure heard;
+    const bool of_task =
+      said.kind == failure_kind::task_exception || said.kind == failure_kind::timeout
+      || said.kind == failure_kind::too_large || said.kind == failure_kind::codec;
+    CHECK(runtime::decode_failure(bytes.bytes(), heard) == of_task);
+    if (of_task)
+      CHECK(heard.kind == said.kind);
+  }
 }
 
 TEST_CASE("each kind is thrown as its exception class, with what() the report") {

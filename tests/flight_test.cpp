@@ -27,6 +27,7 @@ struct fixture {
   void send(std::uint32_t items) {
     units.push_back(std::make_unique<unit>());
     units.back()->items = items;
+    REQUIRE(flown.prepare());
     flown.publish(*units.back(), items, units.size() * 64);
   }
   void claim(std::uint64_t seq, std::uint64_t item, claim_phase phase) {
@@ -118,6 +119,18 @@ TEST_CASE("answers out of order, for what was taken or for nothing are refused")
   CHECK(!f.flown.accept_returned(make_position(base + 2, 0), base + 2, f.giver()));
 }
 
+TEST_CASE("a recall gives nothing back where the claim is a lie") {
+  for (const auto claim :
+       {~std::uint64_t{0}, make_claim(make_position(base + 9, 0), claim_phase::started)}) {
+    fixture f;
+    f.send(3);
+    f.send(1);
+    f.worker.claim = claim;
+    f.flown.recall(f.flown.next(), f.giver());
+    CHECK(f.back.empty());
+  }
+}
+
 TEST_CASE("at death the started item is the casualty, the rest goes elsewhere") {
   fixture f;
   f.send(4);
@@ -168,6 +181,10 @@ TEST_CASE("a claim that fits nothing in flight makes the record inconsistent") {
   CHECK(inconsistent(make_claim(make_position(base, 5), claim_phase::started)));
   CHECK(inconsistent(make_claim(make_position(base, 0), claim_phase::none)));
   CHECK(inconsistent(~std::uint64_t{0}));
+
+  fixture idle; // it claims what was never sent
+  idle.claim(0, 0, claim_phase::claimed);
+  CHECK(!idle.die());
 }
 
 TEST_CASE("a first item that started although it was taken is a lie; a later one is not") {

@@ -1,9 +1,11 @@
 // ctest-label: fault
 // ctest-timeout: 300
 // A worker that breaks every rule of the wire: the host kills it, answers its tasks, serves on.
+#include "runtime/failure_wire.hpp"
 #include "tests/support/evil_worker.hpp"
 #include "tests/support/leak_guard.hpp"
 #include "tests/support/own_usage.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 #include <bulkhead/tasks.hpp>
 
@@ -12,13 +14,17 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -29,6 +35,13 @@ using namespace bulkhead::runtime;
 using namespace std::chrono_literals;
 
 namespace {
+
+/// How long a test waits for what must happen. Shorter where a check is broken on purpose, so that
+/// what never happens is found soon.
+std::chrono::milliseconds patience() {
+  const char* given = std::getenv("BULKHEAD_TEST_PATIENCE_MS");
+  return std::chrono::milliseconds{given == nullptr ? 60'000 : std::atoi(given)};
+}
 
 /// A lie on the answer ring; the worker then waits for its end.
 struct lie {
@@ -56,6 +69,15 @@ void say_kind(evil_worker& w, std::uint16_t kind) {
 
 position shifted(const evil_worker& w, std::int64_t frames) {
   return make_position(sequence_of(w.own_position()) + static_cast<std::uint64_t>(frames), 0);
+}
+
+void say_failure(evil_worker& w, failure_kind kind) {
+  failure f;
+  f.kind = kind;
+  f.message = "so it says";
+  bulkhead::detail::buffer bytes;
+  encode_failure(bytes, f);
+  w.say(answer_kind::failed, w.own_position(), 0, bytes.bytes());
 }
 
 void flood_with_parts(evil_worker& w) {
@@ -124,8 +146,15 @@ const lie lies[] = {
   {"a failure after a part",
    [](evil_worker& w) {
      w.say(answer_kind::part, w.own_position(), 0, 64);
-     w.say(answer_kind::failed, w.own_position(), 0, 64);
+     say_failure(w, failure_kind::task_exception);
    }},
+  {"an item given back after a part",
+   [](evil_worker& w) {
+     w.say(answer_kind::part, w.own_position(), 0, 64);
+     w.say(answer_kind::returned, w.own_position(), sequence_of(w.own_position()) + 1);
+   }},
+  {"a failure that only the pool may tell",
+   [](evil_worker& w) { say_failure(w, failure_kind::cancelled); }},
   {"parts without end", flood_with_parts},
   {"holes in its segment", punch_hole},
 };
@@ -151,14 +180,14 @@ void suffer(pool& p, std::size_t which) {
   std::vector<future<int>> others;
   for (int i = 0; i < 20; ++i)
     others.push_back(p.submit([](int x) { return x * x; }, i));
-  REQUIRE(evil.wait(60s));
+  REQUIRE(evil.wait(patience()));
   REQUIRE(!evil.outcome().has_value());
   const auto& f = evil.outcome().failure();
   CHECK(f.kind == failure_kind::worker_died);
   CHECK(f.exit.cause == exit_cause::bad_message);
   CHECK(f.may_have_executed);
   for (std::size_t i = 0; i < others.size(); ++i) {
-    REQUIRE(others[i].wait(60s));
+    REQUIRE(others[i].wait(patience()));
     const auto& o = others[i].outcome();
     if (o.has_value())
       CHECK(o.value() == static_cast<int>(i * i));
@@ -174,9 +203,128 @@ void suffer(pool& p, std::size_t which) {
 TEST_CASE("each lie on the wire costs the liar and its task; the host and the others go on") {
   const leak_guard guard;
   pool p{two_workers()};
+  const char* only = std::getenv("BULKHEAD_TEST_LIE"); // part of its name
   for (std::size_t which = 0; which < std::size(lies); ++which)
-    suffer(p, which);
+    if (only == nullptr || std::strstr(lies[which].name, only) != nullptr)
+      suffer(p, which);
   CHECK(p.workers().size() == 2);
+}
+
+namespace {
+
+bool wait_for_bad_message(pool& p) {
+  const auto end = std::chrono::steady_clock::now() + patience();
+  while (p.stats().bad_messages == 0 && std::chrono::steady_clock::now() < end)
+    std::this_thread::yield();
+  return p.stats().bad_messages == 1;
+}
+
+} // namespace
+
+TEST_CASE("a piece of a result for which nothing is in flight is a bad message") {
+  const leak_guard guard;
+  pool p{two_workers()};
+  p.apply([] {
+    std::thread{[] {
+      evil_worker w;
+      const auto next = shifted(w, 1);
+      while (w.page().w_sleep.load() % 2 == 0) // until the result is out and the worker idle
+        std::this_thread::yield();
+      w.wait_until_read();
+      w.say(answer_kind::part, next, 0, 64);
+    }}.detach();
+  });
+  CHECK(wait_for_bad_message(p));
+  CHECK(p.apply([](int x) { return x + 1; }, 41) == 42);
+}
+
+namespace {
+
+/// The first item waits until the others were taken back, answers, and goes on with the next.
+int answer_what_was_taken(const std::string& started, answer_kind kind) {
+  if (started.empty())
+    return 0;
+  evil_worker w;
+  const auto own = w.own_position();
+  std::ofstream{started};
+  while (w.host_words().recall.load() == no_position)
+    std::this_thread::yield();
+  w.say(answer_kind::result, own, 1, 4);
+  w.say(kind, make_position(sequence_of(own), 1), 0, 4);
+  wait_for_the_end();
+}
+
+} // namespace
+
+TEST_CASE("an answer, or a piece of one, for an item that was taken back is a bad message") {
+  for (const auto kind : {answer_kind::part, answer_kind::result}) {
+    const testing::temporary_folder folder;
+    const auto started = (folder.path() / "started").string();
+    const leak_guard guard;
+    auto o = two_workers();
+    o.workers = 1; // an idle one would take the items over
+    pool p{o};
+    auto all =
+      p.map_async([kind](const std::string& file) { return answer_what_was_taken(file, kind); },
+                  std::vector<std::string>{started, "", "", ""}, {.chunk = 4});
+    while (!std::filesystem::exists(started))
+      std::this_thread::yield();
+    CHECK(!all.cancel());
+    CHECK(wait_for_bad_message(p));
+    REQUIRE(all.wait(patience()));
+    CHECK(p.apply([](int x) { return x + 1; }, 41) == 42);
+  }
+}
+
+TEST_CASE("workers that lie before they serve are a crash loop: the pool breaks") {
+  const leak_guard guard;
+  auto o = two_workers();
+  o.max_memory_per_worker = std::size_t{1} << 30;
+  o.restart.max_restarts = 3;
+  o.initializer = [] {
+    evil_worker{}.say(answer_kind::grown, 0);
+    ::_exit(0);
+  };
+  pool p{o};
+  const auto broken = [&] {
+    try {
+      auto f = p.submit([] { return 1; });
+      REQUIRE(f.wait(patience()));
+      CHECK(!f.outcome().has_value());
+      return f.outcome().failure().kind == failure_kind::pool_broken;
+    } catch (const pool_broken&) {
+      return true;
+    }
+  };
+  while (!broken()) {
+  }
+}
+
+TEST_CASE("a result is as large as what comes, whatever was announced") {
+  const leak_guard guard;
+  pool p{two_workers()};
+  auto f = p.submit([]() -> int {
+    evil_worker w;
+    w.say(answer_kind::part, w.own_position(), ~std::uint64_t{0}, 2);
+    w.say(answer_kind::result, w.own_position(), 1, 2);
+    wait_for_the_end();
+  });
+  REQUIRE(f.wait(patience()));
+  CHECK(f.successful());
+}
+
+TEST_CASE("a worker that claims to have run for ages changes no figures beyond measure") {
+  const leak_guard guard;
+  pool p{two_workers()};
+  auto f = p.submit([] {
+    evil_worker w;
+    w.say(answer_kind::result, w.own_position(), ~std::uint64_t{0} >> 2, 0);
+    wait_for_the_end();
+  });
+  REQUIRE(f.wait(patience()));
+  REQUIRE(p.workers().size() == 2);
+  for (const auto& worker : p.workers())
+    CHECK(worker.busy < 1h);
 }
 
 TEST_CASE("descriptors and memory stay flat over a hundred rounds of lies") {
@@ -321,6 +469,24 @@ TEST_CASE("a worker that floods its wake-up, and makes it block, holds nobody up
   }
   CHECK(served > 0);
   CHECK(flood.outcome().failure().exit.cause == exit_cause::timed_out);
+}
+
+TEST_CASE("a worker whose task closes its doorbell ends, and what it answered counts") {
+  const leak_guard guard;
+  pool p{two_workers()};
+  for (int round = 0; round < 5; ++round) {
+    auto f = p.submit(
+      [](int x) {
+        ::close(evil_worker::eventfd());
+        const timespec longer_than_a_spin{0, 20'000'000};
+        ::nanosleep(&longer_than_a_spin, nullptr);
+        return x;
+      },
+      round);
+    REQUIRE(f.wait(patience()));
+    CHECK(f.successful());
+    CHECK(f.get() == round);
+  }
 }
 
 TEST_CASE("a worker whose task closes every descriptor is replaced") {

@@ -35,7 +35,7 @@ protected:
   /// Makes the outcome of what the worker sent. Once, under decode_mutex_.
   virtual void decode(std::optional<outcome<T>>& to) {
     if (failure_) {
-      to.emplace(std::move(*failure_));
+      to.emplace(*failure_);
       return;
     }
     try {

@@ -89,7 +89,7 @@ private:
       const auto ahead = static_cast<std::size_t>(source_->fed() - delivered_);
       if (ahead >= lookahead_ || (ahead > 0 && ahead * 2 > lookahead_))
         return; // refill in steps of half the window
-      if (source_->feed(lookahead_ - ahead, [](std::size_t) {}) == 0)
+      if (source_->feed(lookahead_ - ahead, [this](std::size_t n) { state_->expect(n); }) == 0)
         exhausted_ = true;
     }
   }

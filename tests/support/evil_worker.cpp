@@ -93,8 +93,21 @@ void evil_worker::say(answer_kind kind, position where, std::uint64_t value,
   publish(tail() + write(h, payload));
 }
 
+void evil_worker::say(answer_kind kind, position where, std::uint64_t value,
+                      std::span<const std::byte> payload) const noexcept {
+  answer_header h{};
+  h.size = static_cast<std::uint32_t>(round_up_8(sizeof h + payload.size()));
+  h.kind = kind;
+  h.where = where;
+  h.value = value;
+  h.bytes = static_cast<std::uint32_t>(payload.size());
+  const auto taken = write(h, payload.size());
+  std::memcpy(at(tail()) + sizeof h, payload.data(), payload.size());
+  publish(tail() + taken);
+}
+
 void evil_worker::wait_until_read() const noexcept {
-  const auto& head = reinterpret_cast<const runtime::host_page*>(host_)->ans_head;
+  const auto& head = host_words().ans_head;
   const timespec pause{0, 1'000'000};
   for (int turn = 0; turn < 1000 && head.load() != tail(); ++turn)
     ::nanosleep(&pause, nullptr);

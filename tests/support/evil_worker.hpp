@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace bulkhead::tests {
@@ -17,6 +18,9 @@ public:
 
   runtime::worker_page& page() const noexcept { return *page_; }
   std::byte* host_page() const noexcept { return host_; }
+  const runtime::host_page& host_words() const noexcept {
+    return *reinterpret_cast<const runtime::host_page*>(host_);
+  }
 
   /// The item that runs now.
   runtime::position own_position() const noexcept;
@@ -32,6 +36,9 @@ public:
   /// Both, for a well-formed header; fills size and bytes.
   void say(runtime::answer_kind kind, runtime::position where, std::uint64_t value = 0,
            std::size_t payload = 0) const noexcept;
+  /// The same with a payload of its own.
+  void say(runtime::answer_kind kind, runtime::position where, std::uint64_t value,
+           std::span<const std::byte> payload) const noexcept;
 
   /// Waits until the host has read all that was published, or for a second.
   void wait_until_read() const noexcept;

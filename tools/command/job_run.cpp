@@ -59,9 +59,10 @@ report job_run::run() {
   if (reducer_) {
     report_.merges = reducer_->merges();
     report_.result = reducer_->value();
-    report_.reduce_failed = reducer_->failed().has_value();
-    if (reducer_->failed() && report_.signal == 0)
-      note_failure({0, "reduce", nullptr, *reducer_->failed()});
+    const auto& failed = reducer_->failed();
+    report_.reduce_failed = failed.has_value();
+    if (failed && report_.signal == 0)
+      note_failure({0, "reduce", nullptr, *failed});
   }
   return std::move(report_);
 }
@@ -124,7 +125,7 @@ void job_run::take_outcomes() {
 void job_run::on_outcome(completion c) {
   if (c.from == stage::map)
     on_map_outcome(std::move(c));
-  else
+  else if (reducer_) // there is one, or nothing was merged
     reducer_->on_completion(std::move(c));
 }
 

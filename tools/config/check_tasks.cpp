@@ -193,6 +193,8 @@ private:
   }
 
   void check_reduce(const task_entry* task) {
+    if (!wanted_.reduce)
+      return;
     const pointer at("/reduce/task");
     const auto* merge = find(at, wanted_.reduce->task);
     const pointer finish_at("/reduce/finish");

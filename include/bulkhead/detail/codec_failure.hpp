@@ -8,7 +8,6 @@
 // The cold side of the codec: each throws codec_error with the type's name and what was wrong.
 namespace bulkhead::detail {
 
-[[noreturn]] void throw_too_short(std::size_t needed, std::size_t remaining);
 [[noreturn]] void throw_too_short(const std::type_info& type, std::size_t needed,
                                   std::size_t remaining);
 [[noreturn]] void throw_bad_count(const std::type_info& type, std::uint64_t count,

@@ -84,7 +84,7 @@ struct coder<T> {
     const reader::level inside{in, typeid(T)};
     reading_inspector f{in};
     T value{};
-    if (!run_inspect(f, value))
+    if (!validated("codec.inspect", run_inspect(f, value)))
       throw_undecodable(typeid(T), "its inspect() refuses the content");
     return value;
   }

@@ -99,7 +99,7 @@ struct coder<std::variant<Ts...>> {
 
   static type read(reader& in) {
     const auto index = std::to_integer<std::size_t>(*in.take(1, typeid(type)));
-    if (index >= sizeof...(Ts)) [[unlikely]]
+    if (!validated("codec.index", index < sizeof...(Ts))) [[unlikely]]
       throw_undecodable(typeid(type), "the index is past the last alternative");
     return readers<std::index_sequence_for<Ts...>>::table[index](in);
   }

@@ -68,7 +68,7 @@ struct coder<bool> {
   /// A byte that is 0 or 1; an error names `type`.
   static bool read_flag(reader& in, const std::type_info& type) {
     const auto flag = std::to_integer<unsigned>(*in.take(1, type));
-    if (flag > 1) [[unlikely]]
+    if (!validated("codec.flag", flag <= 1)) [[unlikely]]
       throw_undecodable(type, "a flag is neither 0 nor 1");
     return flag == 1;
   }

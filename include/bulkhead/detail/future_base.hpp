@@ -1,15 +1,16 @@
 #pragma once
 
+#include <bulkhead/detail/kept_failure.hpp>
 #include <bulkhead/detail/task_sink.hpp>
 #include <bulkhead/error.hpp>
 
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <vector>
 
 namespace bulkhead::detail {
 
@@ -58,6 +59,7 @@ public:
   virtual bool cancel(bool kill_running);
 
   /// Runs `f` on the pool's callback thread once ready; at once in that thread's queue when it is.
+  /// Throws std::system_error where that thread cannot start; then `f` never runs.
   void when_ready(std::function<void()> f);
 
   void on_value(std::uint64_t item, std::span<const std::byte> result) noexcept override;
@@ -83,7 +85,7 @@ protected:
 
   // Both are written once, before the latch is set, and read only after it.
   buffer bytes_;
-  std::unique_ptr<failure> failure_;
+  kept_failure failure_;
   std::mutex decode_mutex_;
 
 private:
@@ -91,7 +93,7 @@ private:
   std::uint64_t id_ = 0;
   std::shared_ptr<pool_core> core_;
   std::mutex callbacks_mutex_;
-  std::vector<std::function<void()>> callbacks_;
+  std::list<std::function<void()>> callbacks_;
 };
 
 } // namespace bulkhead::detail

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <bulkhead/detail/future_base.hpp>
+#include <bulkhead/detail/kept_failure.hpp>
 #include <bulkhead/outcome.hpp>
 
 #include <atomic>
 #include <cstdint>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -20,7 +22,7 @@ struct raw_outcome {
   std::unique_ptr<std::byte[]> large; ///< a result of more than small_bytes
   std::size_t size = 0;
   std::byte small[small_bytes];
-  std::unique_ptr<failure> failed;
+  kept_failure failed;
 
   void set_value(std::span<const std::byte> result);
   std::span<const std::byte> bytes() const noexcept {
@@ -90,6 +92,9 @@ class imap_state final : public task_sink {
 public:
   explicit imap_state(bool ordered) noexcept : ordered_(ordered) {}
 
+  /// Room for so many more outcomes, before they are submitted. Throws std::bad_alloc.
+  void expect(std::size_t count);
+
   void on_value(std::uint64_t item, std::span<const std::byte> result) noexcept override;
   void on_failure(std::uint64_t item, failure&& f) noexcept override;
 
@@ -103,7 +108,9 @@ private:
   void put(std::uint64_t item, raw_outcome&& r) noexcept;
 
   std::mutex mutex_;
-  std::map<std::uint64_t, raw_outcome> ready_;
+  using outcomes = std::map<std::uint64_t, raw_outcome>;
+  outcomes ready_;
+  std::list<outcomes> room_; ///< of one outcome each, for those expected
   std::uint64_t next_ = 0;
   bool ordered_;
   std::shared_ptr<event_latch> waiting_;

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -45,10 +46,12 @@ public:
   /// item of it had an outcome before and none is left that may run.
   virtual bool cancel_all(const task_sink& sink, bool kill_running = false) = 0;
 
+  /// Starts the callback thread, so that call_back_locked needs nothing. Throws std::system_error.
+  virtual void expect_callbacks() = 0;
   /// Queues user code for the callback thread.
   virtual void call_back(std::function<void()> f) = 0;
   /// The same for whoever holds the pool's lock: sinks.
-  virtual void call_back_locked(std::function<void()> f) = 0;
+  virtual void call_back_locked(std::list<std::function<void()>>&& calls) noexcept = 0;
 
   /// How many items of a map the next unit should hold; `remaining` 0 means unknown.
   virtual std::size_t chunk_hint(const task_sink& sink, std::size_t remaining) = 0;

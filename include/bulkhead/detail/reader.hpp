@@ -1,6 +1,7 @@
 #pragma once
 
 #include <bulkhead/detail/codec_failure.hpp>
+#include <bulkhead/detail/validated.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -38,16 +39,10 @@ public:
 
   std::size_t remaining() const noexcept { return static_cast<std::size_t>(end_ - at_); }
 
-  /// The next `count` bytes; they lie anywhere in memory, aligned for nothing.
-  const std::byte* take(std::size_t count) {
-    if (count > remaining()) [[unlikely]]
-      throw_too_short(count, remaining());
-    return advance(count);
-  }
-
-  /// As `take`; an error names the type that was to be read.
+  /// The next `count` bytes; they lie anywhere in memory, aligned for nothing. An error names the
+  /// type that was to be read.
   const std::byte* take(std::size_t count, const std::type_info& type) {
-    if (count > remaining()) [[unlikely]]
+    if (!validated("codec.value", count <= remaining())) [[unlikely]]
       throw_too_short(type, count, remaining());
     return advance(count);
   }
@@ -58,7 +53,8 @@ public:
                          const std::type_info& type) {
     std::uint64_t count = 0;
     std::memcpy(&count, take(sizeof count, type), sizeof count);
-    if (least_bytes != 0 && count > remaining() / least_bytes) [[unlikely]]
+    if (!validated("codec.count", least_bytes == 0 || count <= remaining() / least_bytes))
+      [[unlikely]]
       throw_bad_count(type, count, least_bytes, remaining());
     charge(count, memory_bytes, type);
     return static_cast<std::size_t>(count);
@@ -66,7 +62,7 @@ public:
 
   /// Nothing may be left.
   void expect_end() const {
-    if (at_ != end_) [[unlikely]]
+    if (!validated("codec.end", at_ == end_)) [[unlikely]]
       throw_trailing(remaining());
   }
 
@@ -74,7 +70,7 @@ public:
   class level {
   public:
     level(reader& in, const std::type_info& type) : in_(in) {
-      if (in.depth_ == in.limits_.depth) [[unlikely]]
+      if (!validated("codec.depth", in.depth_ != in.limits_.depth)) [[unlikely]]
         throw_too_deep(type, in.limits_.depth);
       ++in.depth_;
     }
@@ -94,9 +90,9 @@ private:
   }
 
   void charge(std::uint64_t count, std::size_t memory_bytes, const std::type_info& type) {
-    if (count > limits_.elements) [[unlikely]]
+    if (!validated("codec.elements", count <= limits_.elements)) [[unlikely]]
       throw_over_budget(type, count, 0, limits_.elements);
-    if (count > limits_.memory_bytes / memory_bytes) [[unlikely]]
+    if (!validated("codec.memory", count <= limits_.memory_bytes / memory_bytes)) [[unlikely]]
       throw_over_budget(type, count, memory_bytes, limits_.memory_bytes);
     limits_.elements -= static_cast<std::size_t>(count);
     limits_.memory_bytes -= static_cast<std::size_t>(count) * memory_bytes;

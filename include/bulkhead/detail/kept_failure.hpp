@@ -1,0 +1,19 @@
+#pragma once
+
+#include <bulkhead/failure.hpp>
+
+#include <memory>
+
+namespace bulkhead::detail {
+
+/// Deletes every failure but the shared one for hosts without memory.
+struct failure_deleter {
+  void operator()(const failure* f) const noexcept;
+};
+/// Shared, so it is copied, never moved from.
+using kept_failure = std::unique_ptr<const failure, failure_deleter>;
+
+/// Keeps a failure whatever happens: where there is no memory, one that says so in its place.
+kept_failure keep(failure&& f) noexcept;
+
+} // namespace bulkhead::detail
