@@ -32,8 +32,7 @@ public:
     const auto* task = find(pointer("/task"), wanted_.task);
     if (task != nullptr)
       check_calls(*task);
-    if (wanted_.reduce)
-      check_reduce(task);
+    check_reduce(task);
   }
 
   void load() {
