@@ -11,6 +11,7 @@
 #include "runtime/shipped_call.hpp"
 
 #include <bulkhead/error.hpp>
+#include <bulkhead/parallelism.hpp>
 
 #include <signal.h>
 #include <sys/epoll.h>
@@ -23,6 +24,15 @@ namespace {
 
 // Messages of one worker that host actors have not processed; bounds the host's mailboxes.
 constexpr std::uint64_t window = 8192;
+
+// How often a busy worker is drained before others have their turn on the runtime thread.
+constexpr int turns = 16;
+
+// A core must be left for the peer, or spinning only takes the time it needs.
+std::chrono::nanoseconds longest_spin(std::size_t workers) {
+  const auto cores = available_parallelism();
+  return std::chrono::microseconds{cores > 1 && workers <= cores ? 50 : 0};
+}
 
 std::vector<std::byte> call_bytes(const callable& call) {
   return call ? runtime::encode_call(call) : std::vector<std::byte>{};
@@ -47,7 +57,8 @@ std::shared_ptr<actor_process> actor_process::start(std::shared_ptr<actor_hub> h
 actor_process::actor_process(std::shared_ptr<actor_hub> hub, std::size_t ring_bytes,
                              end_handler on_end)
   : hub_(std::move(hub)), io_(std::make_shared<ring_transport>(ring_bytes)),
-    on_end_(std::move(on_end)) {}
+    on_end_(std::move(on_end)), longest_lead_(2 * longest_spin(1)), spinner_(longest_lead_ / 2),
+    leader_spinner_(longest_lead_), waker_spinner_(longest_lead_) {}
 
 actor_process::~actor_process() {
   if (child_)
@@ -66,6 +77,10 @@ void actor_process::launch(const pool_options& options, std::size_t number) {
   limits.patience =
     options.on_full == on_full::block ? std::chrono::seconds{10} : std::chrono::nanoseconds{0};
   link_ = hub_->edge().connect(peer_, with_faults(io_), limits);
+  link_->lead = [weak](const caf::strong_actor_ptr& sender, caf::message_id request) {
+    if (auto self = weak.lock())
+      self->lead(sender, request);
+  };
   unresponsive_after_ = options.unresponsive_after;
 
   worker_settings settings;
@@ -75,6 +90,8 @@ void actor_process::launch(const pool_options& options, std::size_t number) {
   settings.window = window;
   settings.beat = beat_interval(options);
   settings.grace = options.grace;
+  settings.spin =
+    longest_spin(options.actor_workers != 0 ? options.actor_workers : options.workers);
   settings.host_node = hub_->node_bytes();
   settings.initializer = call_bytes(options.initializer);
   settings.finalizer = call_bytes(options.finalizer);
@@ -159,25 +176,75 @@ bool actor_process::on_control(const frame& f) {
 }
 
 void actor_process::on_bell() {
+  BULKHEAD_HOOK("actor.host.bell");
   io_->hush();
-  io_->stay_awake();
-  if (!drain()) {
-    if (claim_cause(exit_cause::bad_message))
-      child_->kill(SIGKILL);
+  if (!turn_.try_enter_or_note())
     return;
-  }
+  io_->stay_awake();
+  bool good = drain();
+  for (int more = 0; more < turns && good && look_on(); ++more)
+    good = drain();
+  if (!good)
+    refuse_more();
   // More came meanwhile: the next turn of the runtime thread, so that others get theirs.
-  if (io_->fall_asleep())
+  else if (io_->fall_asleep())
+    io_->wake();
+  if (turn_.leave())
     io_->wake();
 }
 
-// False: a bad message, now or before; nothing more is believed.
+// While somebody waits for an answer it pays to look a little longer. True: there is one.
+bool actor_process::look_on() noexcept {
+  if (link_->pending.requests() == 0)
+    return false;
+  turn_.look_on(true);
+  spinner_.spin([this] { return io_->has_piece() || turn_.wanted(); });
+  turn_.look_on(false);
+  return io_->has_piece() && !turn_.wanted();
+}
+
+// The sender would sleep, the runtime thread would be woken by the answer and wake the sender: two
+// hand-overs more, which take longer than most answers. So the sender looks itself, as long as an
+// answer takes that finds its worker asleep.
+void actor_process::lead(const caf::strong_actor_ptr& sender, caf::message_id request) {
+  if (longest_lead_.count() == 0 || !turn_.try_take_over())
+    return;
+  io_->stay_awake();
+  auto& spinner = choose_spinner();
+  const auto end = clock::now() + longest_lead_;
+  bool good = true;
+  while (good && link_->pending.waits(sender, request) && clock::now() < end
+         && spinner.spin([this] { return io_->has_piece(); }))
+    good = drain();
+  if (!good)
+    refuse_more();
+  else if (io_->fall_asleep())
+    io_->wake();
+  if (turn_.leave())
+    io_->wake();
+}
+
+// Where cores are busy a sleeping worker needs the very core that a spin would keep from it. Both
+// spinners learn that apart, and try now and then whether it has changed.
+runtime::spinner& actor_process::choose_spinner() noexcept {
+  auto& spinner = io_->peer_sleeps() ? waker_spinner_ : leader_spinner_;
+  if (++leads_ % 32 == 0)
+    spinner = runtime::spinner{longest_lead_};
+  return spinner;
+}
+
+void actor_process::refuse_more() noexcept {
+  if (claim_cause(exit_cause::bad_message))
+    child_->kill(SIGKILL);
+}
+
+// In the reader's turn. False: a bad message, now or before; nothing more is believed.
 bool actor_process::drain() {
-  std::lock_guard lock{reading_};
   if (cause_.load() == static_cast<int>(exit_cause::bad_message))
     return false;
   std::size_t popped = 0;
   const bool good = hub_->edge().receive(*link_, 256, popped);
+  BULKHEAD_HOOK("actor.host.drained");
   hub_->tidy_later();
   return good;
 }
@@ -289,11 +356,13 @@ void actor_process::on_exit(const runtime::child_exit& exit) {
       return;
     }
   }
-  BULKHEAD_HOOK("actor.death_seen");
+  BULKHEAD_HOOK("actor.host.death_seen");
   // All its stores are visible now. What it sent counts, unless it was caught lying.
+  turn_.enter();
   bool honest = drain();
-  while (honest && io_->fall_asleep())
+  while (honest && io_->has_piece())
     honest = drain();
+  turn_.leave();
   if (!honest)
     claim_cause(exit_cause::bad_message);
   hub_->thread()->unwatch(watch_);
@@ -317,7 +386,7 @@ void actor_process::on_exit(const runtime::child_exit& exit) {
   hub_->edge().fail(*link_, to_error(f));
   hub_->dismiss(peer_);
   fail_spawns(f);
-  BULKHEAD_HOOK("actor.buried");
+  BULKHEAD_HOOK("actor.host.buried");
   if (auto done = std::exchange(on_end_, nullptr))
     done(status, was_ready);
   std::lock_guard lock{mutex_};

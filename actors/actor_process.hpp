@@ -1,9 +1,11 @@
 #pragma once
 
 #include "actors/actor_hub.hpp"
+#include "actors/reader_turn.hpp"
 #include "actors/ring_transport.hpp"
 #include "actors/spawn_request.hpp"
 #include "runtime/child.hpp"
+#include "runtime/spin.hpp"
 #include "runtime/worker_output.hpp"
 
 #include <bulkhead/options.hpp>
@@ -43,7 +45,8 @@ public:
   /// Waits for the worker's answer. Throws task_error (the constructor threw), worker_died,
   /// codec_error, timeout_error.
   caf::strong_actor_ptr spawn(const spawn_request& request, clock::time_point deadline);
-  /// The same without waiting: `done` runs on the runtime thread, with a handle or a failure.
+  /// The same without waiting: `done` runs in a thread that reads the link, with a handle or a
+  /// failure.
   using spawn_handler = std::function<void(caf::strong_actor_ptr, const failure&)>;
   void spawn(const spawn_request& request, spawn_handler done);
 
@@ -64,6 +67,10 @@ private:
   bool on_control(const frame& f);
   void on_bell();
   bool drain();
+  bool look_on() noexcept;
+  void refuse_more() noexcept;
+  runtime::spinner& choose_spinner() noexcept;
+  void lead(const caf::strong_actor_ptr& sender, caf::message_id request);
   void check_beat();
   void on_exit(const runtime::child_exit& exit);
   void fail_spawns(const failure& f);
@@ -80,7 +87,13 @@ private:
   std::atomic<std::size_t> spawned_ = 0;
   std::chrono::nanoseconds unresponsive_after_{};
 
-  std::mutex reading_; ///< one drain at a time: the runtime thread and the end
+  const std::chrono::nanoseconds longest_lead_; ///< 0: senders do not read
+  reader_turn turn_; ///< guards what follows and the link's receiving side
+  runtime::spinner spinner_;
+  runtime::spinner leader_spinner_; ///< for a worker that is awake
+  runtime::spinner waker_spinner_;  ///< for one that has to get up
+  std::uint32_t leads_ = 0;
+
   std::uint64_t seen_beat_ = 0;
   clock::time_point beat_since_{};
   clock::time_point next_look_{};

@@ -3,6 +3,7 @@
 #include "actors/failure_error.hpp"
 #include "actors/process_proxy.hpp"
 #include "actors/relay.hpp"
+#include "runtime/hooks.hpp"
 
 #include <caf/actor_cast.hpp>
 #include <caf/actor_system.hpp>
@@ -102,6 +103,7 @@ link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from, 
       watch->answered();
     return link::sent::ok;
   }
+  BULKHEAD_HOOK("actor.send.encoded");
   auto mentioned = mention_all(*out, as_bytes(item.bytes).subspan(sizeof(frame_header)));
   const auto source = mention(*out, from);
   mentioned.push_back(source);
@@ -119,8 +121,13 @@ link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from, 
   else
     request.watch = watch;
   const auto result = out->send(std::move(item), std::move(request));
-  if (result == link::sent::ok)
+  if (result == link::sent::ok) {
+    if (asking_scope::active() && out->lead && mid.is_request()) {
+      asking_scope others{false}; // what is delivered meanwhile does not wait
+      out->lead(from, mid);
+    }
     return result;
+  }
   unmention(*out, mentioned);
   if (own && result == link::sent::full)
     refuse(from, mid,
@@ -274,6 +281,7 @@ void border::fail(link& dead, const caf::error& reason) {
     n.reason = reason;
   }
   dead.die();
+  BULKHEAD_HOOK("actor.host.link_dead");
   std::vector<caf::strong_actor_ptr> proxies;
   {
     std::lock_guard lock{mutex_};
@@ -294,6 +302,7 @@ void border::fail(link& dead, const caf::error& reason) {
     if (e.sender)
       answer_error(e.sender, e.mid, why, nullptr);
   }
+  BULKHEAD_HOOK("actor.host.answered");
   for (auto& p : proxies)
     static_cast<process_proxy*>(p->get())->kill(reason);
   for (auto& gone : dead.exported.take())

@@ -135,9 +135,9 @@ bool border::on_message(link& from, const frame& f) {
     from.pending.answered(to, mid);
   else if (mid.is_request() && source)
     from.pending.answered(source, mid); // delegated back to this side
-  BULKHEAD_HOOK("actor.receive.before_delivery");
+  BULKHEAD_HOOK("actor.receive.decoded");
   hand_over(from, to, std::move(source), mid, std::move(msg));
-  BULKHEAD_HOOK("actor.receive.after_delivery");
+  BULKHEAD_HOOK("actor.receive.delivered");
   return true;
 }
 
@@ -153,6 +153,7 @@ void border::hand_over(link& from, const caf::strong_actor_ptr& to, caf::strong_
 }
 
 bool border::on_monitor(link& from, const frame& f) {
+  BULKHEAD_HOOK("actor.receive.monitor");
   const actor_key key{f.header.dest_peer, f.header.dest_actor};
   auto actor = from.exported.find(key);
   if (!actor) {
@@ -173,6 +174,7 @@ bool border::on_monitor(link& from, const frame& f) {
 }
 
 void border::tell_down(link& to, const actor_key& key, const caf::error& reason) {
+  BULKHEAD_HOOK("actor.send.down");
   byte_buf buf;
   begin_frame(buf);
   resolve_handle none;
@@ -185,6 +187,7 @@ void border::tell_down(link& to, const actor_key& key, const caf::error& reason)
 }
 
 bool border::on_down(link& from, const frame& f) {
+  BULKHEAD_HOOK("actor.receive.down");
   caf::error reason;
   const auto resolve = resolver_for(from);
   if (!codec{system_, resolve}.decode(f.body, reason))
@@ -197,6 +200,7 @@ bool border::on_down(link& from, const frame& f) {
 }
 
 bool border::on_link(link& from, const frame& f) {
+  BULKHEAD_HOOK("actor.receive.link");
   caf::strong_actor_ptr source;
   if (f.header.source_actor == 0 || !source_of(from, f.header, source))
     return false;
@@ -216,6 +220,7 @@ bool border::on_link(link& from, const frame& f) {
 }
 
 bool border::on_release(link& from, const frame& f) {
+  BULKHEAD_HOOK("actor.receive.release");
   exports::dropped gone;
   switch (from.exported.release({f.header.dest_peer, f.header.dest_actor}, f.header.id, gone)) {
   case exports::released::gone:

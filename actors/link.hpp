@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -61,6 +62,10 @@ public:
   bool introduce(peer_id whom);
 
   transport& io() noexcept { return *io_; }
+
+  /// Reads this link for a moment in the thread of a sender that is about to wait for the answer
+  /// to this request; may be empty. To be set before the first request.
+  std::function<void(const caf::strong_actor_ptr& sender, caf::message_id request)> lead;
 
   pending_table pending;
   exports exported;

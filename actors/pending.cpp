@@ -38,6 +38,11 @@ void pending_table::answered(const caf::strong_actor_ptr& to, caf::message_id mi
     done.mapped().watch->answered();
 }
 
+bool pending_table::waits(const caf::strong_actor_ptr& sender, caf::message_id mid) const {
+  std::lock_guard lock{mutex_};
+  return requests_.contains(key_of(sender, mid));
+}
+
 bool pending_table::withdraw(const caf::strong_actor_ptr& sender, caf::message_id mid) {
   decltype(requests_)::node_type done;
   std::lock_guard lock{mutex_};

@@ -29,6 +29,7 @@ public:
   void add(entry e, std::uint64_t popped);
   /// An answer for `to` passed, or the request itself came back to this side; null where unknown.
   void answered(const caf::strong_actor_ptr& to, caf::message_id mid);
+  bool waits(const caf::strong_actor_ptr& sender, caf::message_id mid) const;
   /// Takes one request back; false where it is not there any more.
   bool withdraw(const caf::strong_actor_ptr& sender, caf::message_id mid);
   /// Takes all, requests and watched messages in no particular order.

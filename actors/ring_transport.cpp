@@ -129,6 +129,10 @@ bool ring_transport::has_piece() const noexcept {
   return theirs_->tail.load(std::memory_order_seq_cst) != head_.load(std::memory_order_relaxed);
 }
 
+bool ring_transport::peer_sleeps() const noexcept {
+  return theirs_->asleep.load(std::memory_order_relaxed) != 0;
+}
+
 // False: the peer's ring makes no sense. Length 0 and true: nothing there.
 bool ring_transport::next(std::size_t& length) noexcept {
   const auto head = head_.load(std::memory_order_relaxed);
@@ -188,12 +192,15 @@ void ring_transport::ring_peer() noexcept {
 }
 
 void ring_transport::wake() noexcept {
+  // release: what it was called for is visible to whoever sees the flag.
+  woken_.store(true, std::memory_order_release);
   const std::uint64_t one = 1;
   static_cast<void>(::write(own_bell_.get(), &one, sizeof one));
 }
 
 void ring_transport::hush() noexcept {
   std::uint64_t rings = 0;
+  woken_.store(false, std::memory_order_relaxed); // before the bell: a later call rings again
   static_cast<void>(::read(own_bell_.get(), &rings, sizeof rings));
 }
 
@@ -204,7 +211,21 @@ bool ring_transport::fall_asleep() noexcept {
 
 void ring_transport::stay_awake() noexcept { mine_->asleep.store(0, std::memory_order_release); }
 
+void ring_transport::spin_at_most(std::chrono::nanoseconds longest) noexcept {
+  longest_spin_ = longest;
+  spinner_ = runtime::spinner{longest};
+}
+
 void ring_transport::wait(until what, time_point deadline) {
+  // Both sides may have learnt not to spin because the other does not: now and then one tries.
+  if (++waits_ % 32 == 0)
+    spinner_ = runtime::spinner{longest_spin_};
+  if (what == until::piece_or_wake
+      && spinner_.spin([this] { return has_piece() || woken_.load(std::memory_order_relaxed); })) {
+    if (woken_.load(std::memory_order_acquire))
+      hush();
+    return;
+  }
   // A peer that waits for us to take nothing more need not ring for pieces.
   if (what == until::piece_or_wake && fall_asleep()) {
     stay_awake();

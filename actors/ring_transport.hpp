@@ -4,6 +4,7 @@
 #include "actors/transport.hpp"
 #include "runtime/channel_layout.hpp"
 #include "runtime/segment.hpp"
+#include "runtime/spin.hpp"
 #include "runtime/unique_fd.hpp"
 
 #include <vector>
@@ -24,6 +25,9 @@ public:
   /// After the launch: the segments' descriptors and the other's bell are not needed here.
   void close_segment_fds() noexcept;
 
+  /// How long wait() may spin before it sleeps; 0 (default): not at all. To be set before.
+  void spin_at_most(std::chrono::nanoseconds longest) noexcept;
+
   /// The host's bell, for its epoll; polls readable when receive() has something to do.
   int bell_fd() const noexcept { return own_bell_.get(); }
   /// Takes the rings of the bell; to be called before draining.
@@ -31,6 +35,10 @@ public:
   /// Says that the next piece must ring. True: something is there already, look again.
   bool fall_asleep() noexcept;
   void stay_awake() noexcept;
+  /// Whether there is something to pop.
+  bool has_piece() const noexcept;
+  /// Whether the peer slept lately; a hint.
+  bool peer_sleeps() const noexcept;
 
   /// For the crash recorder; the host reads the peer's after its death.
   runtime::flight_recorder& own_recorder() noexcept;
@@ -51,7 +59,6 @@ public:
   void wake() noexcept override;
 
 private:
-  bool has_piece() const noexcept;
   void ring_peer() noexcept;
   void ring_if_wished() noexcept;
   bool next(std::size_t& length) noexcept;
@@ -73,7 +80,11 @@ private:
   std::atomic<std::uint64_t> head_ = 0;
   std::uint64_t popped_ = 0;
   std::vector<std::byte> piece_;
+  std::chrono::nanoseconds longest_spin_{0};
+  runtime::spinner spinner_{longest_spin_};
+  std::uint32_t waits_ = 0;
   std::atomic<std::uint64_t> granted_ = 0;
+  std::atomic<bool> woken_ = false;            ///< wake() was called; ends a spin
   std::atomic<std::uint32_t> wishes_ = 0;      ///< own, as published
   std::atomic<std::uint32_t> seen_wishes_ = 0; ///< the peer's that were answered
 };

@@ -53,6 +53,7 @@ public:
 
 private:
   void say_hello() {
+    BULKHEAD_HOOK("actor.worker.hello");
     byte_buf buf;
     begin_frame(buf);
     resolve_handle none;
@@ -67,7 +68,7 @@ private:
     }
     if (f.kind() != frame_kind::spawn)
       return false;
-    BULKHEAD_HOOK("actor.spawn.begin");
+    BULKHEAD_HOOK("actor.worker.spawn_read");
     std::string why;
     caf::strong_actor_ptr made;
     try {
@@ -77,6 +78,7 @@ private:
     } catch (...) {
       why = "an exception that is no std::exception";
     }
+    BULKHEAD_HOOK("actor.worker.spawn_made");
     reply(host, f.header.id, made, why);
     return true;
   }
@@ -146,6 +148,7 @@ private:
 void actor_worker_main(runtime::worker_start& start) {
   static const auto settings = decode_settings(start.start);
   auto io = std::make_shared<ring_transport>(std::move(start.fds), settings.ring_bytes);
+  io->spin_at_most(settings.spin);
   runtime::install_crash_recorder(io->own_recorder());
   runtime::start_watch_thread(start.control.get(), start.host.get(), io->own_beat(), settings.beat);
   auto* process = new worker_process(settings, io);

@@ -1,6 +1,7 @@
 #include "actors/worker_loop.hpp"
 
 #include "actors/caf/proxy.hpp"
+#include "runtime/hooks.hpp"
 
 #include <caf/actor_cast.hpp>
 #include <caf/actor_registry.hpp>
@@ -39,6 +40,7 @@ bool worker_loop::step(std::size_t& did) {
   if (!host_->flush())
     return true;
   did += system_.run_ready(turn);
+  BULKHEAD_HOOK("actor.worker.ran");
   if (did == turn || host_->backlogged())
     return true;
   std::size_t popped = 0;
@@ -55,6 +57,7 @@ void worker_loop::sleep() {
   const bool stuck = host_->backlogged();
   if (!stuck && system_.ready())
     return;
+  BULKHEAD_HOOK("actor.worker.sleeping");
   host_->io().wait(stuck ? transport::until::wake : transport::until::piece_or_wake, deadline);
 }
 

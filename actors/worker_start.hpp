@@ -21,15 +21,16 @@ struct worker_settings {
   std::uint64_t window = 0; ///< messages to host actors that may be unprocessed
   std::chrono::nanoseconds beat{};
   std::chrono::nanoseconds grace{};
-  bool threaded = false; ///< CAF's own scheduler instead of the loop
+  std::chrono::nanoseconds spin{}; ///< longest spin before the loop sleeps
+  bool threaded = false;           ///< CAF's own scheduler instead of the loop
   std::vector<std::byte> host_node;
   std::vector<std::byte> initializer; ///< see runtime::encode_call; empty: none
   std::vector<std::byte> finalizer;
 
   template <class Inspector>
   friend auto inspect(Inspector& f, worker_settings& x) {
-    return f(x.peer, x.pool_name, x.ring_bytes, x.window, x.beat, x.grace, x.threaded, x.host_node,
-             x.initializer, x.finalizer);
+    return f(x.peer, x.pool_name, x.ring_bytes, x.window, x.beat, x.grace, x.spin, x.threaded,
+             x.host_node, x.initializer, x.finalizer);
   }
 };
 

@@ -22,6 +22,20 @@ constexpr std::array<std::string_view, 10> worker_points{
 constexpr std::array<std::string_view, 6> host_points{"host.written",    "host.published",
                                                       "host.drained",    "host.recalled",
                                                       "host.death_seen", "host.buried"};
+constexpr std::array<std::string_view, 16> actor_worker_points{
+  "actor.worker.hello",      "actor.receive.popped",  "actor.worker.spawn_read",
+  "actor.worker.spawn_made", "actor.receive.decoded", "actor.receive.delivered",
+  "actor.receive.monitor",   "actor.receive.link",    "actor.receive.down",
+  "actor.receive.release",   "actor.worker.ran",      "actor.send.encoded",
+  "actor.send.before_push",  "actor.send.after_push", "actor.send.down",
+  "actor.worker.sleeping"};
+constexpr std::array<std::string_view, 16> actor_host_points{
+  "actor.send.encoded",      "actor.send.before_push", "actor.send.after_push",
+  "actor.host.bell",         "actor.receive.popped",   "actor.receive.decoded",
+  "actor.receive.delivered", "actor.receive.monitor",  "actor.receive.link",
+  "actor.receive.down",      "actor.receive.release",  "actor.host.drained",
+  "actor.host.death_seen",   "actor.host.link_dead",   "actor.host.answered",
+  "actor.host.buried"};
 
 std::string_view armed_point;
 std::atomic<std::uint32_t> countdown{0};
@@ -53,7 +67,7 @@ void act() noexcept {
 } // namespace
 
 void arm_hook(std::string_view point, std::uint32_t count, hook_action action) {
-  for (const auto known : {std::span<const std::string_view>(worker_points), host_hooks()})
+  for (const auto known : {worker_hooks(), host_hooks(), actor_worker_hooks(), actor_host_hooks()})
     for (const auto name : known)
       if (name == point)
         armed_point = name; // static storage
@@ -63,6 +77,8 @@ void arm_hook(std::string_view point, std::uint32_t count, hook_action action) {
 
 std::span<const std::string_view> worker_hooks() noexcept { return worker_points; }
 std::span<const std::string_view> host_hooks() noexcept { return host_points; }
+std::span<const std::string_view> actor_worker_hooks() noexcept { return actor_worker_points; }
+std::span<const std::string_view> actor_host_hooks() noexcept { return actor_host_points; }
 
 void reach_hook(std::string_view point) noexcept {
   if (countdown.load(std::memory_order_acquire) == 0 || point != armed_point)

@@ -120,28 +120,30 @@ TEST_CASE("a request time-out is the requester's, and a throwing behaviour answe
   CHECK(ask_or(0, self, calc, 1, 2) == 3);
 }
 
-TEST_CASE("handles travel: home, to a child, to another worker and back") {
-  standard_world w{2};
-  auto one = w.spawn(1, 1);
-  auto two = w.spawn(2, 1);
-  caf::scoped_actor self{*w.system};
-  auto local = w.system->spawn(calculator);
-  CHECK(ask_or(0, self, one, caf::forward_atom_v, local) == 7);
-  CHECK(ask_or(0, self, one, caf::forward_atom_v, two) == 7);
-  CHECK(ask_or(0, self, one, caf::get_atom_v, two, 4) == 8);
-  CHECK(ask_or(0, self, one, caf::get_atom_v, local, 5) == 10);
-  CHECK(ask_or(caf::actor{}, self, one, caf::ok_atom_v, local) == local);
-  CHECK(ask_or(caf::actor{}, self, one, caf::ok_atom_v, two) == two);
-  CHECK(ask_or(caf::actor{}, self, one, caf::ok_atom_v, one) == one);
-  CHECK_FALSE(ask_or(one, self, one, caf::ok_atom_v, caf::actor{}));
-  auto child = ask_or(caf::actor{}, self, one, caf::spawn_atom_v);
-  CHECK(ask_or(0, self, child, 5, 6) == 11);
-  CHECK(ask_or(0, self, two, caf::forward_atom_v, child) == 7);
-  CHECK(ask_or(0, self, one, caf::put_atom_v, std::vector<caf::actor>{one, two, child, local})
-        == 4);
-  CHECK(w.edge->census().pending == 0);
-  caf::anon_send_exit(local, caf::exit_reason::kill);
-  CHECK(w.bad == 0);
+TEST_CASE("handles travel: home, to a child, to another worker and back, in both engines") {
+  for (auto kind : {actors::engine::in_loop, actors::engine::threaded}) {
+    standard_world w{2, {}, kind};
+    auto one = w.spawn(1, 1);
+    auto two = w.spawn(2, 1);
+    caf::scoped_actor self{*w.system};
+    auto local = w.system->spawn(calculator);
+    CHECK(ask_or(0, self, one, caf::forward_atom_v, local) == 7);
+    CHECK(ask_or(0, self, one, caf::forward_atom_v, two) == 7);
+    CHECK(ask_or(0, self, one, caf::get_atom_v, two, 4) == 8);
+    CHECK(ask_or(0, self, one, caf::get_atom_v, local, 5) == 10);
+    CHECK(ask_or(caf::actor{}, self, one, caf::ok_atom_v, local) == local);
+    CHECK(ask_or(caf::actor{}, self, one, caf::ok_atom_v, two) == two);
+    CHECK(ask_or(caf::actor{}, self, one, caf::ok_atom_v, one) == one);
+    CHECK_FALSE(ask_or(one, self, one, caf::ok_atom_v, caf::actor{}));
+    auto child = ask_or(caf::actor{}, self, one, caf::spawn_atom_v);
+    CHECK(ask_or(0, self, child, 5, 6) == 11);
+    CHECK(ask_or(0, self, two, caf::forward_atom_v, child) == 7);
+    CHECK(ask_or(0, self, one, caf::put_atom_v, std::vector<caf::actor>{one, two, child, local})
+          == 4);
+    CHECK(w.edge->census().pending == 0);
+    caf::anon_send_exit(local, caf::exit_reason::kill);
+    CHECK(w.bad == 0);
+  }
 }
 
 TEST_CASE("messages larger than the channel pass in pieces, in both directions") {
@@ -459,9 +461,9 @@ TEST_CASE("nonsense from a worker is refused and costs that worker only") {
   });
 }
 
-TEST_CASE("random kills under traffic: each request has exactly one outcome") {
+TEST_CASE("random kills under traffic: each request has exactly one outcome, in both engines") {
   for (int round = 0; round < 20; ++round) {
-    standard_world w{2};
+    standard_world w{2, {}, round % 2 == 0 ? actors::engine::in_loop : actors::engine::threaded};
     auto doomed = w.spawn(1, 1);
     auto relay = w.spawn(2, 1);
     constexpr int requests = 300;

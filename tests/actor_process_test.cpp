@@ -96,6 +96,16 @@ caf::behavior asks(caf::event_based_actor* self, const caf::actor& other) {
   return {[self, other](int x) { return self->delegate(other, x, 1); }};
 }
 
+caf::behavior asks_and_waits(caf::event_based_actor*, const caf::actor& other) {
+  return {[other](int x) -> caf::result<int> {
+    caf::scoped_actor self{other->home_system()};
+    caf::result<int> result{caf::sec::runtime_error};
+    self->request(other, caf::infinite, x, 1)
+      .receive([&](int y) { result = y; }, [&](caf::error& e) { result = std::move(e); });
+    return result;
+  }};
+}
+
 caf::behavior takes_unknown(caf::event_based_actor*, never_declared) {
   return {[](int x) { return x; }};
 }
@@ -203,6 +213,19 @@ TEST_CASE("what cannot start says why, and nothing hangs") {
   auto f = bulkhead::failure_of(error_of(self, s, never_declared{1}));
   REQUIRE(f);
   CHECK(f->message.find("never_declared") != std::string::npos);
+}
+
+TEST_CASE("a behaviour that blocks on a request is told so, and its worker goes on") {
+  leak_guard guard;
+  bulkhead::pool p{small(2)};
+  auto s = p.spawn(service);
+  auto blocking = p.spawn(asks_and_waits, s);
+  caf::scoped_actor self{s->home_system()};
+  const auto f = bulkhead::failure_of(error_of(self, blocking, 1));
+  REQUIRE(f);
+  CHECK(f->kind == bulkhead::failure_kind::rejected);
+  CHECK(f->message.find("would wait for ever") != std::string::npos);
+  CHECK(ask<int>(self, s, 1, 2) == 3);
 }
 
 TEST_CASE(

@@ -2,12 +2,14 @@
 #include "actors/caf/proxy.hpp"
 #include "actors/caf/verbs.hpp"
 #include "actors/caf/worker_system.hpp"
+#include "actors/failure_error.hpp"
 
 #include <caf/actor_cast.hpp>
 #include <caf/actor_ostream.hpp>
 #include <caf/actor_registry.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/io/middleman.hpp>
+#include <caf/scoped_actor.hpp>
 #include <caf/stateful_actor.hpp>
 #include <doctest/doctest.h>
 
@@ -378,4 +380,54 @@ TEST_CASE("the token of a delivered message lives until the actor has processed 
           caf::make_message(3), p.worker.context(), token);
   CHECK(token.use_count() == 2);
   CHECK(p.until([&] { return seen == 3 && token.use_count() == 1; }));
+}
+
+TEST_CASE("a blocking request in the loop thread is refused with a text, not waited for") {
+  pump p;
+  auto& system = p.worker.system();
+  std::vector<std::string> events;
+  auto proxy =
+    caf::actor_cast<caf::actor>(make_proxy<recording_proxy>(system, 77, system.node(), &events));
+  auto deaf = system.spawn([](caf::event_based_actor* self) -> caf::behavior {
+    return {[self](int) { return self->make_response_promise(); }};
+  });
+  std::vector<bulkhead::failure> refusals;
+  auto asker = system.spawn([&](caf::event_based_actor* self) -> caf::behavior {
+    return {[&, self](const caf::actor& whom, bool bounded) {
+      caf::scoped_actor inner{self->system()};
+      ask(&*inner, whom, bounded ? caf::duration{60s} : caf::duration{caf::infinite}, 1)
+        .receive([](int) {},
+                 [&](const caf::error& e) { refusals.push_back(failure_of(e).value()); });
+    }};
+  });
+  caf::anon_send(asker, deaf, true);
+  caf::anon_send(asker, proxy, false);
+  caf::anon_send(asker, proxy, true);
+  CHECK(p.until([&] { return refusals.size() == 3; }));
+  for (const auto& f : refusals) {
+    CHECK(f.kind == bulkhead::failure_kind::rejected);
+    CHECK(f.message.find("caf::detached") != std::string::npos);
+  }
+  CHECK(refusals[0].may_have_executed);
+  CHECK_FALSE(refusals[1].may_have_executed);
+  CHECK(events.empty());
+  for (auto& a : {deaf, asker})
+    caf::anon_send_exit(a, caf::exit_reason::kill);
+}
+
+TEST_CASE("blocking actors with a thread of their own may ask and wait") {
+  pump p;
+  auto& system = p.worker.system();
+  std::atomic<int> answer = 0;
+  auto twice = system.spawn([](caf::event_based_actor* self) -> caf::behavior {
+    return {[self](int x) {
+      self->quit();
+      return 2 * x;
+    }};
+  });
+  system.spawn<caf::detached>([&answer, twice](caf::event_based_actor* self) {
+    caf::scoped_actor inner{self->system()};
+    ask(&*inner, twice, 20s, 21).receive([&](int x) { answer = x; }, [](const caf::error&) {});
+  });
+  CHECK(p.until([&] { return answer == 42; }));
 }

@@ -2,16 +2,13 @@
 // ctest-timeout: 300
 // Every named point of the channel protocol, on both sides: what happens there must not matter.
 #include "tests/support/history.hpp"
-#include "tests/support/launching.hpp"
 #include "tests/support/leak_guard.hpp"
+#include "tests/support/lose_host.hpp"
 
 #include <bulkhead/tasks.hpp>
 #include <bulkhead/testing/hooks.hpp>
 
 #include <doctest/doctest.h>
-
-#include <spawn.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <csignal>
@@ -142,48 +139,13 @@ TEST_CASE("a worker that is late at any step loses nothing and is not killed") {
   enumerate(hook_action::delay, false);
 }
 
-namespace {
-
-/// Runs a host that dies at the point; returns ms from its end to the end of its last descendant.
-double lose_host(const std::string& point, int count) {
-  pipe_ends news;
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, news.write.get(), STDOUT_FILENO);
-  auto name = std::string("hooked_host");
-  auto where = point;
-  auto times = std::to_string(count);
-  char* arguments[] = {name.data(), where.data(), times.data(), nullptr};
-  pid_t host = 0;
-  REQUIRE(posix_spawn(&host, BULKHEAD_TEST_PROGRAM_DIR "/hooked_host", &actions, nullptr, arguments,
-                      environ)
-          == 0);
-  posix_spawn_file_actions_destroy(&actions);
-  const auto descendants = hear<pid_t>(news.read.get());
-  CHECK(descendants >= 3); // forkserver and two workers
-  std::vector<runtime::unique_fd> alive;
-  for (pid_t n = 0; n < descendants; ++n)
-    if (auto fd = runtime::open_pidfd(hear<pid_t>(news.read.get())); fd)
-      alive.push_back(std::move(fd));
-  int status = 0;
-  REQUIRE(::waitpid(host, &status, 0) == host);
-  const auto begin = std::chrono::steady_clock::now();
-  CHECK_MESSAGE((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL), "the host passed ", point);
-  for (const auto& each : alive)
-    CHECK(ends_in_time(each.get()));
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
-    .count();
-}
-
-} // namespace
-
 TEST_CASE("a host killed at any step of the protocol leaves no process behind") {
   const leak_guard guard;
   double longest = 0;
   for (const auto point : testing::host_hooks())
     for (const int count : {1, 3}) {
       CAPTURE(std::string(point));
-      longest = std::max(longest, lose_host(std::string(point), count));
+      longest = std::max(longest, lose_host("hooked_host", std::string(point), count));
     }
   MESSAGE("the last descendant was gone " << longest << " ms after its host");
 }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 namespace caf {
 class resumable;
@@ -37,6 +38,27 @@ private:
   std::mutex mutex_;
   std::deque<caf::resumable*> foreign_;
 };
+
+/// While one lives in a thread, the thread runs an actor of a loop, and with it all others of the
+/// process: whoever waits for an answer here waits for ever.
+class running_scope {
+public:
+  running_scope() noexcept : before_(std::exchange(active(), true)) {}
+  ~running_scope() { active() = before_; }
+  running_scope(const running_scope&) = delete;
+  running_scope& operator=(const running_scope&) = delete;
+
+  static bool& active() noexcept {
+    thread_local bool flag = false;
+    return flag;
+  }
+
+private:
+  const bool before_;
+};
+
+/// The answer to a request of a blocking actor in such a thread. `sent`: the request is on its way.
+caf::error refusal_to_block(bool sent);
 
 /// What the two engines of one CAF generation implement.
 class worker_system::core {

@@ -33,7 +33,11 @@ public:
     change([&] { super::set_multi_timeout(t, self, type, id); });
   }
   void set_request_timeout(time_point t, caf::abstract_actor* self, caf::message_id id) override {
-    change([&] { super::set_request_timeout(t, self, id); });
+    // A scoped_actor inside a behaviour: CAF asks for the time-out just before it waits.
+    if (running_scope::active() && self->getf(caf::abstract_actor::is_blocking_flag))
+      self->enqueue(nullptr, id, caf::make_message(refusal_to_block(true)), nullptr);
+    else
+      change([&] { super::set_request_timeout(t, self, id); });
   }
   void cancel_ordinary_timeout(caf::abstract_actor* self, caf::atom_value type) override {
     std::lock_guard lock{mutex_};
@@ -167,6 +171,7 @@ protected:
 private:
   // One message a turn, so that no actor keeps the others, timers and frames waiting.
   void run_once(caf::resumable* job) {
+    running_scope here;
     switch (job->resume(&unit_, 1)) {
     case caf::resumable::resume_later:
       queue_.push(job);

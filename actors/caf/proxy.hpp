@@ -15,8 +15,27 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace bulkhead::actors {
+
+/// While an active one lives in a thread, the request in hand comes from an actor that blocks this
+/// very thread for the answer next.
+class asking_scope {
+public:
+  explicit asking_scope(bool on) noexcept : before_(std::exchange(active(), on)) {}
+  ~asking_scope() { active() = before_; }
+  asking_scope(const asking_scope&) = delete;
+  asking_scope& operator=(const asking_scope&) = delete;
+
+  static bool& active() noexcept {
+    thread_local bool flag = false;
+    return flag;
+  }
+
+private:
+  const bool before_;
+};
 
 /// An actor whose behaviour is C++ code in the sender's thread: the stand-in for an actor of
 /// another process, and the pool actors. Monitors and links of local actors hang on it as on any

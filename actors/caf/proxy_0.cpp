@@ -2,15 +2,25 @@
 
 #if BULKHEAD_CAF_0
 
+#  include "actors/caf/in_loop.hpp"
+
 #  include <caf/actor_cast.hpp>
 #  include <caf/actor_registry.hpp>
 #  include <caf/actor_system.hpp>
 #  include <caf/message_builder.hpp>
+#  include <caf/scoped_execution_unit.hpp>
 #  include <caf/system_messages.hpp>
 
 namespace bulkhead::actors {
 
 namespace {
+
+/// Whether a blocking actor sends in this very thread: it brings its own context. (Another's may be
+/// passed on here, by a delegate.)
+bool asks_itself(const caf::strong_actor_ptr& sender, caf::execution_unit* ctx) noexcept {
+  return sender && sender->get()->getf(caf::abstract_actor::is_blocking_flag)
+         && dynamic_cast<caf::scoped_execution_unit*>(ctx) != nullptr;
+}
 
 /// A mailbox element that tells by its end that the actor is done with it.
 class counted_element final : public caf::mailbox_element {
@@ -40,7 +50,13 @@ void proxy_base::attach(caf::attachable_ptr what) {
   on_observed();
 }
 
-void proxy_base::enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) {
+void proxy_base::enqueue(caf::mailbox_element_ptr what, caf::execution_unit* ctx) {
+  const bool asks = what->mid.is_request() && asks_itself(what->sender, ctx);
+  if (asks && running_scope::active()) {
+    answer_error(what->sender, what->mid, refusal_to_block(false), nullptr);
+    return;
+  }
+  asking_scope scope{asks};
   on_send(std::move(what->sender), what->mid, what->move_content_to_message());
 }
 

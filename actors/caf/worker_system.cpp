@@ -1,6 +1,7 @@
 #include "actors/caf/worker_system.hpp"
 
 #include "actors/caf/in_loop.hpp"
+#include "actors/failure_error.hpp"
 
 #include <caf/actor_registry.hpp>
 
@@ -35,6 +36,16 @@ bool ready_queue::empty() {
     return false;
   std::lock_guard lock{mutex_};
   return foreign_.empty();
+}
+
+caf::error refusal_to_block(bool sent) {
+  failure f;
+  f.kind = failure_kind::rejected;
+  f.may_have_executed = sent;
+  f.message = "a blocking request (caf::scoped_actor) in the thread that runs the actors of this "
+              "worker would wait for ever; use request().then() or await(), or spawn the asking "
+              "actor with caf::detached";
+  return to_error(f);
 }
 
 worker_system::worker_system(engine kind) : core_(core::make(kind)) {}

@@ -20,7 +20,7 @@ struct witness::record {
 };
 
 struct witness::memory {
-  std::atomic<std::uint32_t> taken; ///< first_of_all
+  std::atomic<std::uint32_t> taken; ///< arrivals
   std::uint32_t padding;
   std::uint64_t items;
   record first; ///< the others follow
@@ -105,8 +105,8 @@ void witness::end(std::size_t item) noexcept {
   ++(&static_cast<memory*>(of_worker)->first)[item].ends;
 }
 
-bool witness::first_of_all() noexcept {
-  return static_cast<memory*>(of_worker)->taken.exchange(1) == 0;
+std::uint32_t witness::arrival() noexcept {
+  return static_cast<memory*>(of_worker)->taken.fetch_add(1);
 }
 
 void history::submitted(std::size_t item, std::size_t attempts) {
@@ -145,7 +145,7 @@ std::string history::violations(const witness& seen) const {
     require(seen.last_start(item) <= e.when, item, "started after its outcome");
     if (e.value)
       require(seen.ends(item) >= 1, item, "has a value that nobody computed");
-    else if (e.kind == failure_kind::worker_died)
+    else if (e.kind == failure_kind::worker_died && taker_ == taker::any_worker)
       require(e.may_have_executed, item, "failed by a death although it never started");
     if (!e.value && !e.may_have_executed)
       require(starts == 0, item, "ran and says that it did not");

@@ -40,7 +40,9 @@ public:
   static void start(std::size_t item) noexcept;
   static void end(std::size_t item) noexcept;
   /// True for the first caller in any process.
-  static bool first_of_all() noexcept;
+  static bool first_of_all() noexcept { return arrival() == 0; }
+  /// 0 for the first caller in any process, 1 for the second, and so on.
+  static std::uint32_t arrival() noexcept;
 
 private:
   struct record;
@@ -59,6 +61,11 @@ private:
 /// was computed; what never started is not failed by a death, and says so when it is cancelled.
 class history {
 public:
+  /// Who may answer an item. What is addressed to one process fails with it, begun or not.
+  enum class taker { any_worker, one_process };
+
+  explicit history(taker who = taker::any_worker) : taker_(who) {}
+
   /// `attempts`: how often an item may start. Thread-safe, as all calls.
   void submitted(std::size_t item, std::size_t attempts = 1);
 
@@ -89,6 +96,7 @@ private:
   };
   void note(std::size_t item, const failure* f);
 
+  const taker taker_;
   mutable std::mutex mutex_;
   std::map<std::size_t, entry> entries_;
 };

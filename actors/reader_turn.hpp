@@ -1,0 +1,60 @@
+#pragma once
+
+#include "runtime/spin.hpp"
+
+#include <atomic>
+
+namespace bulkhead::actors {
+
+/// One thread at a time reads a link: the runtime thread, or one that waits for an answer. All
+/// operations are seq_cst: who comes in vain leaves its note first and then finds the turn taken;
+/// the reader gives the turn back first and then looks for the note. One of them sees the other.
+class reader_turn {
+public:
+  /// False: another reads; its leave() tells it that somebody came.
+  bool try_enter_or_note() noexcept {
+    noted_.store(true);
+    if (!try_enter())
+      return false;
+    noted_.store(false);
+    return true;
+  }
+  bool try_enter() noexcept { return !taken_.exchange(true); }
+  /// For one that waits for an answer: takes the turn over from a reader that only looks on.
+  bool try_take_over() noexcept {
+    if (try_enter())
+      return true;
+    if (!looks_on_.load())
+      return false;
+    wanted_.store(true);
+    bool taken = false;
+    for (int i = 0; !taken && i < 1000; ++i) { // tens of microseconds
+      runtime::cpu_pause();
+      taken = try_enter();
+    }
+    wanted_.store(false);
+    return taken;
+  }
+  /// While true, the reader has nothing to do and ends as soon as the turn is wanted().
+  void look_on(bool on) noexcept { looks_on_.store(on); }
+  bool wanted() const noexcept { return wanted_.load(); }
+
+  void enter() noexcept {
+    while (!try_enter())
+      taken_.wait(true);
+  }
+  /// True: somebody came in vain meanwhile, for what the caller may not have seen.
+  bool leave() noexcept {
+    taken_.store(false);
+    taken_.notify_all();
+    return noted_.exchange(false);
+  }
+
+private:
+  std::atomic<bool> taken_ = false;
+  std::atomic<bool> noted_ = false;
+  std::atomic<bool> looks_on_ = false;
+  std::atomic<bool> wanted_ = false;
+};
+
+} // namespace bulkhead::actors
