@@ -31,18 +31,23 @@ std::thread start_masked(const std::function<void()>& f) {
 
 } // namespace
 
+// Several threads may stop it at once, and it itself too: whoever takes the thread out ends it.
 void callback_thread::stop() noexcept {
-  {
-    std::lock_guard lock{state_->mutex};
-    state_->stop = true;
+  std::unique_lock lock{state_->mutex};
+  state_->stop = true;
+  state_->changed.notify_all();
+  auto ended = std::move(thread_);
+  if (on_thread()) {
+    state_->alone = true;
     state_->changed.notify_all();
-  }
-  if (!thread_.joinable())
+    if (ended.joinable())
+      ended.detach();
     return;
-  if (on_thread())
-    thread_.detach();
-  else
-    thread_.join();
+  }
+  state_->changed.wait(lock, [this] { return !state_->running || state_->alone; });
+  lock.unlock();
+  if (ended.joinable())
+    ended.join();
 }
 
 void callback_thread::start() {
@@ -56,6 +61,7 @@ void callback_thread::start_locked() {
     thread_.join(); // it gave up the lock for the last time
   thread_ = start_masked([s = state_] { loop(s); });
   state_->running = true;
+  state_->alone = false;
 }
 
 void callback_thread::run(std::list<std::function<void()>>&& calls) {
@@ -67,15 +73,19 @@ void callback_thread::run(std::list<std::function<void()>>&& calls) {
 }
 
 bool callback_thread::on_thread() const noexcept {
-  return thread_.get_id() == std::this_thread::get_id();
+  return state_->id.load(std::memory_order_relaxed) == std::this_thread::get_id();
 }
 
 void callback_thread::loop(const std::shared_ptr<state>& s) {
+  // Only this thread ever finds its own id here, so no order is needed.
+  s->id.store(std::this_thread::get_id(), std::memory_order_relaxed);
   std::unique_lock lock{s->mutex};
   for (;;) {
     s->changed.wait(lock, [&] { return s->stop || !s->queue.empty(); });
     if (s->queue.empty()) {
       s->running = false;
+      s->id.store({}, std::memory_order_relaxed);
+      s->changed.notify_all();
       return;
     }
     auto f = std::move(s->queue.front());

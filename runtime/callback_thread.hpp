@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <list>
@@ -36,12 +37,14 @@ private:
     std::list<std::function<void()>> queue;
     bool stop = false;
     bool running = false;
+    bool alone = false; ///< nobody waits for the thread: it ended its own pool
+    std::atomic<std::thread::id> id;
   };
   static void loop(const std::shared_ptr<state>& s);
   void start_locked();
 
   std::shared_ptr<state> state_;
-  std::thread thread_;
+  std::thread thread_; ///< guarded by the state's mutex
 };
 
 } // namespace bulkhead::runtime
