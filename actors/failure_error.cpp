@@ -2,7 +2,6 @@
 
 #include "actors/caf/own_error.hpp"
 
-#include <caf/make_message.hpp>
 #include <caf/message.hpp>
 
 namespace bulkhead::actors {

@@ -1,6 +1,7 @@
 #include "actors/configure.hpp"
 
 #include "actors/caf/own_error.hpp"
+#include "actors/caf/types.hpp"
 
 #include <bulkhead/actors/message_type.hpp>
 
@@ -32,13 +33,17 @@ struct message_registry {
         return &t;
     return nullptr;
   }
+  void add(const detail::message_type& type) {
+    types.push_back(type);
+    actors::enter_type(type);
+  }
   template <class T>
   void known_to_caf(const char* name) {
-    types.push_back(detail::describe_message_type<T>(name, false));
+    add(detail::describe_message_type<T>(name, false));
   }
   template <class T>
   void vector_of(const char* name) {
-    types.push_back(detail::describe_message_type<std::vector<T>>(name, true));
+    add(detail::describe_message_type<std::vector<T>>(name, true));
   }
   template <class Alias, class T>
   void same_as(const char* name) {
@@ -80,6 +85,9 @@ message_registry::message_registry() {
   vector_of<double>("bulkhead.vec_f64");
 }
 
+// CAF 1.x wants its types before the first message.
+[[maybe_unused]] const auto& filled = registry::instance();
+
 } // namespace
 
 namespace detail {
@@ -88,7 +96,7 @@ void add_message_type(const message_type& type) {
   auto& r = message_registry::instance();
   std::lock_guard lock{r.mutex};
   if (r.find(*type.type) == nullptr)
-    r.types.push_back(type);
+    r.add(type);
 }
 
 void add_message_block(void (*load)(caf::actor_system_config&)) {
@@ -114,8 +122,8 @@ void load_messages(caf::actor_system_config& config) {
   for (auto* block : r.blocks)
     block(config);
   for (const auto& t : r.types)
-    if (t.load != nullptr)
-      t.load(config, t.name);
+    load_type(config, t);
+  check_types();
 }
 
 } // namespace actors

@@ -52,6 +52,7 @@ endif()
 
 if(actors_sources)
   find_package(CAF REQUIRED COMPONENTS core io)
+  include(cmake/caf_version.cmake)
   bulkhead_library(bulkhead_actors bulkhead_actors ${actors_sources})
   set_target_properties(bulkhead_actors PROPERTIES EXPORT_NAME actors)
   target_link_libraries(bulkhead_actors PUBLIC bulkhead_runtime CAF::core CAF::io)

@@ -18,6 +18,8 @@ using actors::ask;
 
 namespace {
 
+// Where CAF numbers its types, one that is not declared does not compile.
+#if BULKHEAD_CAF_0
 struct unknown_to_caf {
   int value = 0;
 };
@@ -25,6 +27,7 @@ template <class Inspector>
 auto inspect(Inspector& f, unknown_to_caf& x) {
   return f(x.value);
 }
+#endif
 
 caf::behavior calculator(caf::event_based_actor* self) {
   return {
@@ -35,7 +38,7 @@ caf::behavior calculator(caf::event_based_actor* self) {
       return text + "!";
     },
     [self](caf::get_atom, const caf::actor& other, int x) { return self->delegate(other, x, x); },
-    [self](caf::flush_atom) { return self->make_response_promise(); }, // never answers
+    [self](caf::flush_atom) { return never_answer(self); },
     [self](caf::forward_atom, const caf::actor& other) {
       // Asks somebody else and answers with what it heard.
       auto promise = self->make_response_promise<int>();
@@ -57,7 +60,7 @@ caf::behavior calculator(caf::event_based_actor* self) {
   };
 }
 
-using typed_adder = caf::typed_actor<caf::replies_to<int, int>::with<int>>;
+using typed_adder = caf::typed_actor<answers<int, int, int>>;
 typed_adder::behavior_type typed_calculator() {
   return {[](int a, int b) { return a + b; }};
 }
@@ -81,7 +84,7 @@ T ask_or(T otherwise, caf::scoped_actor& self, const caf::actor& whom, Ts&&... x
   T result = otherwise;
   ask(&*self, whom, 10s, std::forward<Ts>(xs)...)
     .receive([&](const T& x) { result = x; },
-             [&](const caf::error& e) { MESSAGE(self->system().render(e)); });
+             [&](const caf::error& e) { MESSAGE(actors::render(self->system(), e)); });
   return result;
 }
 
@@ -155,6 +158,7 @@ TEST_CASE("messages larger than the channel pass in pieces, in both directions")
   CHECK(ask_or(std::string{}, self, calc, big) == big + "!");
 }
 
+#if BULKHEAD_CAF_0
 TEST_CASE("an unregistered type is an error that names it, never an empty message") {
   standard_world w{1};
   auto calc = w.spawn(1, 1);
@@ -166,9 +170,10 @@ TEST_CASE("an unregistered type is an error that names it, never an empty messag
   CHECK(f->message.find("unknown_to_caf") != std::string::npos);
   std::string told;
   actors::tell(&*self, calc, unknown_to_caf{2});
-  self->receive([&](const caf::error& x) { told = w.system->render(x); });
+  self->receive([&](const caf::error& x) { told = actors::render(*w.system, x); });
   CHECK(told.find("unknown_to_caf") != std::string::npos);
 }
+#endif
 
 TEST_CASE("the death of a worker answers every waiting request once, with the exit status") {
   standard_world w{2};
@@ -427,7 +432,8 @@ TEST_CASE("nonsense from a worker is refused and costs that worker only") {
   auto bytes_of = [](actors::frame_kind kind, actors::frame_header h, std::string body = {}) {
     actors::byte_buf buf;
     actors::begin_frame(buf);
-    buf.insert(buf.end(), body.begin(), body.end());
+    const auto* raw = reinterpret_cast<const actors::byte_buf::value_type*>(body.data());
+    buf.insert(buf.end(), raw, raw + body.size());
     actors::finish_frame(buf, kind, h);
     auto* p = reinterpret_cast<const std::byte*>(buf.data());
     return std::vector<std::byte>(p, p + buf.size());

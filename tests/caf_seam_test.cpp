@@ -3,12 +3,12 @@
 #include "actors/caf/verbs.hpp"
 #include "actors/caf/worker_system.hpp"
 #include "actors/failure_error.hpp"
+#include "tests/support/caf_spelling.hpp"
 
 #include <caf/actor_cast.hpp>
 #include <caf/actor_ostream.hpp>
 #include <caf/actor_registry.hpp>
 #include <caf/event_based_actor.hpp>
-#include <caf/io/middleman.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/stateful_actor.hpp>
 #include <doctest/doctest.h>
@@ -25,6 +25,8 @@ using std::chrono::steady_clock;
 
 namespace {
 
+// Where CAF numbers its types, one that is not declared does not compile.
+#if BULKHEAD_CAF_0
 struct unknown_to_caf {
   int value = 0;
 };
@@ -32,6 +34,7 @@ template <class Inspector>
 auto inspect(Inspector& f, unknown_to_caf& x) {
   return f(x.value);
 }
+#endif
 
 /// Pumps a worker's loop as a worker process does: run, fire, sleep until woken or due.
 struct pump {
@@ -122,7 +125,7 @@ TEST_CASE("delayed messages and request timeouts fire in order, also set from an
       }};
     });
     auto deaf = system.spawn([](caf::event_based_actor* self) -> caf::behavior {
-      return {[self](int) { return self->make_response_promise(); }};
+      return {[self](int) { return bulkhead::tests::never_answer(self); }};
     });
     system.spawn([&timed_out, deaf](caf::event_based_actor* self) {
       ask(self, deaf, 5ms, 1)
@@ -195,7 +198,7 @@ TEST_CASE("a host keeps its own middleman and tells when it shuts down") {
     caf::actor_system_config config;
     if (before)
       load_host(config);
-    config.load<caf::io::middleman>();
+    bulkhead::tests::load_middleman(config);
     if (!before)
       load_host(config);
     auto over = std::make_shared<int>(0);
@@ -249,6 +252,7 @@ TEST_CASE("messages, errors and node ids survive the codec") {
   CHECK(back.empty());
 }
 
+#if BULKHEAD_CAF_0
 TEST_CASE("an unregistered type is an error that names it and leaves no bytes") {
   pump p;
   resolve_handle none;
@@ -259,6 +263,7 @@ TEST_CASE("an unregistered type is an error that names it and leaves no bytes") 
   CHECK(why.find("unknown_to_caf") != std::string::npos);
   CHECK(buf.empty());
 }
+#endif
 
 TEST_CASE("cut, lengthened and scribbled messages are refused, never thrown") {
   pump p;
@@ -272,7 +277,7 @@ TEST_CASE("cut, lengthened and scribbled messages are refused, never thrown") {
   for (std::size_t n = 0; n < good.size(); ++n)
     CHECK_FALSE(c.decode(as_bytes(good).first(n), back, why));
   auto longer = good;
-  longer.push_back(0);
+  longer.push_back({});
   CHECK_FALSE(c.decode(as_bytes(longer), back, why));
   auto seed = 12345u;
   for (int round = 0; round < 2000; ++round) {
@@ -382,6 +387,7 @@ TEST_CASE("the token of a delivered message lives until the actor has processed 
   CHECK(p.until([&] { return seen == 3 && token.use_count() == 1; }));
 }
 
+#if BULKHEAD_CAF_0
 TEST_CASE("a blocking request in the loop thread is refused with a text, not waited for") {
   pump p;
   auto& system = p.worker.system();
@@ -414,6 +420,7 @@ TEST_CASE("a blocking request in the loop thread is refused with a text, not wai
   for (auto& a : {deaf, asker})
     caf::anon_send_exit(a, caf::exit_reason::kill);
 }
+#endif
 
 TEST_CASE("blocking actors with a thread of their own may ask and wait") {
   pump p;

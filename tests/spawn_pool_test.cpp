@@ -1,5 +1,6 @@
 // ctest-timeout: 180
 // ctest-label: fault
+#include "tests/support/caf_spelling.hpp"
 #include "tests/support/leak_guard.hpp"
 
 #include <bulkhead/error.hpp>
@@ -31,7 +32,7 @@ caf::behavior instance(caf::event_based_actor* self, int base) {
     [](const std::string&) { return static_cast<std::int32_t>(::getpid()); },
     [base](int x) { return base + x; },
     [](caf::close_atom) -> int { std::abort(); },
-    [self](caf::flush_atom) { return self->make_response_promise(); },
+    [self](caf::flush_atom) { return bulkhead::tests::never_answer(self); },
     [](const std::vector<std::int32_t>& xs) {
       std::int32_t sum = 0;
       for (auto x : xs)
@@ -46,8 +47,7 @@ caf::behavior fails_to_start(caf::event_based_actor*) { throw std::runtime_error
 struct host_system {
   host_system() {
     bulkhead::configure(config);
-    config.set("scheduler.max-threads", 2);
-    config.set("scheduler.policy", caf::atom("sharing"));
+    bulkhead::tests::two_threads(config);
     system = std::make_unique<caf::actor_system>(config);
   }
   caf::actor_system_config config;
@@ -65,7 +65,7 @@ T ask(caf::scoped_actor& self, const caf::actor& whom, Ts&&... xs) {
   T result{};
   self->request(whom, 20s, std::forward<Ts>(xs)...)
     .receive([&](const T& x) { result = x; },
-             [&](const caf::error& e) { FAIL_CHECK(self->system().render(e)); });
+             [&](const caf::error& e) { FAIL_CHECK(bulkhead::actors::render(self->system(), e)); });
   return result;
 }
 

@@ -1,4 +1,5 @@
 // ctest-label: fault
+#include "tests/support/caf_spelling.hpp"
 #include "tests/support/leak_guard.hpp"
 
 #include <bulkhead/testing.hpp>
@@ -32,7 +33,7 @@ caf::behavior shop(caf::event_based_actor* self, const caf::actor& store, const 
 caf::behavior store(caf::event_based_actor* self) {
   return {[self](const std::string& what) -> caf::result<int> {
     if (what == "never")
-      return self->make_response_promise();
+      return bulkhead::tests::never_answer(self);
     return static_cast<int>(what.size());
   }};
 }

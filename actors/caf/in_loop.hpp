@@ -60,7 +60,7 @@ private:
 /// The answer to a request of a blocking actor in such a thread. `sent`: the request is on its way.
 caf::error refusal_to_block(bool sent);
 
-/// What the two engines of one CAF generation implement.
+/// What the two engines implement.
 class worker_system::core {
 public:
   virtual ~core() = default;
@@ -77,6 +77,11 @@ public:
   bool stopped = false;
 
   static std::unique_ptr<core> make(engine kind);
+  static std::unique_ptr<core> make_in_loop();
 };
+
+/// Stands in for CAF's blocking printer actor, which would need a thread: writes whole lines. CAF's
+/// default handler for unexpected messages prints too, so a system without a printer crashes.
+caf::behavior loop_printer(caf::event_based_actor* self);
 
 } // namespace bulkhead::actors

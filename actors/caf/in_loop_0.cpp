@@ -9,9 +9,6 @@
 #  include <caf/scheduler/abstract_coordinator.hpp>
 #  include <caf/send.hpp>
 
-#  include <iostream>
-#  include <map>
-
 namespace bulkhead::actors {
 
 namespace {
@@ -94,32 +91,6 @@ private:
   std::recursive_mutex mutex_;
   ready_queue& queue_;
 };
-
-/// Stands in for CAF's blocking printer actor, which would need a thread: writes whole lines. CAF's
-/// default handler for unexpected messages prints too, so a system without a printer crashes.
-caf::behavior loop_printer(caf::event_based_actor*) {
-  auto lines = std::make_shared<std::map<caf::actor_id, std::string>>();
-  auto flush = [lines](caf::actor_id id, bool forced) {
-    auto i = lines->find(id);
-    if (i == lines->end() || i->second.empty() || (!forced && i->second.back() != '\n'))
-      return;
-    std::cout << i->second << std::flush;
-    i->second.clear();
-  };
-  return {
-    [=](caf::add_atom, caf::actor_id id, const std::string& text) {
-      (*lines)[id] += text;
-      flush(id, false);
-    },
-    [=](caf::flush_atom, caf::actor_id id) { flush(id, true); },
-    [=](caf::delete_atom, caf::actor_id id) {
-      flush(id, true);
-      lines->erase(id);
-    },
-    [](caf::redirect_atom, const std::string&, int) {},
-    [](caf::redirect_atom, caf::actor_id, const std::string&, int) {},
-  };
-}
 
 class loop_scheduler final : public caf::scheduler::abstract_coordinator {
 public:
@@ -217,30 +188,10 @@ private:
   loop_scheduler* scheduler_ = nullptr; // owned by the system
 };
 
-/// CAF's default scheduler with one thread; the loop thread only reads frames.
-class threaded_core final : public worker_system::core {
-public:
-  ~threaded_core() override { system.reset(); }
-
-  void start() override {
-    load_host(config);
-    use_small_scheduler(config);
-    system = std::make_unique<caf::actor_system>(config);
-  }
-  exec_ctx* context() noexcept override { return nullptr; }
-  std::size_t run_ready(std::size_t) override { return 0; }
-  bool ready() noexcept override { return false; }
-  bool next_deadline(worker_system::time_point&) override { return false; }
-  std::size_t fire_timers() override { return 0; }
-  void on_wake(std::function<void()>) override {}
-};
-
 } // namespace
 
-std::unique_ptr<worker_system::core> worker_system::core::make(engine kind) {
-  if (kind == engine::in_loop)
-    return std::make_unique<in_loop_core>();
-  return std::make_unique<threaded_core>();
+std::unique_ptr<worker_system::core> worker_system::core::make_in_loop() {
+  return std::make_unique<in_loop_core>();
 }
 
 } // namespace bulkhead::actors

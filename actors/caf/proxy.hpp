@@ -42,8 +42,13 @@ private:
 /// other actor.
 class proxy_base : public caf::actor_proxy {
 public:
-  /// Whether on_observed() is called on this CAF.
+  /// Whether on_observed() is called on this CAF; one built with its own runtime checks insists
+  /// that an actor without handles ends.
+#ifdef CAF_ENABLE_RUNTIME_CHECKS
   static constexpr bool tells_observers = BULKHEAD_CAF_0;
+#else
+  static constexpr bool tells_observers = true;
+#endif
 
   explicit proxy_base(caf::actor_config& config);
 
@@ -54,7 +59,8 @@ public:
   /// both actors: may write a frame, must not call CAF.
   virtual void on_link(caf::abstract_actor* local, bool on) = 0;
 
-  /// Somebody attached a monitor; outside CAF's critical sections.
+  /// Somebody attached a monitor (0.17), or the last handle goes while somebody observes (1.x).
+  /// Outside CAF's critical sections. Whoever keeps a handle now keeps the actor.
   virtual void on_observed() {}
 
   /// Fires all monitors and links, once; later ones fire at once.
@@ -83,6 +89,8 @@ protected:
   bool add_backlink(caf::abstract_actor* local) override;
   bool remove_backlink(caf::abstract_actor* local) override;
 
+  void on_unreachable() override;
+
 private:
   void force_close_mailbox() override;
 #endif
@@ -97,8 +105,8 @@ caf::strong_actor_ptr make_proxy(caf::actor_system& system, caf::actor_id id,
                                                    std::forward<Args>(args)...);
 }
 
-/// Hands a message to a local actor. `token` lives until the actor has processed it (on CAF 1.x
-/// until it is in the mailbox).
+/// Hands a message to a local actor. `token` lives until the actor has processed it (on CAF 1.x,
+/// for blocking actors, until it is in the mailbox).
 void deliver(const caf::strong_actor_ptr& to, caf::strong_actor_ptr from, caf::message_id mid,
              caf::message msg, exec_ctx* ctx, std::shared_ptr<void> token = nullptr);
 

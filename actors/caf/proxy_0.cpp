@@ -4,12 +4,9 @@
 
 #  include "actors/caf/in_loop.hpp"
 
-#  include <caf/actor_cast.hpp>
-#  include <caf/actor_registry.hpp>
 #  include <caf/actor_system.hpp>
 #  include <caf/message_builder.hpp>
 #  include <caf/scoped_execution_unit.hpp>
-#  include <caf/system_messages.hpp>
 
 namespace bulkhead::actors {
 
@@ -43,8 +40,6 @@ private:
 
 } // namespace
 
-proxy_base::proxy_base(caf::actor_config& config) : actor_proxy(config) {}
-
 void proxy_base::attach(caf::attachable_ptr what) {
   monitorable_actor::attach(std::move(what));
   on_observed();
@@ -76,22 +71,6 @@ bool proxy_base::remove_backlink(caf::abstract_actor* local) {
 
 void proxy_base::kill_proxy(caf::execution_unit*, caf::error) {}
 
-void proxy_base::kill(caf::error reason) { cleanup(std::move(reason), nullptr); }
-
-bool proxy_base::killed() const noexcept { return getf(is_terminated_flag); }
-
-void proxy_base::link_local(caf::abstract_actor* local) { add_link(local); }
-
-void proxy_base::unlink_local(caf::abstract_actor* local) { remove_link(local); }
-
-bool proxy_base::observed() {
-  return exclusive_critical_section([this] { return attachables_head_ != nullptr; });
-}
-
-bool proxy_base::terminated(const caf::abstract_actor* actor) noexcept {
-  return actor->getf(is_terminated_flag);
-}
-
 void deliver(const caf::strong_actor_ptr& to, caf::strong_actor_ptr from, caf::message_id mid,
              caf::message msg, exec_ctx* ctx, std::shared_ptr<void> token) {
   if (!token) {
@@ -113,31 +92,6 @@ std::string first_element_text(const caf::message& msg) {
 }
 
 const void* element_at(const caf::message& msg, std::size_t at) { return msg.get(at); }
-
-std::optional<exit_request> as_exit(const caf::message& msg) {
-  if (!msg.match_elements<caf::exit_msg>())
-    return std::nullopt;
-  auto& exit = msg.get_as<caf::exit_msg>(0);
-  exit_request result;
-  result.source = caf::actor_cast<caf::strong_actor_ptr>(exit.source);
-  result.reason = exit.reason;
-  result.by_death = exit.source && (!result.source || proxy_base::terminated(result.source->get()));
-  return result;
-}
-
-void at_exit(const caf::strong_actor_ptr& actor, std::function<void(const caf::error&)> f) {
-  actor->get()->attach_functor([f = std::move(f)](const caf::error& reason) { f(reason); });
-}
-
-void publish(const caf::strong_actor_ptr& actor) {
-  actor->home_system->registry().put(actor->id(), actor);
-}
-
-void withdraw(caf::actor_system& system, caf::actor_id id) { system.registry().erase(id); }
-
-caf::strong_actor_ptr published(caf::actor_system& system, caf::actor_id id) {
-  return system.registry().get(id);
-}
 
 } // namespace bulkhead::actors
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/caf/own_error.hpp"
 #include "actors/caf/version.hpp"
 
 #include <caf/actor_system.hpp>
@@ -74,25 +75,11 @@ inline std::string render(const caf::actor_system& system, const caf::error& rea
   return system.render(reason);
 #else
   static_cast<void>(system);
+  std::uint8_t code = 0;
+  const auto* own = own_error_context(reason, code);
+  if (own != nullptr && !own->empty() && own->match_element<std::string>(0))
+    return own->get_as<std::string>(0);
   return to_string(reason);
-#endif
-}
-
-template <class Block>
-void load_types(caf::actor_system_config& config) {
-#if BULKHEAD_CAF_0
-  config.add_message_types<Block>();
-#else
-  static_cast<void>(config);
-#endif
-}
-
-/// Before the first configuration and system of the process.
-template <class... Blocks>
-void init_types() {
-#if !BULKHEAD_CAF_0
-  caf::core::init_global_meta_objects();
-  caf::init_global_meta_objects<Blocks...>();
 #endif
 }
 

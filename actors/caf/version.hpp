@@ -1,19 +1,16 @@
 #pragma once
 
-// Decides once which CAF this is. Nothing outside actors/caf/ asks.
+// What one CAF calls otherwise than the other. Nothing outside actors/caf/ asks which one it is.
 
-#include <caf/config.hpp>
-#include <caf/fwd.hpp>
+#include <bulkhead/actors/type_number.hpp>
 
 #include <cstddef>
 #include <vector>
 
-#if !defined(CAF_VERSION_MAJOR)
-#  define BULKHEAD_CAF_0 1 // 0.17
-#elif __has_include(<caf/detail/actor_system_impl.hpp>)
-#  error "this CAF is newer than 1.1: actors/caf/ does not know its actor_system yet"
-#else
-#  define BULKHEAD_CAF_0 0 // 1.0, 1.1
+#if !BULKHEAD_CAF_0
+#  if __has_include(<caf/detail/actor_system_impl.hpp>)
+#    error "this CAF is newer than 1.1: actors/caf/ does not know its actor_system yet"
+#  endif
 #  include <caf/byte_buffer.hpp>
 #endif
 

@@ -7,6 +7,34 @@
 
 namespace bulkhead::actors {
 
+namespace {
+
+/// CAF's default scheduler with one thread; the loop thread only reads frames.
+class threaded_core final : public worker_system::core {
+public:
+  ~threaded_core() override { system.reset(); }
+
+  void start() override {
+    load_host(config);
+    use_small_scheduler(config);
+    system = std::make_unique<caf::actor_system>(config);
+  }
+  exec_ctx* context() noexcept override { return nullptr; }
+  std::size_t run_ready(std::size_t) override { return 0; }
+  bool ready() noexcept override { return false; }
+  bool next_deadline(worker_system::time_point&) override { return false; }
+  std::size_t fire_timers() override { return 0; }
+  void on_wake(std::function<void()>) override {}
+};
+
+} // namespace
+
+std::unique_ptr<worker_system::core> worker_system::core::make(engine kind) {
+  if (kind == engine::in_loop)
+    return make_in_loop();
+  return std::make_unique<threaded_core>();
+}
+
 void ready_queue::push(caf::resumable* job) {
   if (in_loop()) {
     local_.push_back(job);

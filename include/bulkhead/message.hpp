@@ -12,12 +12,16 @@
 ///
 ///     struct point { int x = 0; int y = 0; };
 ///     template <class Inspector>
-///     auto inspect(Inspector& f, point& p) { return f(p.x, p.y); }
+///     auto inspect(Inspector& f, point& p) { return f(p.x, p.y); } // as CAF 0.17 wants it
 ///     BULKHEAD_MESSAGE(point)
+///
+/// On CAF 1.x the declaration comes before the first use of the type in a message or behaviour, and
+/// the type gets a number made from its name: where two types get the same one, configure() throws
+/// a config_error that names both, and one of them has to be renamed.
 #define BULKHEAD_MESSAGE(...)                                                                      \
   static const ::bulkhead::detail::message_registration BULKHEAD_DETAIL_MESSAGE_JOIN(              \
-    bulkhead_message_,                                                                             \
-    __COUNTER__){::bulkhead::detail::describe_message_type<__VA_ARGS__>(#__VA_ARGS__, true)};
+    bulkhead_message_, __COUNTER__){::bulkhead::detail::describe_message_type<__VA_ARGS__>(        \
+    #__VA_ARGS__, ::bulkhead::detail::declare_type<__VA_ARGS__>::done)};
 
 /// Gives a behaviour a name by which `pool.spawn("name", args...)` finds it. At namespace scope;
 /// the behaviour is a function or a captureless lambda whose parameter types are written out.

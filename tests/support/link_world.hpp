@@ -4,6 +4,7 @@
 #include "actors/caf/worker_system.hpp"
 #include "actors/failure_error.hpp"
 #include "actors/worker_loop.hpp"
+#include "tests/support/caf_spelling.hpp"
 #include "tests/support/memory_transport.hpp"
 
 #include <caf/actor.hpp>
@@ -127,8 +128,7 @@ public:
                       actors::engine kind = actors::engine::in_loop, std::uint64_t window = 256)
     : limits_(limits), kind_(kind), window_(window) {
     actors::load_host(config);
-    config.set("scheduler.max-threads", 2);
-    config.set("scheduler.policy", caf::atom("sharing"));
+    two_threads(config);
     system = std::make_unique<caf::actor_system>(config);
     fake_worker::host_node = system->node();
     edge = std::make_shared<actors::border>(*system, actors::host_peer, nullptr);

@@ -1,11 +1,11 @@
 #pragma once
 
+#include <bulkhead/actors/type_number.hpp>
 #include <bulkhead/detail/function_ref.hpp>
 
 #include <caf/actor_cast.hpp>
 #include <caf/actor_control_block.hpp>
 #include <caf/actor_system.hpp>
-#include <caf/make_message.hpp>
 #include <caf/message.hpp>
 
 #include <string>

@@ -1,0 +1,53 @@
+#include "actors/caf/proxy.hpp"
+
+#include <caf/actor_cast.hpp>
+#include <caf/actor_registry.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/system_messages.hpp>
+
+namespace bulkhead::actors {
+
+proxy_base::proxy_base(caf::actor_config& config) : actor_proxy(config) {}
+
+void proxy_base::kill(caf::error reason) { cleanup(std::move(reason), nullptr); }
+
+bool proxy_base::killed() const noexcept { return getf(is_terminated_flag); }
+
+void proxy_base::link_local(caf::abstract_actor* local) { add_link(local); }
+
+void proxy_base::unlink_local(caf::abstract_actor* local) { remove_link(local); }
+
+bool proxy_base::observed() {
+  return exclusive_critical_section([this] { return attachables_head_ != nullptr; });
+}
+
+bool proxy_base::terminated(const caf::abstract_actor* actor) noexcept {
+  return actor->getf(is_terminated_flag);
+}
+
+std::optional<exit_request> as_exit(const caf::message& msg) {
+  if (!msg.match_elements<caf::exit_msg>())
+    return std::nullopt;
+  auto& exit = msg.get_as<caf::exit_msg>(0);
+  exit_request result;
+  result.source = caf::actor_cast<caf::strong_actor_ptr>(exit.source);
+  result.reason = exit.reason;
+  result.by_death = exit.source && (!result.source || proxy_base::terminated(result.source->get()));
+  return result;
+}
+
+void at_exit(const caf::strong_actor_ptr& actor, std::function<void(const caf::error&)> f) {
+  actor->get()->attach_functor([f = std::move(f)](const caf::error& reason) { f(reason); });
+}
+
+void publish(const caf::strong_actor_ptr& actor) {
+  actor->home_system->registry().put(actor->id(), actor);
+}
+
+void withdraw(caf::actor_system& system, caf::actor_id id) { system.registry().erase(id); }
+
+caf::strong_actor_ptr published(caf::actor_system& system, caf::actor_id id) {
+  return system.registry().get(id);
+}
+
+} // namespace bulkhead::actors
