@@ -86,7 +86,7 @@ message_registry::message_registry() {
 }
 
 // CAF 1.x wants its types before the first message.
-[[maybe_unused]] const auto& filled = registry::instance();
+[[maybe_unused]] const auto& filled = message_registry::instance();
 
 } // namespace
 

@@ -3,6 +3,7 @@
 #include "runtime/spin.hpp"
 
 #include <atomic>
+#include <thread>
 
 namespace bulkhead::actors {
 
@@ -20,17 +21,19 @@ public:
     return true;
   }
   bool try_enter() noexcept { return !taken_.exchange(true); }
-  /// For one that waits for an answer: takes the turn over from a reader that only looks on.
+  /// For one that waits for an answer: takes the turn over from a reader that only looks on. A
+  /// reader that has just delivered may have lost its core to the one it woke, so a busy one is let
+  /// run first.
   bool try_take_over() noexcept {
     if (try_enter())
       return true;
-    if (!looks_on_.load())
-      return false;
     wanted_.store(true);
     bool taken = false;
-    for (int i = 0; !taken && i < 1000; ++i) { // tens of microseconds
-      runtime::cpu_pause();
-      taken = try_enter();
+    for (int yields = 0; !taken && yields < 4; ++yields) {
+      if (!looks_on_.load())
+        std::this_thread::yield();
+      for (int i = 0; !(taken = try_enter()) && looks_on_.load() && i < 200; ++i)
+        runtime::cpu_pause();
     }
     wanted_.store(false);
     return taken;
