@@ -34,10 +34,14 @@ std::shared_ptr<actor_hub> actor_hub::of(caf::actor_system& system) {
     throw config_error("this caf::actor_system was not prepared for worker processes: call "
                        "bulkhead::configure(config) before the system is made from it");
   auto& all = all_hubs();
+  // The hub of an ended system at the same address, which the runtime thread may still hold; its
+  // destructor takes the lock.
+  std::shared_ptr<actor_hub> ended;
   std::lock_guard lock{all.mutex};
   auto& known = all.by_system[&system];
   auto hub = known.lock();
   if (!hub || !hub->open()) {
+    ended = std::move(hub);
     hub = std::shared_ptr<actor_hub>(new actor_hub(system));
     known = hub;
     auto weak = hub->weak_from_this();
