@@ -1,6 +1,7 @@
 #include "runtime/callback_thread.hpp"
 
 #include "runtime/failure_wire.hpp"
+#include "runtime/own_threads.hpp"
 
 #include <pthread.h>
 #include <signal.h>
@@ -76,7 +77,10 @@ bool callback_thread::on_thread() const noexcept {
   return state_->id.load(std::memory_order_relaxed) == std::this_thread::get_id();
 }
 
+// It is the library's own: a host with callbacks may still fork its workers. What a callback holds
+// locked meanwhile stays locked in the copy, as with any fork.
 void callback_thread::loop(const std::shared_ptr<state>& s) {
+  const own_thread registered;
   // Only this thread ever finds its own id here, so no order is needed.
   s->id.store(std::this_thread::get_id(), std::memory_order_relaxed);
   std::unique_lock lock{s->mutex};

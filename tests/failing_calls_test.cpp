@@ -1,4 +1,5 @@
 // ctest-label: fault
+// ctest-label: once
 // ctest-timeout: 600
 // The n-th call fails, for n = 1, 2, 3 ... until a run is too short for it: whichever call it is,
 // the program ends with right results or with one error, and leaves nothing behind.

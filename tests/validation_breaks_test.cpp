@@ -1,4 +1,5 @@
 // ctest-label: fault
+// ctest-label: once
 // ctest-timeout: 300
 // ctest-needs: channel_test
 // ctest-needs: codec_test
