@@ -164,6 +164,7 @@ private:
   void check_stuck(worker_slot& slot, time_point now);
   void release_delayed(time_point now);
   void expire_deadlines(time_point now);
+  static constexpr std::chrono::milliseconds look_again_after{10}; ///< where there was no memory
   void need_tick(time_point at) noexcept;
   void pay_debts() noexcept;
   void plan_ticks(worker_slot& slot);

@@ -19,7 +19,6 @@ using detail::validated;
 namespace {
 /// Answers of one worker taken in one turn, so that a flooding one does not starve the others.
 constexpr std::size_t answers_a_turn = 512;
-constexpr std::chrono::milliseconds look_again_after{10}; // where there was no memory
 } // namespace
 
 void worker_pool::serve() {

@@ -15,7 +15,6 @@ namespace {
 constexpr std::chrono::milliseconds own_lag{500};
 constexpr std::chrono::milliseconds memory_interval{20};
 constexpr std::chrono::milliseconds shortest_patience{1};
-constexpr std::chrono::milliseconds look_again_after{10}; // where there was no memory
 } // namespace
 
 void worker_pool::need_tick(time_point at) noexcept try {
