@@ -83,10 +83,13 @@ public:
     const auto deadline = clock::now() + time_budget;
     const auto modules = scan_modules();
     std::map<std::uint64_t, symbol_file> open;
-    std::vector<std::string> texts;
-    texts.reserve(frames.size());
-    for (const auto& f : frames)
-      texts.push_back(describe_one(f, modules, open, deadline));
+    std::vector<std::string> texts(frames.size());
+    // The program first: if time runs out, then among the libraries.
+    const auto program = modules.empty() ? 0 : modules.front().id;
+    for (const bool own : {true, false})
+      for (std::size_t i = 0; i < frames.size(); ++i)
+        if ((frames[i].module == program) == own)
+          texts[i] = describe_one(frames[i], modules, open, deadline);
     return texts;
   }
 
