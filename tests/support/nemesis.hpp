@@ -17,7 +17,7 @@ namespace bulkhead::tests {
 class nemesis {
 public:
   struct plan {
-    std::chrono::milliseconds interval{20};
+    std::chrono::milliseconds interval{20}; ///< longer under sanitizers
     std::uint32_t seed = 1;
     int kill_percent = 100; ///< the rest: SIGSTOP
   };
