@@ -13,6 +13,7 @@ function(bulkhead_test source)
   add_executable(${name} ${source})
   target_link_libraries(${name} PRIVATE
     bulkhead_test_main bulkhead_test_support bulkhead_test_settings)
+  target_precompile_headers(${name} REUSE_FROM bulkhead_test_main)
   add_dependencies(${name} ${companions})
   add_dependencies(tests ${name})
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})

@@ -38,10 +38,10 @@ char read_byte(int fd) {
 
 std::string switches_of(pid_t thread) {
   std::ifstream file{"/proc/self/task/" + std::to_string(thread) + "/status"};
-  for (std::string line; std::getline(file, line);)
-    if (line.starts_with("voluntary_ctxt_switches"))
-      return line;
-  return {};
+  std::string line;
+  while (std::getline(file, line) && !line.starts_with("voluntary_ctxt_switches"))
+    continue;
+  return line;
 }
 
 } // namespace
