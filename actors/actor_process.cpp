@@ -28,6 +28,12 @@ constexpr std::uint64_t window = 8192;
 // How often a busy worker is drained before others have their turn on the runtime thread.
 constexpr int turns = 16;
 
+// How long a sender that is about to wait for an answer may do so by reading itself. Who asks
+// several workers before it waits is kept that long. After a quick answer the limit is beyond the
+// scheduler's next tick: programming a timer, which that spares, takes longer than the answer.
+constexpr std::chrono::microseconds quick_answer{250};
+constexpr std::chrono::milliseconds longest_lead{5};
+
 // A core must be left for the peer, or spinning only takes the time it needs.
 std::chrono::nanoseconds longest_spin(std::size_t workers) {
   const auto cores = available_parallelism();
@@ -57,8 +63,7 @@ std::shared_ptr<actor_process> actor_process::start(std::shared_ptr<actor_hub> h
 actor_process::actor_process(std::shared_ptr<actor_hub> hub, std::size_t ring_bytes,
                              end_handler on_end)
   : hub_(std::move(hub)), io_(std::make_shared<ring_transport>(ring_bytes)),
-    on_end_(std::move(on_end)), longest_lead_(2 * longest_spin(1)), spinner_(longest_lead_ / 2),
-    leader_spinner_(longest_lead_), waker_spinner_(longest_lead_) {}
+    on_end_(std::move(on_end)), spinner_(longest_spin(1)), leader_spinner_(longest_spin(1)) {}
 
 actor_process::~actor_process() {
   if (child_)
@@ -77,10 +82,7 @@ void actor_process::launch(const pool_options& options, std::size_t number) {
   limits.patience =
     options.on_full == on_full::block ? std::chrono::seconds{10} : std::chrono::nanoseconds{0};
   link_ = hub_->edge().connect(peer_, with_faults(io_), limits);
-  link_->lead = [weak](const caf::strong_actor_ptr& sender, caf::message_id request) {
-    if (auto self = weak.lock())
-      self->lead(sender, request);
-  };
+  link_->reader = weak;
   unresponsive_after_ = options.unresponsive_after;
 
   worker_settings settings;
@@ -178,8 +180,11 @@ bool actor_process::on_control(const frame& f) {
 void actor_process::on_bell() {
   BULKHEAD_HOOK("actor.host.bell");
   io_->hush();
-  if (!turn_.try_enter_or_note())
+  if (!turn_.try_enter_or_note()) {
+    if (turn_.sleeps())
+      io_->wake_leader();
     return;
+  }
   io_->stay_awake();
   bool good = drain();
   for (int more = 0; more < turns && good && look_on(); ++more)
@@ -204,33 +209,59 @@ bool actor_process::look_on() noexcept {
 }
 
 // The sender would sleep, the runtime thread would be woken by the answer and wake the sender: two
-// hand-overs more, which take longer than most answers. So the sender looks itself, as long as an
-// answer takes that finds its worker asleep.
+// hand-overs more, which take longer than most answers. So the sender looks itself; where that took
+// long lately, only now and then.
+bool actor_process::begin() noexcept {
+  const bool try_again = leads_.fetch_add(1, std::memory_order_relaxed) % 32 == 0;
+  if (!(answers_quickly() || try_again) || !turn_.try_enter())
+    return false;
+  await_answer();
+  return true;
+}
+
+bool actor_process::take_over() noexcept {
+  if (!answers_quickly() || !turn_.try_take_over())
+    return false;
+  await_answer();
+  return true;
+}
+
+// A worker that is awake finds its sender spinning; one that has to get up may need the very core
+// that a spin would keep from it.
+void actor_process::await_answer() noexcept {
+  if (io_->peer_sleeps())
+    io_->sleep_as_leader();
+  else
+    io_->stay_awake();
+}
+
 void actor_process::lead(const caf::strong_actor_ptr& sender, caf::message_id request) {
-  if (longest_lead_.count() == 0 || !turn_.try_take_over())
-    return;
-  io_->stay_awake();
-  auto& spinner = choose_spinner();
-  const auto end = clock::now() + longest_lead_;
+  const auto start = clock::now();
+  const auto slow = slow_leads_.load(std::memory_order_relaxed);
+  const auto end = start + (slow == 0 ? clock::duration{longest_lead} : quick_answer);
   bool good = true;
-  while (good && link_->pending.waits(sender, request) && clock::now() < end
-         && spinner.spin([this] { return io_->has_piece(); }))
+  while (good && link_->pending.waits(sender, request) && !turn_.claimed() && await_piece(end))
     good = drain();
   if (!good)
     refuse_more();
-  else if (io_->fall_asleep())
+  slow_leads_.store(clock::now() - start < quick_answer ? 0 : slow + 1, std::memory_order_relaxed);
+}
+
+bool actor_process::await_piece(clock::time_point deadline) noexcept {
+  if (turn_.take_note())
+    return true;
+  if (++spins_ % 32 == 0) // both sides may have learnt not to
+    leader_spinner_ = runtime::spinner{longest_spin(1)};
+  if (!io_->sleeps_as_leader() && leader_spinner_.spin([this] { return io_->has_piece(); }))
+    return true;
+  return turn_.sleep([&] { return io_->wait_as_leader(deadline); });
+}
+
+void actor_process::end() noexcept {
+  if (io_->fall_asleep())
     io_->wake();
   if (turn_.leave())
     io_->wake();
-}
-
-// Where cores are busy a sleeping worker needs the very core that a spin would keep from it. Both
-// spinners learn that apart, and try now and then whether it has changed.
-runtime::spinner& actor_process::choose_spinner() noexcept {
-  auto& spinner = io_->peer_sleeps() ? waker_spinner_ : leader_spinner_;
-  if (++leads_ % 32 == 0)
-    spinner = runtime::spinner{longest_lead_};
-  return spinner;
 }
 
 void actor_process::refuse_more() noexcept {
@@ -358,7 +389,7 @@ void actor_process::on_exit(const runtime::child_exit& exit) {
   }
   BULKHEAD_HOOK("actor.host.death_seen");
   // All its stores are visible now. What it sent counts, unless it was caught lying.
-  turn_.enter();
+  turn_.enter([this] { io_->wake_leader(); });
   bool honest = drain();
   while (honest && io_->has_piece())
     honest = drain();

@@ -22,7 +22,7 @@
 namespace bulkhead::actors {
 
 /// One actor worker, from its start to its end, as the host sees it. Thread-safe.
-class actor_process : public std::enable_shared_from_this<actor_process> {
+class actor_process : public leader, public std::enable_shared_from_this<actor_process> {
 public:
   using clock = std::chrono::steady_clock;
   /// Runs once on the runtime thread when the process has ended and everything it left behind has
@@ -69,8 +69,13 @@ private:
   bool drain();
   bool look_on() noexcept;
   void refuse_more() noexcept;
-  runtime::spinner& choose_spinner() noexcept;
-  void lead(const caf::strong_actor_ptr& sender, caf::message_id request);
+  bool await_piece(clock::time_point deadline) noexcept;
+  bool begin() noexcept override;
+  bool take_over() noexcept override;
+  void lead(const caf::strong_actor_ptr& sender, caf::message_id request) override;
+  void end() noexcept override;
+  bool answers_quickly() const noexcept { return slow_leads_.load(std::memory_order_relaxed) < 4; }
+  void await_answer() noexcept;
   void check_beat();
   void on_exit(const runtime::child_exit& exit);
   void fail_spawns(const failure& f);
@@ -87,12 +92,12 @@ private:
   std::atomic<std::size_t> spawned_ = 0;
   std::chrono::nanoseconds unresponsive_after_{};
 
-  const std::chrono::nanoseconds longest_lead_; ///< 0: senders do not read
   reader_turn turn_; ///< guards what follows and the link's receiving side
   runtime::spinner spinner_;
-  runtime::spinner leader_spinner_; ///< for a worker that is awake
-  runtime::spinner waker_spinner_;  ///< for one that has to get up
-  std::uint32_t leads_ = 0;
+  runtime::spinner leader_spinner_;
+  std::uint32_t spins_ = 0;
+  std::atomic<std::uint32_t> leads_ = 0;      ///< wanted, in all
+  std::atomic<std::uint32_t> slow_leads_ = 1; ///< since the last that was quick
 
   std::uint64_t seen_beat_ = 0;
   clock::time_point beat_since_{};

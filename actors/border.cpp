@@ -56,6 +56,7 @@ bool border::know(peer_id peer, const caf::node_id& id) {
   nodes_[peer].id = id;
   auto more = std::make_shared<handle_scan>(*scan_);
   more->add(peer, std::move(bytes));
+  shortest_handle_.store(more->shortest(), std::memory_order_relaxed);
   scan_ = std::move(more);
   return true;
 }
@@ -71,6 +72,10 @@ bool border::find_peer(const caf::node_id& id, peer_id& peer) {
 
 bool border::key_of(const caf::strong_actor_ptr& actor, actor_key& key) {
   key.id = actor->id();
+  if (actor->node() == system_.node()) {
+    key.peer = self_;
+    return true;
+  }
   return find_peer(actor->node(), key.peer);
 }
 
@@ -120,12 +125,11 @@ link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from, 
     request = {from, mid, 0, watch};
   else
     request.watch = watch;
-  const auto result = out->send(std::move(item), std::move(request));
+  lead_scope lead{asking_scope::active() && mid.is_request() ? out->reader.lock() : nullptr};
+  const auto result = out->send(std::move(item), std::move(request), &lead);
   if (result == link::sent::ok) {
-    if (asking_scope::active() && out->lead && mid.is_request()) {
-      asking_scope others{false}; // what is delivered meanwhile does not wait
-      out->lead(from, mid);
-    }
+    asking_scope others{false}; // what is delivered meanwhile does not wait
+    lead.lead(from, mid);
     return result;
   }
   unmention(*out, mentioned);
@@ -182,17 +186,23 @@ actor_key border::mention(link& to, const caf::strong_actor_ptr& actor) {
   if (key.peer == to.peer() || (!is_host() && key.peer != self_))
     return key;
   to.exported.add(key, actor);
-  introduce(to, key.peer);
+  if (key.peer != self_)
+    introduce(to, key.peer);
   return key;
 }
 
+std::shared_ptr<const handle_scan> border::scan_for(std::span<const std::byte> body) {
+  if (body.size() < shortest_handle_.load(std::memory_order_relaxed))
+    return nullptr;
+  std::lock_guard lock{mutex_};
+  return scan_;
+}
+
 std::vector<actor_key> border::mention_all(link& to, std::span<const std::byte> body) {
-  std::shared_ptr<const handle_scan> scan;
-  {
-    std::lock_guard lock{mutex_};
-    scan = scan_;
-  }
   std::vector<actor_key> keys;
+  const auto scan = scan_for(body);
+  if (!scan)
+    return keys;
   for (const auto& f : is_host() ? scan->all(body, to.peer()) : scan->of(body, self_)) {
     const actor_key key{f.peer, f.actor};
     auto actor = key.peer == self_ ? published(system_, key.id) : find_proxy(key);

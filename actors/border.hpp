@@ -3,10 +3,12 @@
 #include "actors/caf/codec.hpp"
 #include "actors/handle_scan.hpp"
 #include "actors/link.hpp"
+#include "runtime/adaptive_mutex.hpp"
 
 #include <caf/actor_control_block.hpp>
 #include <caf/node_id.hpp>
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <map>
@@ -131,6 +133,8 @@ private:
   /// False: the peer may not name this source.
   bool source_of(link& from, const frame_header& h, caf::strong_actor_ptr& actor);
   resolve_handle resolver_for(link& from);
+  /// Null where the body is too short to hold a handle.
+  std::shared_ptr<const handle_scan> scan_for(std::span<const std::byte> body);
   void bring_home(link& from, std::span<const std::byte> body);
   void hand_over(link& from, const caf::strong_actor_ptr& to, caf::strong_actor_ptr source,
                  caf::message_id mid, caf::message&& msg);
@@ -139,8 +143,9 @@ private:
   caf::actor_system& system_;
   const peer_id self_;
   exec_ctx* const loop_;
+  std::atomic<std::size_t> shortest_handle_ = 0; ///< bytes
 
-  std::mutex mutex_; ///< guards what follows; CAF is never called under it
+  runtime::adaptive_mutex mutex_; ///< guards what follows; CAF is never called under it
   std::map<peer_id, std::shared_ptr<link>> links_;
   std::map<peer_id, node> nodes_;
   std::unordered_map<caf::node_id, peer_id> peers_;

@@ -87,11 +87,9 @@ resolve_handle border::resolver_for(link& from) {
 
 // Handles of ours that come back inside a message: CAF looks for them in its registry.
 void border::bring_home(link& from, std::span<const std::byte> body) {
-  std::shared_ptr<const handle_scan> scan;
-  {
-    std::lock_guard lock{mutex_};
-    scan = scan_;
-  }
+  const auto scan = scan_for(body);
+  if (!scan)
+    return;
   for (const auto& f : scan->of(body, self_)) {
     const actor_key key{f.peer, f.actor};
     if (auto actor = from.exported.find(key); actor && from.exported.publish(key))
@@ -144,12 +142,9 @@ bool border::on_message(link& from, const frame& f) {
 void border::hand_over(link& from, const caf::strong_actor_ptr& to, caf::strong_actor_ptr source,
                        caf::message_id mid, caf::message&& msg) {
   auto token = mid.is_response() ? nullptr : from.token();
-  if (dynamic_cast<proxy_base*>(to->get()) == nullptr) {
-    deliver(to, std::move(source), mid, std::move(msg), loop_, std::move(token));
-    return;
-  }
-  relay_scope relay{std::move(token)};
-  deliver(to, std::move(source), mid, std::move(msg), loop_);
+  const bool passes_on = token && dynamic_cast<proxy_base*>(to->get()) != nullptr;
+  relay_scope relay{passes_on ? std::move(token) : nullptr};
+  deliver(to, std::move(source), mid, std::move(msg), loop_, std::move(token));
 }
 
 bool border::on_monitor(link& from, const frame& f) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/frame.hpp"
+#include "runtime/adaptive_mutex.hpp"
 
 #include <caf/actor_control_block.hpp>
 
@@ -56,7 +57,7 @@ private:
     bool monitored = false;
     bool published = false;
   };
-  mutable std::mutex mutex_;
+  mutable runtime::adaptive_mutex mutex_;
   std::unordered_map<actor_key, entry, actor_key_hash> entries_;
 };
 

@@ -7,10 +7,12 @@ namespace bulkhead::actors {
 
 namespace {
 
+constexpr std::size_t id_bytes = 8;
+
 // CAF writes integers in network byte order.
 std::uint64_t read_id(const std::byte* at) noexcept {
   std::uint64_t id = 0;
-  for (int i = 0; i < 8; ++i)
+  for (std::size_t i = 0; i < id_bytes; ++i)
     id = id << 8 | static_cast<std::uint64_t>(at[i]);
   return id;
 }
@@ -25,8 +27,8 @@ void scan(std::span<const std::byte> message, peer_id peer, const byte_buf& need
       ::memmem(at, static_cast<std::size_t>(end - at), needle.data(), needle.size()));
     if (hit == nullptr)
       return;
-    if (hit - begin >= 8) {
-      const handle_scan::found f{peer, read_id(hit - 8)};
+    if (static_cast<std::size_t>(hit - begin) >= id_bytes) {
+      const handle_scan::found f{peer, read_id(hit - id_bytes)};
       if (f.actor != 0 && std::find(result.begin(), result.end(), f) == result.end())
         result.push_back(f);
     }
@@ -35,6 +37,13 @@ void scan(std::span<const std::byte> message, peer_id peer, const byte_buf& need
 }
 
 } // namespace
+
+std::size_t handle_scan::shortest() const noexcept {
+  auto least = static_cast<std::size_t>(-1);
+  for (const auto& [peer, bytes] : nodes_)
+    least = std::min(least, id_bytes + bytes.size());
+  return least;
+}
 
 std::vector<handle_scan::found> handle_scan::all(std::span<const std::byte> message,
                                                  peer_id skip) const {

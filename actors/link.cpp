@@ -2,12 +2,14 @@
 
 #include "runtime/hooks.hpp"
 
+#include <functional>
+
 namespace bulkhead::actors {
 
 link::link(peer_id peer, std::shared_ptr<transport> io, link_limits limits)
   : peer_(peer), io_(std::move(io)), limits_(limits), outbox_(*io_, limits.window) {}
 
-link::sent link::send(outbox::item&& frame, pending_table::entry request) {
+link::sent link::send(outbox::item&& frame, pending_table::entry request, lead_scope* lead) {
   std::unique_lock lock{mutex_};
   if (dead())
     return sent::dead;
@@ -17,19 +19,25 @@ link::sent link::send(outbox::item&& frame, pending_table::entry request) {
   BULKHEAD_HOOK("actor.send.before_push");
   // Before the push: the answer may be here before push() returns.
   request.piece = outbox_.number_of(frame);
-  pending.add(std::move(request), io_->peer_popped());
+  const auto popped = request.watch ? io_->peer_popped() : 0;
+  pending.add(std::move(request), popped);
+  if (lead != nullptr)
+    lead->begin();
   outbox_.push(frame);
   BULKHEAD_HOOK("actor.send.after_push");
   return sent::ok;
 }
 
-bool link::wait_for_room(std::unique_lock<std::mutex>& lock) {
+bool link::wait_for_room(std::unique_lock<mutex_type>& lock) {
   outbox_.flush();
   const auto has_room = [this] { return dead() || outbox_.waiting() < limits_.capacity; };
   return room_.wait_for(lock, limits_.patience, has_room) && !dead();
 }
 
+// Without the lock where nothing waits: who is just pushing does this for himself.
 bool link::flush() {
+  if (!backlogged())
+    return true;
   std::lock_guard lock{mutex_};
   if (dead())
     return true;
@@ -38,11 +46,6 @@ bool link::flush() {
   if (outbox_.waiting() < before)
     room_.notify_all();
   return empty;
-}
-
-bool link::backlogged() {
-  std::lock_guard lock{mutex_};
-  return !dead() && outbox_.waiting() != 0;
 }
 
 // The flag first and without the lock, so that nothing new begins; then the lock, so that who is
@@ -64,7 +67,7 @@ bool link::receive(std::size_t limit, const inbox::taker& take, std::size_t& pop
     BULKHEAD_HOOK("actor.receive.popped");
     good = good && inbox_.add(piece, take);
   };
-  return io_->pop(limit, one, popped) && good;
+  return io_->pop(limit, std::ref(one), popped) && good;
 }
 
 std::shared_ptr<void> link::token() {

@@ -2,8 +2,10 @@
 
 #include "actors/exports.hpp"
 #include "actors/inbox.hpp"
+#include "actors/leader.hpp"
 #include "actors/outbox.hpp"
 #include "actors/pending.hpp"
+#include "runtime/adaptive_mutex.hpp"
 
 #include <atomic>
 #include <condition_variable>
@@ -37,11 +39,12 @@ public:
   bool dead() const noexcept { return dead_.load(std::memory_order_acquire); }
 
   /// Queues a frame; `request` goes into the pending table in the same step. May wait for room
-  /// where the frame is counted, except under no_wait_scope.
-  sent send(outbox::item&& frame, pending_table::entry request = {});
+  /// where the frame is counted, except under no_wait_scope. `lead`, if any, begins
+  /// just before the frame goes out.
+  sent send(outbox::item&& frame, pending_table::entry request = {}, lead_scope* lead = nullptr);
   /// Moves on what waits for room or credit. True when nothing waits.
   bool flush();
-  bool backlogged();
+  bool backlogged() const noexcept { return !dead() && outbox_.waiting() != 0; }
 
   /// True for the first caller, who then must call die() and deal with what is left.
   bool claim_death() noexcept { return !claimed_.exchange(true, std::memory_order_acq_rel); }
@@ -63,15 +66,16 @@ public:
 
   transport& io() noexcept { return *io_; }
 
-  /// Reads this link for a moment in the thread of a sender that is about to wait for the answer
-  /// to this request; may be empty. To be set before the first request.
-  std::function<void(const caf::strong_actor_ptr& sender, caf::message_id request)> lead;
+  /// May be empty. To be set before the first request.
+  std::weak_ptr<leader> reader;
 
   pending_table pending;
   exports exported;
 
 private:
-  bool wait_for_room(std::unique_lock<std::mutex>& lock);
+  using mutex_type = runtime::adaptive_mutex;
+
+  bool wait_for_room(std::unique_lock<mutex_type>& lock);
   void processed_one() noexcept;
 
   const peer_id peer_;
@@ -80,8 +84,9 @@ private:
   std::atomic<bool> claimed_ = false;
   std::atomic<bool> dead_ = false;
   std::atomic<std::uint64_t> popped_at_death_ = 0;
-  std::mutex mutex_; ///< guards outbox_ and introduced_; never held while CAF is called
-  std::condition_variable room_;
+  mutex_type
+    mutex_; ///< guards outbox_, except waiting(), and introduced_; never held while CAF is called
+  std::condition_variable_any room_;
   outbox outbox_;
   std::set<peer_id> introduced_;
   inbox inbox_;

@@ -19,13 +19,15 @@ std::uint64_t outbox::number_of(const item& frame) const noexcept {
 
 void outbox::push(item& frame) {
   pieces_ = number_of(frame);
-  if (waiting_.empty() && has_credit(frame) && advance(frame))
+  const bool first = waiting_.empty();
+  if (first && has_credit(frame) && advance(frame))
     return;
   waiting_.push_back(std::move(frame));
+  count_.store(waiting_.size(), std::memory_order_relaxed);
   frame = {};
-  out_.want_wake();
-  // The peer may have made room between the failure and the wish.
-  flush();
+  // Behind others it waits for the wake that they wait for.
+  if (first)
+    flush();
 }
 
 bool outbox::flush() {
@@ -33,10 +35,12 @@ bool outbox::flush() {
     auto& first = waiting_.front();
     if ((done_ == 0 && !has_credit(first)) || !advance(first)) {
       out_.want_wake();
+      // The peer may have made room between the failure and the wish.
       if ((done_ == 0 && !has_credit(first)) || !advance(first))
         return false;
     }
     waiting_.pop_front();
+    count_.store(waiting_.size(), std::memory_order_relaxed);
   }
   return true;
 }
@@ -61,6 +65,7 @@ bool outbox::advance(const item& frame) {
 
 std::deque<outbox::item> outbox::take() {
   done_ = 0;
+  count_.store(0, std::memory_order_relaxed);
   return std::exchange(waiting_, {});
 }
 

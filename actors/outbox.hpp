@@ -3,6 +3,7 @@
 #include "actors/caf/version.hpp"
 #include "actors/transport.hpp"
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <utility>
@@ -30,7 +31,8 @@ public:
   /// Moves on what can move; true when nothing waits.
   bool flush();
 
-  std::size_t waiting() const noexcept { return waiting_.size(); }
+  /// How many frames wait; any thread may ask. Who is woken because of a frame sees it counted.
+  std::size_t waiting() const noexcept { return count_.load(std::memory_order_relaxed); }
   /// Takes what waits, in order; for a link that died.
   std::deque<item> take();
 
@@ -41,6 +43,7 @@ private:
   transport& out_;
   const std::uint64_t window_;
   std::deque<item> waiting_;
+  std::atomic<std::size_t> count_ = 0; ///< of waiting_; raised before the wish to be woken
   std::size_t done_ = 0; ///< bytes of the first waiting frame that are in the transport
   std::uint64_t pieces_ = 0;
   std::uint64_t counted_ = 0; ///< counted frames that went out

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/request_watch.hpp"
+#include "runtime/adaptive_mutex.hpp"
 
 #include <caf/actor_control_block.hpp>
 #include <caf/message_id.hpp>
@@ -52,7 +53,7 @@ private:
   }
   void sweep(std::vector<entry>& gone);
 
-  mutable std::mutex mutex_;
+  mutable runtime::adaptive_mutex mutex_;
   std::unordered_map<key, entry, hash> requests_;
   std::deque<entry> messages_; ///< watched messages that are no requests, oldest first
   std::size_t sweep_at_ = 1024;

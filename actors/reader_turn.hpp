@@ -42,10 +42,32 @@ public:
   void look_on(bool on) noexcept { looks_on_.store(on); }
   bool wanted() const noexcept { return wanted_.load(); }
 
-  void enter() noexcept {
-    while (!try_enter())
-      taken_.wait(true);
+  /// Waits for a reader, whom `wake` rouses where it is in sleep().
+  template <class Wake>
+  void enter(Wake&& wake) noexcept {
+    claimed_.store(true);
+    if (!try_enter()) {
+      if (sleeps())
+        wake();
+      while (!try_enter())
+        taken_.wait(true);
+    }
+    claimed_.store(false);
   }
+  /// True while somebody is in enter(): a reader that waits for more must leave.
+  bool claimed() const noexcept { return claimed_.load(); }
+  /// For the reader: somebody came in vain, and what he came for is to be done now.
+  bool take_note() noexcept { return noted_.load() && noted_.exchange(false); }
+  /// The reader sleeps in `wait`, unless it has been called for before; who calls it from now on
+  /// sees sleeps(). True where it was called, else what `wait` returned.
+  template <class Wait>
+  bool sleep(Wait&& wait) noexcept {
+    sleeps_.store(true);
+    const bool come = claimed_.load() || noted_.load() || wait();
+    sleeps_.store(false);
+    return come;
+  }
+  bool sleeps() const noexcept { return sleeps_.load(); }
   /// True: somebody came in vain meanwhile, for what the caller may not have seen.
   bool leave() noexcept {
     taken_.store(false);
@@ -58,6 +80,8 @@ private:
   std::atomic<bool> noted_ = false;
   std::atomic<bool> looks_on_ = false;
   std::atomic<bool> wanted_ = false;
+  std::atomic<bool> claimed_ = false;
+  std::atomic<bool> sleeps_ = false;
 };
 
 } // namespace bulkhead::actors

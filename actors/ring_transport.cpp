@@ -1,14 +1,17 @@
 #include "actors/ring_transport.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
 #include <new>
+#include <string>
 #include <system_error>
 
 namespace bulkhead::actors {
@@ -18,6 +21,10 @@ namespace {
 using runtime::segment;
 
 constexpr std::size_t length_bytes = 8; // the length field, which keeps pieces aligned
+
+// A sleep's number: odd, so never zero; the leader's with this bit, which says which bell to ring.
+constexpr std::uint32_t leader_bit = 2;
+constexpr std::uint32_t next_sleep = 4;
 
 constexpr std::size_t slot_bytes(std::size_t piece) noexcept {
   return length_bytes + ((piece + 7) & ~std::size_t{7});
@@ -30,6 +37,48 @@ runtime::unique_fd make_bell() {
   return fd;
 }
 
+// A bell for one who is rung by somebody about to sleep. The write to a pipe tells the scheduler
+// that (WF_SYNC), and the sleeper starts on the very core that becomes free; waking an idle core
+// takes longer than most answers. One descriptor for both ends, as of an eventfd, which it is where
+// /proc is not there.
+runtime::unique_fd make_handover_bell() {
+  int ends[2] = {-1, -1};
+  if (::pipe2(ends, O_CLOEXEC) != 0)
+    throw std::system_error(errno, std::generic_category(), "pipe2");
+  const runtime::unique_fd reader{ends[0]};
+  const runtime::unique_fd writer{ends[1]};
+  ::fcntl(reader.get(), F_SETPIPE_SZ, 4096);
+  const auto path = "/proc/self/fd/" + std::to_string(reader.get());
+  runtime::unique_fd both{::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC)};
+  return both ? std::move(both) : make_bell();
+}
+
+void ring(int bell) noexcept {
+  const std::uint64_t one = 1;
+  // EAGAIN: it is full, so the bell rings already.
+  static_cast<void>(::write(bell, &one, sizeof one));
+}
+
+void silence(int bell) noexcept {
+  std::array<std::uint64_t, 64> rings;
+  static_cast<void>(::read(bell, rings.data(), sizeof rings));
+}
+
+// False: the deadline passed first.
+bool listen(int bell, transport::time_point deadline) noexcept {
+  using namespace std::chrono;
+  timespec limit{};
+  if (deadline != transport::time_point::max()) {
+    const auto left =
+      std::max(nanoseconds{0}, duration_cast<nanoseconds>(deadline - steady_clock::now()));
+    limit.tv_sec = left.count() / 1'000'000'000;
+    limit.tv_nsec = left.count() % 1'000'000'000;
+  }
+  pollfd polled{bell, POLLIN, 0};
+  return ::ppoll(&polled, 1, deadline == transport::time_point::max() ? nullptr : &limit, nullptr)
+         > 0;
+}
+
 } // namespace
 
 ring_transport::ring_transport(std::size_t ring_bytes)
@@ -37,7 +86,8 @@ ring_transport::ring_transport(std::size_t ring_bytes)
                        segment::access::read_write)),
     peer_(segment::make("bulkhead-actor-worker", ring_words_bytes, ring_bytes,
                         segment::access::read_only)),
-    own_bell_(make_bell()), peer_bell_(make_bell()), ring_bytes_(ring_bytes) {
+    own_bell_(make_bell()), peer_bell_(make_handover_bell()), leader_bell_(make_handover_bell()),
+    ring_bytes_(ring_bytes) {
   own_.seal_writes();
   mine_ = new (own_.head()) ring_words{};
   mine_->version = ring_words::current_version;
@@ -45,7 +95,7 @@ ring_transport::ring_transport(std::size_t ring_bytes)
   out_ = own_.ring();
   in_ = peer_.ring();
   // Until it first looks, whatever the worker publishes must ring.
-  mine_->asleep.store(1, std::memory_order_seq_cst);
+  mine_->asleep.store(sleeps_, std::memory_order_seq_cst);
 }
 
 ring_transport::ring_transport(std::vector<runtime::unique_fd>&& fds, std::size_t ring_bytes)
@@ -53,7 +103,8 @@ ring_transport::ring_transport(std::vector<runtime::unique_fd>&& fds, std::size_
                          segment::access::read_write)),
     peer_(segment::attach(std::move(fds.at(0)), ring_words_bytes, ring_bytes,
                           segment::access::read_only)),
-    own_bell_(std::move(fds.at(2))), peer_bell_(std::move(fds.at(3))), ring_bytes_(ring_bytes) {
+    own_bell_(std::move(fds.at(2))), peer_bell_(std::move(fds.at(3))),
+    leader_bell_(std::move(fds.at(4))), ring_bytes_(ring_bytes) {
   mine_ = reinterpret_cast<ring_words*>(own_.head()); // zero: a fresh segment
   mine_->version = ring_words::current_version;
   theirs_ = reinterpret_cast<const ring_words*>(peer_.head());
@@ -62,7 +113,7 @@ ring_transport::ring_transport(std::vector<runtime::unique_fd>&& fds, std::size_
 }
 
 std::vector<int> ring_transport::worker_fds() const {
-  return {own_.fd(), peer_.fd(), peer_bell_.get(), own_bell_.get()};
+  return {own_.fd(), peer_.fd(), peer_bell_.get(), own_bell_.get(), leader_bell_.get()};
 }
 
 void ring_transport::close_segment_fds() noexcept {
@@ -81,16 +132,24 @@ const runtime::flight_recorder& ring_transport::peer_recorder() const noexcept {
 
 std::size_t ring_transport::max_piece() const noexcept { return ring_bytes_ / 4 - length_bytes; }
 
+// A lying peer only makes the ring look full or scribbled.
+std::size_t ring_transport::room() const noexcept {
+  const auto used = tail_ - peer_head_;
+  return used > ring_bytes_ ? 0 : ring_bytes_ - used;
+}
+
 // seq_cst on both sides of each flag: publish (tail), then look at the flag (asleep); set the flag,
 // then look at what is published. In the single order of these four one of the looks is last and
-// sees the other's store, so a piece is seen or a bell is rung.
+// sees the other's store, so a piece is seen or a bell is rung. Each sleep has a number, and one
+// ring for it is enough: who hears it looks at everything before it sleeps again.
 bool ring_transport::try_push(std::span<const std::byte> piece) {
   const auto need = slot_bytes(piece.size());
-  // seq_cst: partner of the peer's head store, after our wish; see want_wake.
-  const auto peer_head = theirs_->head.load(std::memory_order_seq_cst);
-  const auto used = tail_ - peer_head; // a lying peer only makes the ring look full or scribbled
-  if (used > ring_bytes_ || need > ring_bytes_ - used)
-    return false;
+  if (need > room()) {
+    // seq_cst: partner of the peer's head store, after our wish; see want_wake.
+    peer_head_ = theirs_->head.load(std::memory_order_seq_cst);
+    if (need > room())
+      return false;
+  }
   auto* at = out_ + tail_ % ring_bytes_;
   const std::uint64_t length = piece.size();
   std::memcpy(at, &length, sizeof length);
@@ -98,22 +157,37 @@ bool ring_transport::try_push(std::span<const std::byte> piece) {
   tail_ += need;
   pushed_.fetch_add(1, std::memory_order_relaxed); // read by the host itself only
   mine_->tail.store(tail_, std::memory_order_seq_cst);
-  if (theirs_->asleep.load(std::memory_order_seq_cst) != 0)
-    ring_peer();
+  const auto sleep = theirs_->asleep.load(std::memory_order_seq_cst);
+  if (sleep != 0 && sleep != rung_) {
+    rung_ = sleep;
+    ring(((sleep & leader_bit) != 0 ? leader_bell_ : peer_bell_).get());
+  }
   return true;
 }
 
 // The caller tries again after this. seq_cst: wish, then look at head and granted; the peer stores
-// those, then looks at the wish.
+// those, then looks at the wish. Room counts when half of the ring is free: one ring for many
+// pieces.
 void ring_transport::want_wake() noexcept {
+  const auto half = ring_bytes_ / 2;
+  mine_->room_at.store(tail_ > half ? tail_ - half : 0, std::memory_order_relaxed);
   mine_->wishes.store(wishes_.fetch_add(1, std::memory_order_relaxed) + 1,
                       std::memory_order_seq_cst);
 }
 
 void ring_transport::ring_if_wished() noexcept {
   const auto wished = theirs_->wishes.load(std::memory_order_seq_cst);
-  if (seen_wishes_.exchange(wished, std::memory_order_relaxed) != wished)
-    ring_peer();
+  if (seen_wishes_.load(std::memory_order_relaxed) != wished
+      && seen_wishes_.exchange(wished, std::memory_order_relaxed) != wished)
+    ring(peer_bell_.get());
+}
+
+// The wish stays open until there is room enough.
+void ring_transport::ring_if_room() noexcept {
+  if (seen_wishes_.load(std::memory_order_relaxed)
+        != theirs_->wishes.load(std::memory_order_seq_cst)
+      && head_.load(std::memory_order_relaxed) >= theirs_->room_at.load(std::memory_order_relaxed))
+    ring_if_wished();
 }
 
 std::uint64_t ring_transport::pushed() const noexcept {
@@ -136,11 +210,14 @@ bool ring_transport::peer_sleeps() const noexcept {
 // False: the peer's ring makes no sense. Length 0 and true: nothing there.
 bool ring_transport::next(std::size_t& length) noexcept {
   const auto head = head_.load(std::memory_order_relaxed);
-  // acquire at least: partner of the peer's tail store, before which it wrote the piece.
-  const auto available = theirs_->tail.load(std::memory_order_seq_cst) - head;
   length = 0;
-  if (available == 0)
-    return true;
+  if (peer_tail_ == head) {
+    // acquire at least: partner of the peer's tail store, before which it wrote the piece.
+    peer_tail_ = theirs_->tail.load(std::memory_order_seq_cst);
+    if (peer_tail_ == head)
+      return true;
+  }
+  const auto available = peer_tail_ - head;
   std::uint64_t stated = 0;
   if (available > ring_bytes_ || available % 8 != 0)
     return false;
@@ -165,7 +242,7 @@ bool ring_transport::pop(std::size_t limit, const taker& take, std::size_t& popp
     mine_->popped.store(++popped_, std::memory_order_release);
     head_.store(head + slot_bytes(length), std::memory_order_relaxed);
     mine_->head.store(head + slot_bytes(length), std::memory_order_seq_cst);
-    ring_if_wished();
+    ring_if_room();
     take(piece_);
   }
   return true;
@@ -185,27 +262,20 @@ std::uint64_t ring_transport::granted() const noexcept {
   return theirs_->granted.load(std::memory_order_seq_cst);
 }
 
-void ring_transport::ring_peer() noexcept {
-  const std::uint64_t one = 1;
-  // EAGAIN: the counter is full, so the bell rings already.
-  static_cast<void>(::write(peer_bell_.get(), &one, sizeof one));
-}
-
 void ring_transport::wake() noexcept {
   // release: what it was called for is visible to whoever sees the flag.
   woken_.store(true, std::memory_order_release);
-  const std::uint64_t one = 1;
-  static_cast<void>(::write(own_bell_.get(), &one, sizeof one));
+  ring(own_bell_.get());
 }
 
 void ring_transport::hush() noexcept {
-  std::uint64_t rings = 0;
   woken_.store(false, std::memory_order_relaxed); // before the bell: a later call rings again
-  static_cast<void>(::read(own_bell_.get(), &rings, sizeof rings));
+  silence(own_bell_.get());
 }
 
 bool ring_transport::fall_asleep() noexcept {
-  mine_->asleep.store(1, std::memory_order_seq_cst);
+  sleeps_ += next_sleep;
+  mine_->asleep.store(sleeps_, std::memory_order_seq_cst);
   return has_piece();
 }
 
@@ -231,20 +301,30 @@ void ring_transport::wait(until what, time_point deadline) {
     stay_awake();
     return;
   }
-  timespec limit{};
-  const timespec* timeout = nullptr;
-  if (deadline != time_point::max()) {
-    using namespace std::chrono;
-    const auto left =
-      std::max(nanoseconds{0}, duration_cast<nanoseconds>(deadline - steady_clock::now()));
-    limit.tv_sec = left.count() / 1'000'000'000;
-    limit.tv_nsec = left.count() % 1'000'000'000;
-    timeout = &limit;
-  }
-  pollfd bell{own_bell_.get(), POLLIN, 0};
-  ::ppoll(&bell, 1, timeout, nullptr);
+  listen(own_bell_.get(), deadline);
   stay_awake();
   hush();
+}
+
+void ring_transport::sleep_as_leader() noexcept {
+  sleeps_ += next_sleep;
+  mine_->asleep.store(sleeps_ | leader_bit, std::memory_order_seq_cst);
+}
+
+bool ring_transport::wait_as_leader(time_point deadline) noexcept {
+  if (!sleeps_as_leader())
+    sleep_as_leader();
+  const bool rung = has_piece() || listen(leader_bell_.get(), deadline);
+  stay_awake();
+  if (rung)
+    silence(leader_bell_.get());
+  return rung;
+}
+
+void ring_transport::wake_leader() noexcept { ring(leader_bell_.get()); }
+
+bool ring_transport::sleeps_as_leader() const noexcept {
+  return (mine_->asleep.load(std::memory_order_relaxed) & leader_bit) != 0;
 }
 
 std::uint64_t ring_transport::peer_beat() const noexcept {

@@ -20,7 +20,7 @@ public:
   /// The worker's end, from the descriptors of worker_fds() in their order.
   ring_transport(std::vector<runtime::unique_fd>&& fds, std::size_t ring_bytes);
 
-  /// Host segment, worker segment, worker's eventfd, host's eventfd. Borrowed.
+  /// Host segment, worker segment, worker's eventfd, host's eventfd, its leader's. Borrowed.
   std::vector<int> worker_fds() const;
   /// After the launch: the segments' descriptors and the other's bell are not needed here.
   void close_segment_fds() noexcept;
@@ -35,6 +35,13 @@ public:
   /// Says that the next piece must ring. True: something is there already, look again.
   bool fall_asleep() noexcept;
   void stay_awake() noexcept;
+  /// The host, in a thread that reads for itself: sleeps until a piece, wake_leader() or the
+  /// deadline, while the other bell stays silent. False: the deadline passed.
+  bool wait_as_leader(time_point deadline) noexcept;
+  /// Says beforehand that wait_as_leader() is to come.
+  void sleep_as_leader() noexcept;
+  void wake_leader() noexcept;
+  bool sleeps_as_leader() const noexcept;
   /// Whether there is something to pop.
   bool has_piece() const noexcept;
   /// Whether the peer slept lately; a hint.
@@ -59,14 +66,16 @@ public:
   void wake() noexcept override;
 
 private:
-  void ring_peer() noexcept;
   void ring_if_wished() noexcept;
+  void ring_if_room() noexcept;
+  std::size_t room() const noexcept;
   bool next(std::size_t& length) noexcept;
 
   runtime::segment own_;
   runtime::segment peer_;
   runtime::unique_fd own_bell_;
   runtime::unique_fd peer_bell_;
+  runtime::unique_fd leader_bell_; ///< the host's second bell
   ring_words* mine_ = nullptr;
   const ring_words* theirs_ = nullptr;
   std::byte* out_ = nullptr;
@@ -75,10 +84,14 @@ private:
 
   // The pusher's; the link's lock guards them.
   std::uint64_t tail_ = 0;
+  std::uint64_t peer_head_ = 0; ///< as last seen
   std::atomic<std::uint64_t> pushed_ = 0;
+  std::uint32_t rung_ = 0; ///< the peer's last sleep that was rung for
   // The popper's.
   std::atomic<std::uint64_t> head_ = 0;
   std::uint64_t popped_ = 0;
+  std::uint64_t peer_tail_ = 0; ///< as last seen
+  std::uint32_t sleeps_ = 1;    ///< the number of the own last sleep
   std::vector<std::byte> piece_;
   std::chrono::nanoseconds longest_spin_{0};
   runtime::spinner spinner_{longest_spin_};

@@ -2,6 +2,7 @@
 
 #include "actors/caf/worker_system.hpp"
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -29,7 +30,7 @@ public:
   void push(caf::resumable* job);
   /// Loop thread only; null where nothing is ready.
   caf::resumable* pop();
-  bool empty();
+  bool empty() const noexcept;
 
 private:
   std::thread::id owner_ = std::this_thread::get_id();
@@ -37,6 +38,7 @@ private:
   std::deque<caf::resumable*> local_;
   std::mutex mutex_;
   std::deque<caf::resumable*> foreign_;
+  std::atomic<bool> any_foreign_ = false; ///< written with the lock
 };
 
 /// While one lives in a thread, the thread runs an actor of a loop, and with it all others of the

@@ -73,7 +73,7 @@ public:
 
   std::size_t fire() {
     std::lock_guard lock{mutex_};
-    return trigger_expired_timeouts();
+    return schedule().empty() ? 0 : trigger_expired_timeouts();
   }
 
 private:

@@ -43,14 +43,16 @@ void ready_queue::push(caf::resumable* job) {
   {
     std::lock_guard lock{mutex_};
     foreign_.push_back(job);
+    any_foreign_.store(true, std::memory_order_relaxed);
   }
   wake();
 }
 
 caf::resumable* ready_queue::pop() {
-  if (local_.empty()) {
+  if (local_.empty() && any_foreign_.load(std::memory_order_relaxed)) {
     std::lock_guard lock{mutex_};
     local_.swap(foreign_);
+    any_foreign_.store(false, std::memory_order_relaxed);
   }
   if (local_.empty())
     return nullptr;
@@ -59,11 +61,8 @@ caf::resumable* ready_queue::pop() {
   return job;
 }
 
-bool ready_queue::empty() {
-  if (!local_.empty())
-    return false;
-  std::lock_guard lock{mutex_};
-  return foreign_.empty();
+bool ready_queue::empty() const noexcept {
+  return local_.empty() && !any_foreign_.load(std::memory_order_relaxed);
 }
 
 caf::error refusal_to_block(bool sent) {

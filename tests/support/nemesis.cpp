@@ -20,7 +20,8 @@ namespace bulkhead::tests {
 
 namespace {
 
-// A sanitized worker starts slowly; a storm that lets none start at all ends the pool, as it should.
+// A sanitized worker starts slowly; a storm that lets none start at all ends the pool, as it
+// should.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr int patience = 4;
 #else
