@@ -115,8 +115,11 @@ void actor_process::launch(const pool_options& options, std::size_t number) {
     request.stdout_fd = request.stderr_fd = null_output.get();
   }
   // Watched before it exists: its exit may be delivered before launch() returns.
-  watch_ = hub_->thread()->watch(io_->bell_fd(), EPOLLIN, [weak](std::uint32_t) {
-    if (auto self = weak.lock())
+  watch_ = hub_->thread()->watch(io_->bell_fd(), EPOLLIN, [weak](std::uint32_t events) {
+    auto self = weak.lock();
+    if (self && (events & EPOLLOUT) != 0)
+      self->hub_->thread()->change(self->watch_, EPOLLIN);
+    if (self)
       self->on_bell();
   });
   try {
@@ -130,7 +133,7 @@ void actor_process::launch(const pool_options& options, std::size_t number) {
     hub_->dismiss(peer_);
     throw;
   }
-  io_->close_segment_fds();
+  io_->close_worker_fds();
   if (output_)
     output_->close_write_end();
   if (unresponsive_after_.count() > 0)
@@ -182,7 +185,7 @@ void actor_process::on_bell() {
   io_->hush();
   if (!turn_.try_enter_or_note()) {
     if (turn_.sleeps())
-      io_->wake_leader();
+      io_->wake();
     return;
   }
   io_->stay_awake();
@@ -193,10 +196,14 @@ void actor_process::on_bell() {
     refuse_more();
   // More came meanwhile: the next turn of the runtime thread, so that others get theirs.
   else if (io_->fall_asleep())
-    io_->wake();
+    look_again();
   if (turn_.leave())
-    io_->wake();
+    look_again();
 }
+
+// In the runtime thread, soon. The bell can always be rung, and the worker can ring it at any time:
+// no descriptor more, and no write that it could block.
+void actor_process::look_again() noexcept { hub_->thread()->change(watch_, EPOLLIN | EPOLLOUT); }
 
 // While somebody waits for an answer it pays to look a little longer. True: there is one.
 bool actor_process::look_on() noexcept {
@@ -259,9 +266,9 @@ bool actor_process::await_piece(clock::time_point deadline) noexcept {
 
 void actor_process::end() noexcept {
   if (io_->fall_asleep())
-    io_->wake();
+    look_again();
   if (turn_.leave())
-    io_->wake();
+    look_again();
 }
 
 void actor_process::refuse_more() noexcept {
@@ -389,7 +396,7 @@ void actor_process::on_exit(const runtime::child_exit& exit) {
   }
   BULKHEAD_HOOK("actor.host.death_seen");
   // All its stores are visible now. What it sent counts, unless it was caught lying.
-  turn_.enter([this] { io_->wake_leader(); });
+  turn_.enter([this] { io_->wake(); });
   bool honest = drain();
   while (honest && io_->has_piece())
     honest = drain();

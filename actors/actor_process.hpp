@@ -66,6 +66,7 @@ private:
   bool claim_cause(exit_cause why) noexcept;
   bool on_control(const frame& f);
   void on_bell();
+  void look_again() noexcept;
   bool drain();
   bool look_on() noexcept;
   void refuse_more() noexcept;

@@ -23,10 +23,12 @@ public:
   bool try_enter() noexcept { return !taken_.exchange(true); }
   /// For one that waits for an answer: takes the turn over from a reader that only looks on. A
   /// reader that has just delivered may have lost its core to the one it woke, so a busy one is let
-  /// run first.
+  /// run first; one that sleeps waits for an answer itself.
   bool try_take_over() noexcept {
     if (try_enter())
       return true;
+    if (sleeps())
+      return false;
     wanted_.store(true);
     bool taken = false;
     for (int yields = 0; !taken && yields < 4; ++yields) {

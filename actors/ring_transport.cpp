@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,35 +38,37 @@ runtime::unique_fd make_bell() {
   return fd;
 }
 
-// A bell for one who is rung by somebody about to sleep. The write to a pipe tells the scheduler
-// that (WF_SYNC), and the sleeper starts on the very core that becomes free; waking an idle core
-// takes longer than most answers. One descriptor for both ends, as of an eventfd, which it is where
-// /proc is not there.
-runtime::unique_fd make_handover_bell() {
-  int ends[2] = {-1, -1};
-  if (::pipe2(ends, O_CLOEXEC) != 0)
-    throw std::system_error(errno, std::generic_category(), "pipe2");
-  const runtime::unique_fd reader{ends[0]};
-  const runtime::unique_fd writer{ends[1]};
-  ::fcntl(reader.get(), F_SETPIPE_SZ, 4096);
-  const auto path = "/proc/self/fd/" + std::to_string(reader.get());
-  runtime::unique_fd both{::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC)};
-  return both ? std::move(both) : make_bell();
-}
+// For somebody who is rung by one about to sleep. A write to a pipe tells the scheduler that
+// (WF_SYNC), and the sleeper starts on the very core that becomes free; waking an idle core takes
+// longer than most answers.
+struct handover_bell {
+  handover_bell() {
+    int ends[2] = {-1, -1};
+    if (::pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0)
+      throw std::system_error(errno, std::generic_category(), "pipe2");
+    listens = runtime::unique_fd{ends[0]};
+    rings = runtime::unique_fd{ends[1]};
+    ::fcntl(rings.get(), F_SETPIPE_SZ, 4096); // it may stay larger
+  }
+  runtime::unique_fd listens;
+  runtime::unique_fd rings;
+};
 
+// EAGAIN: it is full, so the bell rings already. Never blocks in the host: an end of a pipe has its
+// flags for itself, so the worker cannot change ours.
 void ring(int bell) noexcept {
   const std::uint64_t one = 1;
-  // EAGAIN: it is full, so the bell rings already.
   static_cast<void>(::write(bell, &one, sizeof one));
 }
 
+// Only what is known to be readable, or an end that no other process has.
 void silence(int bell) noexcept {
   std::array<std::uint64_t, 64> rings;
   static_cast<void>(::read(bell, rings.data(), sizeof rings));
 }
 
-// False: the deadline passed first.
-bool listen(int bell, transport::time_point deadline) noexcept {
+// Silences what rang. False: the deadline passed first.
+bool listen(int bell, int local, transport::time_point deadline) noexcept {
   using namespace std::chrono;
   timespec limit{};
   if (deadline != transport::time_point::max()) {
@@ -74,9 +77,14 @@ bool listen(int bell, transport::time_point deadline) noexcept {
     limit.tv_sec = left.count() / 1'000'000'000;
     limit.tv_nsec = left.count() % 1'000'000'000;
   }
-  pollfd polled{bell, POLLIN, 0};
-  return ::ppoll(&polled, 1, deadline == transport::time_point::max() ? nullptr : &limit, nullptr)
-         > 0;
+  std::array<pollfd, 2> bells{{{bell, POLLIN, 0}, {local, POLLIN, 0}}};
+  const auto forever = deadline == transport::time_point::max();
+  if (::ppoll(bells.data(), bells.size(), forever ? nullptr : &limit, nullptr) <= 0)
+    return false;
+  for (const auto& b : bells)
+    if (b.revents != 0)
+      silence(b.fd);
+  return true;
 }
 
 } // namespace
@@ -86,8 +94,13 @@ ring_transport::ring_transport(std::size_t ring_bytes)
                        segment::access::read_write)),
     peer_(segment::make("bulkhead-actor-worker", ring_words_bytes, ring_bytes,
                         segment::access::read_only)),
-    own_bell_(make_bell()), peer_bell_(make_handover_bell()), leader_bell_(make_handover_bell()),
-    ring_bytes_(ring_bytes) {
+    own_bell_(make_bell()), local_bell_(make_bell()), ring_bytes_(ring_bytes) {
+  handover_bell to_worker;
+  peer_bell_ = std::move(to_worker.rings);
+  peer_end_ = std::move(to_worker.listens);
+  handover_bell to_leader;
+  leader_bell_ = std::move(to_leader.listens);
+  leader_end_ = std::move(to_leader.rings);
   own_.seal_writes();
   mine_ = new (own_.head()) ring_words{};
   mine_->version = ring_words::current_version;
@@ -104,7 +117,7 @@ ring_transport::ring_transport(std::vector<runtime::unique_fd>&& fds, std::size_
     peer_(segment::attach(std::move(fds.at(0)), ring_words_bytes, ring_bytes,
                           segment::access::read_only)),
     own_bell_(std::move(fds.at(2))), peer_bell_(std::move(fds.at(3))),
-    leader_bell_(std::move(fds.at(4))), ring_bytes_(ring_bytes) {
+    leader_bell_(std::move(fds.at(4))), local_bell_(make_bell()), ring_bytes_(ring_bytes) {
   mine_ = reinterpret_cast<ring_words*>(own_.head()); // zero: a fresh segment
   mine_->version = ring_words::current_version;
   theirs_ = reinterpret_cast<const ring_words*>(peer_.head());
@@ -113,12 +126,14 @@ ring_transport::ring_transport(std::vector<runtime::unique_fd>&& fds, std::size_
 }
 
 std::vector<int> ring_transport::worker_fds() const {
-  return {own_.fd(), peer_.fd(), peer_bell_.get(), own_bell_.get(), leader_bell_.get()};
+  return {own_.fd(), peer_.fd(), peer_end_.get(), own_bell_.get(), leader_end_.get()};
 }
 
-void ring_transport::close_segment_fds() noexcept {
+// Not peer_end_: a pipe without a reader raises SIGPIPE.
+void ring_transport::close_worker_fds() noexcept {
   own_.close_fd();
   peer_.close_fd();
+  leader_end_.reset();
 }
 
 runtime::flight_recorder& ring_transport::own_recorder() noexcept {
@@ -265,12 +280,14 @@ std::uint64_t ring_transport::granted() const noexcept {
 void ring_transport::wake() noexcept {
   // release: what it was called for is visible to whoever sees the flag.
   woken_.store(true, std::memory_order_release);
-  ring(own_bell_.get());
+  ring(local_bell_.get());
 }
 
+// The worker shares the descriptor's flags and may have taken the rings and made reads block.
 void ring_transport::hush() noexcept {
-  woken_.store(false, std::memory_order_relaxed); // before the bell: a later call rings again
-  silence(own_bell_.get());
+  std::uint64_t rings = 0;
+  const iovec into{&rings, sizeof rings};
+  static_cast<void>(::preadv2(own_bell_.get(), &into, 1, -1, RWF_NOWAIT));
 }
 
 bool ring_transport::fall_asleep() noexcept {
@@ -292,8 +309,8 @@ void ring_transport::wait(until what, time_point deadline) {
     spinner_ = runtime::spinner{longest_spin_};
   if (what == until::piece_or_wake
       && spinner_.spin([this] { return has_piece() || woken_.load(std::memory_order_relaxed); })) {
-    if (woken_.load(std::memory_order_acquire))
-      hush();
+    if (woken_.exchange(false, std::memory_order_acquire))
+      silence(local_bell_.get());
     return;
   }
   // A peer that waits for us to take nothing more need not ring for pieces.
@@ -301,9 +318,10 @@ void ring_transport::wait(until what, time_point deadline) {
     stay_awake();
     return;
   }
-  listen(own_bell_.get(), deadline);
+  if (!woken_.load(std::memory_order_acquire))
+    listen(own_bell_.get(), local_bell_.get(), deadline);
   stay_awake();
-  hush();
+  woken_.store(false, std::memory_order_relaxed);
 }
 
 void ring_transport::sleep_as_leader() noexcept {
@@ -314,14 +332,14 @@ void ring_transport::sleep_as_leader() noexcept {
 bool ring_transport::wait_as_leader(time_point deadline) noexcept {
   if (!sleeps_as_leader())
     sleep_as_leader();
-  const bool rung = has_piece() || listen(leader_bell_.get(), deadline);
-  stay_awake();
+  bool rung = has_piece();
   if (rung)
-    silence(leader_bell_.get());
+    silence(leader_bell_.get()); // rung for that piece
+  else
+    rung = listen(leader_bell_.get(), local_bell_.get(), deadline);
+  stay_awake();
   return rung;
 }
-
-void ring_transport::wake_leader() noexcept { ring(leader_bell_.get()); }
 
 bool ring_transport::sleeps_as_leader() const noexcept {
   return (mine_->asleep.load(std::memory_order_relaxed) & leader_bit) != 0;

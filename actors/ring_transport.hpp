@@ -20,10 +20,10 @@ public:
   /// The worker's end, from the descriptors of worker_fds() in their order.
   ring_transport(std::vector<runtime::unique_fd>&& fds, std::size_t ring_bytes);
 
-  /// Host segment, worker segment, worker's eventfd, host's eventfd, its leader's. Borrowed.
+  /// Host segment, worker segment, worker's bell, host's bell, its leader's. Borrowed.
   std::vector<int> worker_fds() const;
-  /// After the launch: the segments' descriptors and the other's bell are not needed here.
-  void close_segment_fds() noexcept;
+  /// After the launch: what only the worker needs.
+  void close_worker_fds() noexcept;
 
   /// How long wait() may spin before it sleeps; 0 (default): not at all. To be set before.
   void spin_at_most(std::chrono::nanoseconds longest) noexcept;
@@ -35,12 +35,11 @@ public:
   /// Says that the next piece must ring. True: something is there already, look again.
   bool fall_asleep() noexcept;
   void stay_awake() noexcept;
-  /// The host, in a thread that reads for itself: sleeps until a piece, wake_leader() or the
-  /// deadline, while the other bell stays silent. False: the deadline passed.
+  /// The host, in a thread that reads for itself: sleeps until a piece, wake() or the deadline,
+  /// while the other bell stays silent. False: the deadline passed.
   bool wait_as_leader(time_point deadline) noexcept;
   /// Says beforehand that wait_as_leader() is to come.
   void sleep_as_leader() noexcept;
-  void wake_leader() noexcept;
   bool sleeps_as_leader() const noexcept;
   /// Whether there is something to pop.
   bool has_piece() const noexcept;
@@ -76,6 +75,9 @@ private:
   runtime::unique_fd own_bell_;
   runtime::unique_fd peer_bell_;
   runtime::unique_fd leader_bell_; ///< the host's second bell
+  runtime::unique_fd local_bell_;  ///< no other process has it
+  runtime::unique_fd peer_end_;    ///< the worker's bell, as the worker has it
+  runtime::unique_fd leader_end_;  ///< and the end of leader_bell_ that it rings
   ring_words* mine_ = nullptr;
   const ring_words* theirs_ = nullptr;
   std::byte* out_ = nullptr;

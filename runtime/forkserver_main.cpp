@@ -82,19 +82,29 @@ void ring_death_bell(int) noexcept {
   errno = error;
 }
 
-sigset_t only_sigchld() noexcept {
+// Signals of the terminal and of service managers go to the host as well, which decides.
+constexpr std::array host_signals{SIGINT,  SIGTERM, SIGHUP,  SIGQUIT,
+                                  SIGPIPE, SIGTSTP, SIGUSR1, SIGUSR2};
+
+void ignore_signals() noexcept {
+  for (const int signal : host_signals)
+    ::signal(signal, SIG_IGN);
+}
+
+// This thread takes signals in its ppoll only. SIGCHLD, so that no other call of it is interrupted:
+// by a handler and not a signalfd, because a foreign thread that does not block the signal would
+// consume it before the signalfd is read. And those it ignores, because a worker that has just been
+// forked does not: what is sent to it before it has reset them waits until then.
+void take_signals_asleep() noexcept {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGCHLD);
-  return set;
+  for (const int signal : host_signals)
+    sigaddset(&set, signal);
+  ::sigprocmask(SIG_SETMASK, &set, nullptr);
 }
 
-// This thread takes SIGCHLD in its ppoll only, so that no other call of it is interrupted. A
-// handler and not a signalfd: a foreign thread that does not block the signal would consume it
-// before the signalfd is read. The mask is the forkserver's own affair; workers get theirs reset.
 unique_fd open_death_bell() noexcept {
-  const auto child = only_sigchld();
-  ::sigprocmask(SIG_SETMASK, &child, nullptr);
   auto bell = above_stdio(unique_fd{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)});
   death_bell = bell.get();
   struct sigaction action {};
@@ -102,12 +112,6 @@ unique_fd open_death_bell() noexcept {
   action.sa_flags = SA_RESTART | SA_NOCLDSTOP;
   ::sigaction(SIGCHLD, &action, nullptr);
   return bell;
-}
-
-// Signals of the terminal and of service managers go to the host as well, which decides.
-void ignore_signals() noexcept {
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP, SIGUSR1, SIGUSR2})
-    ::signal(signal, SIG_IGN);
 }
 
 // Text that static constructors left in stdio's buffers is the host's to print.
@@ -128,6 +132,7 @@ void learn_modules() {
 
 server::server(forkserver_birth birth) : birth_(std::move(birth)), host_(open_pidfd(birth_.host)) {
   ignore_signals();
+  take_signals_asleep();
   ::setpgid(0, 0);
   ::prctl(PR_SET_NAME, "bulkhead-fs");
   ::prctl(PR_SET_CHILD_SUBREAPER, 1UL, 0UL, 0UL, 0UL);

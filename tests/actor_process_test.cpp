@@ -16,12 +16,16 @@
 #include <caf/typed_event_based_actor.hpp>
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <future>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <thread>
 
 namespace {
@@ -114,6 +118,43 @@ caf::behavior asks_and_waits(caf::event_based_actor*, const caf::actor& other) {
 }
 #endif
 
+/// Makes the descriptor block, for whoever shares its flags, and reads and writes it for ever.
+void flood(int fd, const std::string& path) {
+  ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+  const int other = ::open(path.c_str(), O_RDWR); // a pipe has two ends
+  const int both = other < 0 ? fd : other;
+  std::thread{[both] {
+    for (std::uint64_t rings = 0; ::read(both, &rings, sizeof rings) > 0;) {
+    }
+  }}.detach();
+  std::thread{[both] {
+    for (const std::uint64_t one = 1; ::write(both, &one, sizeof one) > 0;) {
+    }
+  }}.detach();
+}
+
+/// Floods every bell of its worker.
+caf::behavior saboteur() {
+  return {
+    [](caf::put_atom) {
+      int flooded = 0;
+      for (int fd = 3; fd < 256; ++fd) {
+        const auto path = "/proc/self/fd/" + std::to_string(fd);
+        std::array<char, 64> name{};
+        if (::readlink(path.c_str(), name.data(), name.size() - 1) < 0)
+          continue;
+        const std::string_view what{name.data()};
+        if (what == "anon_inode:[eventfd]" || what.starts_with("pipe:")) {
+          flood(fd, path);
+          ++flooded;
+        }
+      }
+      return flooded;
+    },
+    [](int x) { return x; },
+  };
+}
+
 caf::behavior refuses_to_start(caf::event_based_actor*, int) {
   throw std::runtime_error("no such device");
 }
@@ -200,6 +241,22 @@ TEST_CASE("an actor lives in another process: functions, lambdas, state, classes
   CHECK(ask<int>(self, p.spawn<adder>(100), 1) == 101);
   CHECK(ask<int>(self, p.spawn(typed_service), 1, 2) == 3);
   CHECK(ask<int>(self, p.spawn(asks, s), 9) == 10);
+}
+
+TEST_CASE("a worker that floods its bells, and makes them block, holds nobody up") {
+  const leak_guard guard;
+  bulkhead::pool p{small(2)};
+  const auto good = p.spawn(service);
+  const auto bad = p.spawn(saboteur);
+  caf::scoped_actor self{good->home_system()};
+  const auto before = ask<std::int32_t>(self, good, caf::get_atom_v);
+  CHECK(ask<int>(self, bad, caf::put_atom_v) >= 4);
+  for (int i = 0; i < 20; ++i) {
+    // It may have robbed itself of a wake; what counts is that nobody else waits.
+    self->request(bad, 50ms, i).receive([](int) {}, [](const caf::error&) {});
+    CHECK(ask<int>(self, good, i, 1) == i + 1);
+  }
+  CHECK(ask<std::int32_t>(self, good, caf::get_atom_v) == before);
 }
 
 TEST_CASE("what cannot start says why, and nothing hangs") {

@@ -117,6 +117,17 @@ TEST_CASE("a process goes through its states") {
   CHECK(child.exit_code() == -SIGTERM);
 }
 
+TEST_CASE("a signal that comes while the process is being set up is not lost") {
+  const leak_guard guard;
+  for (int i = 0; i < 200; ++i) {
+    process child{pause_for_ever};
+    child.start();
+    child.terminate();
+    REQUIRE(child.join(60s));
+    REQUIRE(child.exit_code() == -SIGTERM);
+  }
+}
+
 TEST_CASE("kill ends a process that ignores SIGTERM") {
   const leak_guard guard;
   process child{[] {

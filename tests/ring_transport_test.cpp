@@ -42,6 +42,10 @@ struct channel {
     return result;
   }
   int worker_bell() const { return host.worker_fds()[2]; }
+  void hush_worker() const {
+    std::array<char, 64> rings;
+    REQUIRE(::read(worker_bell(), rings.data(), rings.size()) == 8); // one ring
+  }
 };
 
 bool rings(int bell) {
@@ -73,9 +77,7 @@ TEST_CASE("a sleeper is rung once, however much is published") {
   CHECK_FALSE(c.worker.fall_asleep());
   for (int i = 0; i < 3; ++i)
     CHECK(c.host.try_push(bytes_of(piece_of(16, 1))));
-  CHECK(rings(c.worker_bell()));
-  c.worker.hush();
-  CHECK_FALSE(rings(c.worker_bell()));
+  c.hush_worker();
   CHECK(c.host.try_push(bytes_of(piece_of(16, 2))));
   CHECK_FALSE(rings(c.worker_bell())); // the same sleep
 
@@ -120,7 +122,7 @@ TEST_CASE("a leader has a bell of its own") {
   CHECK(pop(c.host) == 1);
 
   CHECK_FALSE(c.host.wait_as_leader(transport::time_point::clock::now() + 1ms));
-  c.host.wake_leader();
+  c.host.wake();
   CHECK(c.host.wait_as_leader(far));
 
   std::thread peer{[&] { c.worker.try_push(bytes_of(piece_of(16, 2))); }};
