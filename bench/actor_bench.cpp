@@ -141,10 +141,11 @@ private:
 };
 
 struct host_system {
-  host_system() {
+  explicit host_system(bool polls = false) {
     bulkhead::configure(config);
     config.set("scheduler.max-threads", 2);
-    config.set("scheduler.policy", caf::atom("sharing"));
+    if (!polls)
+      config.set("scheduler.policy", caf::atom("sharing"));
     system = std::make_unique<caf::actor_system>(config);
   }
   caf::actor_system_config config;
@@ -270,6 +271,20 @@ void messages() {
   caf::anon_send_exit(routes[1].actor, caf::exit_reason::user_shutdown);
 }
 
+/// The same requests where CAF's scheduler is as it comes: its threads look for work at intervals.
+void default_scheduler() {
+  host_system host{true};
+  bulkhead::pool p{*host.system, {.workers = 1, .actor_workers = 1}};
+  std::vector<route> routes;
+  routes.push_back({"worker", *host.system, p.spawn(service)});
+  routes.push_back({"in process", *host.system, host.system->spawn(service)});
+  compare("A1 default scheduler, hot", "p50", "us", 5, routes,
+          [](const route& r) { return requests(r, 1000, 0us); });
+  compare("A1 default scheduler, asleep", "p50", "us", 5, routes,
+          [](const route& r) { return requests(r, 200, 500us); });
+  caf::anon_send_exit(routes[1].actor, caf::exit_reason::user_shutdown);
+}
+
 double memory_bytes(pid_t pid, const std::string& wanted) {
   std::ifstream rollup("/proc/" + std::to_string(pid) + "/smaps_rollup");
   for (std::string key; rollup >> key;)
@@ -320,6 +335,7 @@ int main(int argc, char** argv) {
   const int most = argc > 2 ? std::atoi(argv[2]) : 100'000;
   for (int i = 0; i < rounds; ++i) {
     messages();
+    default_scheduler();
     for (int count = 1000; count <= most; count *= 10)
       many_actors(count);
   }
