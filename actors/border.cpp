@@ -61,6 +61,19 @@ bool border::know(peer_id peer, const caf::node_id& id) {
   return true;
 }
 
+border::node border::forget_if_unknown(peer_id peer) {
+  auto i = nodes_.find(peer);
+  if (i == nodes_.end() || !i->second.dead || i->second.proxies != 0)
+    return {};
+  peers_.erase(i->second.id);
+  auto fewer = std::make_shared<handle_scan>(*scan_);
+  fewer->remove(peer);
+  scan_ = std::move(fewer);
+  auto forgotten = std::move(i->second);
+  nodes_.erase(i);
+  return forgotten;
+}
+
 bool border::find_peer(const caf::node_id& id, peer_id& peer) {
   std::lock_guard lock{mutex_};
   auto i = peers_.find(id);
@@ -231,7 +244,10 @@ void border::introduce(link& to, peer_id whom) {
   caf::node_id id;
   {
     std::lock_guard lock{mutex_};
-    id = nodes_[whom].id;
+    auto i = nodes_.find(whom);
+    if (i == nodes_.end())
+      return;
+    id = i->second.id;
   }
   byte_buf buf;
   begin_frame(buf);
@@ -317,6 +333,10 @@ void border::fail(link& dead, const caf::error& reason) {
     static_cast<process_proxy*>(p->get())->kill(reason);
   for (auto& gone : dead.exported.take())
     published_less(gone);
+  proxies.clear();
+  node forgotten;
+  std::lock_guard lock{mutex_};
+  forgotten = forget_if_unknown(dead.peer());
 }
 
 void border::close(const caf::error& reason) {
@@ -336,6 +356,7 @@ border::counts border::census() {
   counts result;
   std::lock_guard lock{mutex_};
   result.proxies = proxies_.size();
+  result.peers = nodes_.size();
   for (auto& [peer, l] : links_) {
     result.exported += l->exported.size();
     result.pending += l->pending.requests();

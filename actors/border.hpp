@@ -15,6 +15,7 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace bulkhead::actors {
 
@@ -90,6 +91,7 @@ public:
     std::size_t proxies = 0;
     std::size_t exported = 0;
     std::size_t pending = 0;
+    std::size_t peers = 0; ///< known processes, this one included
   };
   counts census();
 
@@ -99,6 +101,7 @@ private:
     caf::node_id id;
     bool dead = false;
     caf::error reason;
+    std::size_t proxies = 0; ///< entries of proxies_
   };
   struct known_proxy {
     caf::weak_actor_ptr actor;
@@ -111,6 +114,9 @@ private:
   };
 
   void proxy_ended(const process_proxy& proxy, std::uint64_t counted);
+  /// With the lock: nobody can name an actor of a dead peer without proxies. The result is to be
+  /// destroyed without the lock.
+  node forget_if_unknown(peer_id peer);
   caf::strong_actor_ptr find_proxy(const actor_key& key);
   void kill_proxy(const actor_key& key, const caf::error& reason);
   bool find_peer(const caf::node_id& id, peer_id& peer);
@@ -138,6 +144,9 @@ private:
   void bring_home(link& from, std::span<const std::byte> body);
   void hand_over(link& from, const caf::strong_actor_ptr& to, caf::strong_actor_ptr source,
                  caf::message_id mid, caf::message&& msg);
+  void watch(const caf::strong_actor_ptr& actor, const actor_key& key);
+  void unwatch(const caf::abstract_actor* actor);
+  void tell_down(const actor_key& key, const caf::error& reason);
   void tell_down(link& to, const actor_key& key, const caf::error& reason);
 
   caf::actor_system& system_;
@@ -152,6 +161,7 @@ private:
   std::shared_ptr<const handle_scan> scan_;
   std::unordered_map<actor_key, known_proxy, actor_key_hash> proxies_;
   std::unordered_map<caf::actor_id, std::size_t> published_; ///< in how many links' exports
+  std::unordered_set<const caf::abstract_actor*> watched_;   ///< whose end is reported to peers
   std::deque<recent> recent_;                                ///< proxies made lately, oldest first
 };
 

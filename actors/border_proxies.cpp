@@ -23,7 +23,9 @@ caf::strong_actor_ptr border::proxy_for(const actor_key& key, bool counted) {
     auto n = nodes_.find(key.peer);
     if (n == nodes_.end() || key.peer == self_)
       return nullptr;
-    auto& known = proxies_[key];
+    const auto [entry, inserted] = proxies_.try_emplace(key);
+    n->second.proxies += inserted ? 1 : 0;
+    auto& known = entry->second;
     actor = known.actor.lock();
     if (!actor) {
       actor = make_proxy<process_proxy>(system_, key.id, n->second.id, shared_from_this(), key);
@@ -78,11 +80,16 @@ void border::kill_proxy(const actor_key& key, const caf::error& reason) {
 
 // Runs wherever the last handle goes, even inside CAF's locks: a frame, nothing else.
 void border::proxy_ended(const process_proxy& proxy, std::uint64_t counted) {
+  node forgotten;
   {
     std::lock_guard lock{mutex_};
     auto i = proxies_.find(proxy.key());
-    if (i != proxies_.end() && i->second.object == &proxy)
+    if (i != proxies_.end() && i->second.object == &proxy) {
       proxies_.erase(i);
+      auto n = nodes_.find(proxy.key().peer);
+      if (n != nodes_.end() && --n->second.proxies == 0)
+        forgotten = forget_if_unknown(n->first);
+    }
   }
   if (counted != 0)
     notify(frame_kind::release, proxy.key(), nullptr, counted);

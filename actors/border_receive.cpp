@@ -158,14 +158,48 @@ bool border::on_monitor(link& from, const frame& f) {
     return true;
   }
   if (from.exported.monitor(key))
-    at_exit(actor, [weak_link = from.weak_from_this(), weak_border = weak_from_this(),
-                    key](const caf::error& reason) {
-      auto to = weak_link.lock();
-      auto self = weak_border.lock();
-      if (to && self && !to->dead())
-        self->tell_down(*to, key, reason);
-    });
+    watch(actor, key);
   return true;
+}
+
+// One attachable for each actor, however many peers ask: an actor that lives long would gather
+// those of all workers that ever knew it. First the wish of the peer, then the look whether there
+// is one; at the end first the look is undone, then the wishes are read: no wish is missed.
+void border::watch(const caf::strong_actor_ptr& actor, const actor_key& key) {
+  {
+    std::lock_guard lock{mutex_};
+    if (!watched_.insert(actor->get()).second)
+      return;
+  }
+  // Its object may also go without an end, where it is a proxy that nobody holds.
+  std::shared_ptr<const caf::abstract_actor> guard{
+    actor->get(), [weak = weak_from_this()](const caf::abstract_actor* object) {
+      if (auto self = weak.lock())
+        self->unwatch(object);
+    }};
+  at_exit(actor, [weak = weak_from_this(), guard, key](const caf::error& reason) {
+    if (auto self = weak.lock()) {
+      self->unwatch(guard.get());
+      self->tell_down(key, reason);
+    }
+  });
+}
+
+void border::unwatch(const caf::abstract_actor* actor) {
+  std::lock_guard lock{mutex_};
+  watched_.erase(actor);
+}
+
+void border::tell_down(const actor_key& key, const caf::error& reason) {
+  std::vector<std::shared_ptr<link>> all;
+  {
+    std::lock_guard lock{mutex_};
+    for (const auto& [peer, l] : links_)
+      all.push_back(l);
+  }
+  for (const auto& l : all)
+    if (!l->dead() && l->exported.take_monitor(key))
+      tell_down(*l, key, reason);
 }
 
 void border::tell_down(link& to, const actor_key& key, const caf::error& reason) {

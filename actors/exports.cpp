@@ -27,7 +27,16 @@ caf::strong_actor_ptr exports::find(const actor_key& key) const {
 bool exports::monitor(const actor_key& key) {
   std::lock_guard lock{mutex_};
   auto i = entries_.find(key);
-  return i != entries_.end() && !std::exchange(i->second.monitored, true);
+  if (i == entries_.end())
+    return false;
+  i->second.monitored = true;
+  return true;
+}
+
+bool exports::take_monitor(const actor_key& key) {
+  std::lock_guard lock{mutex_};
+  auto i = entries_.find(key);
+  return i != entries_.end() && std::exchange(i->second.monitored, false);
 }
 
 exports::released exports::release(const actor_key& key, std::uint64_t count, dropped& gone) {

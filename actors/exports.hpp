@@ -36,8 +36,10 @@ public:
   bool publish(const actor_key& key);
   /// Null where the peer was not told of it.
   caf::strong_actor_ptr find(const actor_key& key) const;
-  /// True once a key's life here: the peer wants to know its end.
+  /// The peer wants to know its end. False where unknown.
   bool monitor(const actor_key& key);
+  /// True once for each time the peer wanted to know.
+  bool take_monitor(const actor_key& key);
 
   enum class released { kept, gone, unknown };
   struct dropped {

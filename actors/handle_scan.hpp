@@ -20,6 +20,9 @@ public:
   /// `bytes`: the node id as CAF encodes it.
   void add(peer_id peer, byte_buf bytes) { nodes_.emplace_back(peer, std::move(bytes)); }
 
+  void remove(peer_id peer) {
+    std::erase_if(nodes_, [peer](const auto& n) { return n.first == peer; });
+  }
   /// The least bytes that hold a handle.
   std::size_t shortest() const noexcept;
 

@@ -298,6 +298,28 @@ TEST_CASE("an explicit exit message reaches an actor of another process") {
   self->receive([&](caf::down_msg& d) { CHECK(d.reason == caf::exit_reason::kill); });
 }
 
+TEST_CASE("a dead process is forgotten with the last handle of its actors, and not before") {
+  standard_world w{2};
+  caf::scoped_actor self{*w.system};
+  auto doomed = w.spawn(1, 1);
+  auto other = w.spawn(2, 1);
+  CHECK(w.edge->census().peers == 3);
+  // Worker 2 holds a handle too.
+  auto held = ask_or(caf::actor{}, self, other, caf::ok_atom_v, doomed);
+  w.kill(1);
+  const auto late = actors::failure_of(error_of(self, doomed, 1, 2));
+  REQUIRE(late);
+  CHECK(late->exit.signal == 9);
+  CHECK(w.edge->census().peers == 3);
+  doomed = nullptr;
+  held = nullptr;
+  CHECK(eventually([&] {
+    w.edge->tidy(std::chrono::steady_clock::now() + 1h);
+    return w.edge->census().peers == 2;
+  }));
+  CHECK(ask_or(0, self, other, 1, 2) == 3);
+}
+
 TEST_CASE("handles are given back on both sides when nobody holds them") {
   standard_world w{1};
   auto calc = w.spawn(1, 1);
