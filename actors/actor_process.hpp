@@ -33,7 +33,7 @@ public:
   static std::shared_ptr<actor_process> start(std::shared_ptr<actor_hub> hub,
                                               const pool_options& options, std::size_t number,
                                               end_handler on_end);
-  ~actor_process();
+  ~actor_process() override;
 
   peer_id peer() const noexcept { return peer_; }
   pid_t pid() const noexcept { return child_->pid(); }
