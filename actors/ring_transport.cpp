@@ -1,16 +1,16 @@
 #include "actors/ring_transport.hpp"
 
+#include "runtime/bell.hpp"
+#include "runtime/timespec.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/eventfd.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <new>
 #include <string>
 #include <system_error>
@@ -31,13 +31,6 @@ constexpr std::size_t slot_bytes(std::size_t piece) noexcept {
   return length_bytes + ((piece + 7) & ~std::size_t{7});
 }
 
-runtime::unique_fd make_bell() {
-  runtime::unique_fd fd{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
-  if (!fd)
-    throw std::system_error(errno, std::generic_category(), "eventfd");
-  return fd;
-}
-
 // For somebody who is rung by one about to sleep. A write to a pipe tells the scheduler that
 // (WF_SYNC), and the sleeper starts on the very core that becomes free; waking an idle core takes
 // longer than most answers.
@@ -54,13 +47,6 @@ struct handover_bell {
   runtime::unique_fd rings;
 };
 
-// EAGAIN: it is full, so the bell rings already. Never blocks in the host: an end of a pipe has its
-// flags for itself, so the worker cannot change ours.
-void ring(int bell) noexcept {
-  const std::uint64_t one = 1;
-  static_cast<void>(::write(bell, &one, sizeof one));
-}
-
 // Only what is known to be readable, or an end that no other process has.
 void silence(int bell) noexcept {
   std::array<std::uint64_t, 64> rings;
@@ -69,14 +55,7 @@ void silence(int bell) noexcept {
 
 // Silences what rang. False: the deadline passed first.
 bool listen(int bell, int local, transport::time_point deadline) noexcept {
-  using namespace std::chrono;
-  timespec limit{};
-  if (deadline != transport::time_point::max()) {
-    const auto left =
-      std::max(nanoseconds{0}, duration_cast<nanoseconds>(deadline - steady_clock::now()));
-    limit.tv_sec = left.count() / 1'000'000'000;
-    limit.tv_nsec = left.count() % 1'000'000'000;
-  }
+  const auto limit = runtime::time_left(deadline);
   std::array<pollfd, 2> bells{{{bell, POLLIN, 0}, {local, POLLIN, 0}}};
   const auto forever = deadline == transport::time_point::max();
   if (::ppoll(bells.data(), bells.size(), forever ? nullptr : &limit, nullptr) <= 0)
@@ -94,7 +73,8 @@ ring_transport::ring_transport(std::size_t ring_bytes)
                        segment::access::read_write)),
     peer_(segment::make("bulkhead-actor-worker", ring_words_bytes, ring_bytes,
                         segment::access::read_only)),
-    own_bell_(make_bell()), local_bell_(make_bell()), ring_bytes_(ring_bytes) {
+    own_bell_(runtime::make_bell("eventfd")), local_bell_(runtime::make_bell("eventfd")),
+    ring_bytes_(ring_bytes) {
   handover_bell to_worker;
   peer_bell_ = std::move(to_worker.rings);
   peer_end_ = std::move(to_worker.listens);
@@ -117,7 +97,8 @@ ring_transport::ring_transport(std::vector<runtime::unique_fd>&& fds, std::size_
     peer_(segment::attach(std::move(fds.at(0)), ring_words_bytes, ring_bytes,
                           segment::access::read_only)),
     own_bell_(std::move(fds.at(2))), peer_bell_(std::move(fds.at(3))),
-    leader_bell_(std::move(fds.at(4))), local_bell_(make_bell()), ring_bytes_(ring_bytes) {
+    leader_bell_(std::move(fds.at(4))), local_bell_(runtime::make_bell("eventfd")),
+    ring_bytes_(ring_bytes) {
   mine_ = reinterpret_cast<ring_words*>(own_.head()); // zero: a fresh segment
   mine_->version = ring_words::current_version;
   theirs_ = reinterpret_cast<const ring_words*>(peer_.head());
@@ -175,7 +156,8 @@ bool ring_transport::try_push(std::span<const std::byte> piece) {
   const auto sleep = theirs_->asleep.load(std::memory_order_seq_cst);
   if (sleep != 0 && sleep != rung_) {
     rung_ = sleep;
-    ring(((sleep & leader_bit) != 0 ? leader_bell_ : peer_bell_).get());
+    // Never blocks: an end of a pipe has its flags for itself, so the worker cannot change ours.
+    runtime::ring(((sleep & leader_bit) != 0 ? leader_bell_ : peer_bell_).get());
   }
   return true;
 }
@@ -194,7 +176,7 @@ void ring_transport::ring_if_wished() noexcept {
   const auto wished = theirs_->wishes.load(std::memory_order_seq_cst);
   if (seen_wishes_.load(std::memory_order_relaxed) != wished
       && seen_wishes_.exchange(wished, std::memory_order_relaxed) != wished)
-    ring(peer_bell_.get());
+    runtime::ring(peer_bell_.get());
 }
 
 // The wish stays open until there is room enough.
@@ -280,15 +262,10 @@ std::uint64_t ring_transport::granted() const noexcept {
 void ring_transport::wake() noexcept {
   // release: what it was called for is visible to whoever sees the flag.
   woken_.store(true, std::memory_order_release);
-  ring(local_bell_.get());
+  runtime::ring(local_bell_.get());
 }
 
-// The worker shares the descriptor's flags and may have taken the rings and made reads block.
-void ring_transport::hush() noexcept {
-  std::uint64_t rings = 0;
-  const iovec into{&rings, sizeof rings};
-  static_cast<void>(::preadv2(own_bell_.get(), &into, 1, -1, RWF_NOWAIT));
-}
+void ring_transport::hush() noexcept { runtime::hush(own_bell_.get()); }
 
 bool ring_transport::fall_asleep() noexcept {
   sleeps_ += next_sleep;

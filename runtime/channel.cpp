@@ -1,5 +1,6 @@
 #include "runtime/channel.hpp"
 
+#include "runtime/bell.hpp"
 #include "runtime/futex.hpp"
 #include "runtime/hooks.hpp"
 #include "runtime/packet_socket.hpp"
@@ -7,7 +8,6 @@
 #include <bulkhead/detail/validated.hpp>
 
 #include <fcntl.h>
-#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <array>
@@ -30,13 +30,6 @@ std::uint64_t random_base() {
   return 1 + ((high | device()) >> 24); // below 2^40 + 1
 }
 
-unique_fd make_eventfd() {
-  unique_fd fd{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
-  if (!fd)
-    throw std::system_error(errno, std::generic_category(), "eventfd for a worker");
-  return fd;
-}
-
 /// Segments kept for a worker's arguments; beyond that they are dropped after use.
 constexpr std::size_t kept_argument_bytes = std::size_t{256} << 20;
 
@@ -47,7 +40,7 @@ channel::channel(std::size_t ring_capacity, peer kind)
     worker_(segment::make("bulkhead-worker", page_bytes, ring_capacity,
                           kind == peer::thread ? segment::access::read_write
                                                : segment::access::read_only)),
-    event_(make_eventfd()), mine_(new(host_.head()) host_page{}),
+    event_(make_bell("eventfd for a worker")), mine_(new(host_.head()) host_page{}),
     theirs_(reinterpret_cast<const worker_page*>(worker_.head())), base_(random_base()),
     flight_(*mine_, *theirs_, base_), segments_(kept_argument_bytes) {
   mine_->recall.store(no_position, std::memory_order_relaxed);

@@ -1,5 +1,7 @@
 #include "runtime/deadline.hpp"
 
+#include "runtime/timespec.hpp"
+
 #include <poll.h>
 
 #include <algorithm>
@@ -13,8 +15,7 @@ int wait_for(int fd, short events, std::chrono::steady_clock::time_point deadlin
     const auto now = steady_clock::now();
     const auto left = deadline > now ? deadline - now : steady_clock::duration{0};
     const auto bounded = std::min<nanoseconds>(left, hours{1}); // far deadlines come round again
-    const timespec time{.tv_sec = duration_cast<seconds>(bounded).count(),
-                        .tv_nsec = (bounded % seconds{1}).count()};
+    const auto time = as_timespec(bounded);
     pollfd look{.fd = fd, .events = events, .revents = 0};
     const auto count = ::ppoll(&look, 1, &time, nullptr);
     if (count > 0)

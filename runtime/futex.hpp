@@ -1,5 +1,7 @@
 #pragma once
 
+#include "runtime/timespec.hpp"
+
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,21 +18,11 @@ namespace bulkhead::runtime {
 /// reason; callers look again. `shared`: the word is in memory shared between processes.
 inline void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t seen, bool shared,
                        std::chrono::steady_clock::time_point deadline) noexcept {
-  using namespace std::chrono;
-  timespec at{};
-  const timespec* limit = nullptr;
-  if (deadline != steady_clock::time_point::max()) {
-    const auto since = deadline.time_since_epoch();
-    const auto whole = duration_cast<seconds>(since);
-    at.tv_sec = whole.count();
-    at.tv_nsec = duration_cast<nanoseconds>(since - whole).count();
-    if (at.tv_sec < 0)
-      at = {};
-    limit = &at;
-  }
+  const auto forever = deadline == std::chrono::steady_clock::time_point::max();
+  const auto at = as_timespec(deadline.time_since_epoch());
   // FUTEX_WAIT_BITSET takes an absolute time of CLOCK_MONOTONIC; FUTEX_WAIT a relative one.
   const int op = FUTEX_WAIT_BITSET | (shared ? 0 : FUTEX_PRIVATE_FLAG);
-  ::syscall(SYS_futex, &word, op, seen, limit, nullptr, FUTEX_BITSET_MATCH_ANY);
+  ::syscall(SYS_futex, &word, op, seen, forever ? nullptr : &at, nullptr, FUTEX_BITSET_MATCH_ANY);
 }
 
 inline void futex_wake_all(const std::atomic<std::uint32_t>& word, bool shared) noexcept {

@@ -1,11 +1,12 @@
 #include "runtime/reactor.hpp"
 
+#include "runtime/bell.hpp"
 #include "runtime/own_process.hpp"
 #include "runtime/own_threads.hpp"
 #include "runtime/process_state.hpp"
+#include "runtime/timespec.hpp"
 
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <array>
@@ -20,14 +21,6 @@ namespace {
 
 [[noreturn]] void fail(const char* call) {
   throw std::system_error{errno, std::generic_category(), call};
-}
-
-// Rounded up, so that a timer is never early and the loop never spins before it.
-timespec time_left(reactor::clock::time_point until) {
-  using namespace std::chrono;
-  const auto left = std::max(until - reactor::clock::now(), reactor::clock::duration{0});
-  const auto whole = duration_cast<seconds>(left);
-  return {.tv_sec = whole.count(), .tv_nsec = duration_cast<nanoseconds>(left - whole).count()};
 }
 
 } // namespace
@@ -45,9 +38,9 @@ std::shared_ptr<reactor> reactor::acquire() {
 
 reactor::reactor()
   : owner_(own_process::identity()), epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-    wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (!epoll_ || !wake_)
-    fail(epoll_ ? "eventfd" : "epoll_create1");
+    wake_(make_bell("eventfd")) {
+  if (!epoll_)
+    fail("epoll_create1");
   epoll_event event{.events = EPOLLIN, .data = {.u64 = 0}};
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0)
     fail("epoll_ctl");
@@ -106,10 +99,7 @@ bool reactor::on_thread() const noexcept {
   return self_.load(std::memory_order_relaxed) == pthread_self();
 }
 
-void reactor::wake() noexcept {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto full_is_fine = ::write(wake_.get(), &one, sizeof one);
-}
+void reactor::wake() noexcept { ring(wake_.get()); }
 
 std::uint64_t reactor::watch(int fd, std::uint32_t epoll_events, handler run) {
   auto entry = std::make_shared<watched>(watched{fd, std::move(run)});
@@ -275,8 +265,7 @@ void reactor::loop() {
         dispatch(event.data.u64, event.events);
         continue;
       }
-      std::uint64_t ignored = 0;
-      [[maybe_unused]] const auto drained = ::read(wake_.get(), &ignored, sizeof ignored);
+      hush(wake_.get());
     }
     run_posted();
     run_due();

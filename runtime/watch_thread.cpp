@@ -3,6 +3,7 @@
 #include "runtime/children.hpp"
 #include "runtime/launch_error.hpp"
 #include "runtime/own_threads.hpp"
+#include "runtime/timespec.hpp"
 #include "runtime/worker_start.hpp"
 
 #include <poll.h>
@@ -56,12 +57,6 @@ void read_message(const watch& self) {
 void beat_once(const watch& self) noexcept {
   if (self.beat != nullptr) // relaxed: the host only looks whether it moves
     self.beat->store(self.beat->load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-}
-
-timespec as_timespec(std::chrono::nanoseconds time) noexcept {
-  using namespace std::chrono;
-  const auto whole = duration_cast<seconds>(time);
-  return {.tv_sec = whole.count(), .tv_nsec = (time - whole).count()};
 }
 
 [[noreturn]] void watch_forever(const watch& self) {

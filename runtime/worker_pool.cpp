@@ -1,5 +1,6 @@
 #include "runtime/worker_pool.hpp"
 
+#include "runtime/bell.hpp"
 #include "runtime/failure_of.hpp"
 #include "runtime/launch_error.hpp"
 #include "runtime/own_process.hpp"
@@ -11,7 +12,6 @@
 
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -75,8 +75,8 @@ child_exit ended_well() {
 worker_pool::worker_pool(pool_options options)
   : options_(std::move(options)), parallelism_(available_parallelism()),
     reactor_(reactor::acquire()), events_(checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
-    kick_(checked(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
-    owner_(own_process::identity()), callbacks_(std::make_unique<callback_thread>()),
+    kick_(make_bell("eventfd")), owner_(own_process::identity()),
+    callbacks_(std::make_unique<callback_thread>()),
     backlog_(options_.queue_capacity, options_.queue_bytes), target_(options_.workers),
     random_(std::random_device{}()), intensity_(options_.restart, options_.workers),
     leader_spin_(longest_spin(parallelism_)) {

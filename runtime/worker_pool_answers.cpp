@@ -1,11 +1,10 @@
+#include "runtime/bell.hpp"
 #include "runtime/failure_of.hpp"
 #include "runtime/failure_wire.hpp"
 #include "runtime/hooks.hpp"
 #include "runtime/worker_pool.hpp"
 
 #include <bulkhead/detail/validated.hpp>
-
-#include <unistd.h>
 
 #include <algorithm>
 #include <new>
@@ -332,9 +331,7 @@ void worker_pool::note_completion(std::uint64_t id) noexcept {
   } catch (const std::bad_alloc&) { // its future has the outcome all the same
     return;
   }
-  const std::uint64_t one = 1;
-  if (::write(completion_fd_.get(), &one, sizeof one) < 0)
-    return; // the counter is full: it is readable all the same
+  ring(completion_fd_.get());
 }
 
 void worker_pool::succeed(const unit& u, std::uint32_t item) noexcept {

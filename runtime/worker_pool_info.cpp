@@ -1,8 +1,8 @@
+#include "runtime/bell.hpp"
 #include "runtime/isolation_report.hpp"
 #include "runtime/proc_stat.hpp"
 #include "runtime/worker_pool.hpp"
 
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -78,9 +78,7 @@ std::vector<std::size_t> worker_pool::worker_ids() {
 int worker_pool::completion_fd() {
   lock_type lock{mutex_};
   if (!completion_fd_) {
-    completion_fd_.reset(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-    if (!completion_fd_)
-      throw std::system_error(errno, std::generic_category(), "eventfd for completion_fd()");
+    completion_fd_ = make_bell("eventfd for completion_fd()");
     collect_completions_ = true;
   }
   return completion_fd_.get();

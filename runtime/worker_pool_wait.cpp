@@ -1,8 +1,8 @@
+#include "runtime/bell.hpp"
+#include "runtime/timespec.hpp"
 #include "runtime/worker_pool.hpp"
 
 #include <sys/epoll.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -106,14 +106,8 @@ void worker_pool::sleep_unlocked(lock_type& lock, time_point deadline) {
     watch_off_ = true;
     reactor_->change(watch_, 0);
   }
-  timespec limit{};
   const bool forever = deadline == time_point::max();
-  if (!forever) {
-    const auto left = std::max(deadline - clock::now(), clock::duration::zero());
-    const auto whole = std::chrono::duration_cast<std::chrono::seconds>(left);
-    limit.tv_sec = whole.count();
-    limit.tv_nsec = std::chrono::nanoseconds(left - whole).count();
-  }
+  const auto limit = time_left(deadline);
   leader_asleep_ = true;
   lock.unlock();
   std::array<epoll_event, 8> ready{};
@@ -129,13 +123,8 @@ void worker_pool::sleep_unlocked(lock_type& lock, time_point deadline) {
 void worker_pool::clear_events() noexcept {
   std::array<epoll_event, 16> ready{};
   const int count = ::epoll_wait(events_.get(), ready.data(), static_cast<int>(ready.size()), 0);
-  for (int i = 0; i < count; ++i) {
-    std::uint64_t rings = 0;
-    const iovec into{&rings, sizeof rings};
-    // The worker shares the descriptor's flags: it may have made reads block, so say it each time.
-    if (::preadv2(ready[static_cast<std::size_t>(i)].data.fd, &into, 1, -1, RWF_NOWAIT) < 0)
-      continue; // somebody else has read it
-  }
+  for (int i = 0; i < count; ++i)
+    hush(ready[static_cast<std::size_t>(i)].data.fd);
 }
 
 void worker_pool::wake_leader() noexcept {
@@ -143,11 +132,7 @@ void worker_pool::wake_leader() noexcept {
     kick();
 }
 
-void worker_pool::kick() noexcept {
-  const std::uint64_t one = 1;
-  if (::write(kick_.get(), &one, sizeof one) < 0)
-    return; // full: it is readable all the same
-}
+void worker_pool::kick() noexcept { ring(kick_.get()); }
 
 void worker_pool::wake_room_waiters() {
   changed_.notify_all();

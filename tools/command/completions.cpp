@@ -1,22 +1,12 @@
 #include "tools/command/completions.hpp"
 
-#include <cerrno>
-#include <system_error>
-
-#include <sys/eventfd.h>
-#include <unistd.h>
+#include "runtime/bell.hpp"
 
 namespace bulkhead::command {
 
-completions::completions() : ready_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (!ready_)
-    throw std::system_error(errno, std::generic_category(), "eventfd");
-}
+completions::completions() : ready_(runtime::make_bell("eventfd")) {}
 
-void completions::wake() noexcept {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = ::write(ready_.get(), &one, sizeof one);
-}
+void completions::wake() noexcept { runtime::ring(ready_.get()); }
 
 void completions::put(completion c) noexcept {
   const std::lock_guard lock{mutex_};
@@ -35,8 +25,7 @@ void completions::put(pool_event e) noexcept {
 
 completions::batch completions::take() {
   const std::lock_guard lock{mutex_};
-  std::uint64_t count = 0;
-  [[maybe_unused]] const auto got = ::read(ready_.get(), &count, sizeof count);
+  runtime::hush(ready_.get());
   return std::exchange(waiting_, batch{});
 }
 
