@@ -107,9 +107,9 @@ private:
   }
 
   // A function runs when its actor does, not inside spawn: let it run once, so that a start that
-  // fails is an error of the spawn. Nothing else is ready while a frame is handled.
+  // fails is an error of the spawn. It is the last of those that are ready.
   bool started(const caf::strong_actor_ptr& made, std::string& why) {
-    system_.run_ready(1);
+    system_.run_ready(system_.ready());
     if (!proxy_base::terminated(made->get()))
       return true;
     at_exit(made, [&](const caf::error& reason) {
@@ -147,12 +147,13 @@ private:
 // for.
 void actor_worker_main(runtime::worker_start& start) {
   static const auto settings = decode_settings(start.start);
-  auto io = std::make_shared<ring_transport>(std::move(start.fds), settings.ring_bytes);
-  io->spin_at_most(settings.spin);
-  runtime::install_crash_recorder(io->own_recorder());
-  runtime::start_watch_thread(start.control.get(), start.host.get(), io->own_beat(), settings.beat);
-  auto* process = new worker_process(settings, io);
   try {
+    auto io = std::make_shared<ring_transport>(std::move(start.fds), settings.ring_bytes);
+    io->spin_at_most(settings.spin);
+    runtime::install_crash_recorder(io->own_recorder());
+    runtime::start_watch_thread(start.control.get(), start.host.get(), io->own_beat(),
+                                settings.beat);
+    auto* process = new worker_process(settings, std::move(io));
     start.exit_code = process->run();
   } catch (const std::exception& e) {
     std::fprintf(stderr, "bulkhead: actor worker of pool '%s' could not start: %s\n",

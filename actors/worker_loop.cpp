@@ -13,9 +13,9 @@ namespace bulkhead::actors {
 
 namespace {
 
-// One frame, then whatever it made ready; the bound keeps actors that never rest from starving
-// frames and timers.
-constexpr std::size_t turn = 64;
+// One frame, then whatever is ready; the bound keeps actors that never rest from starving frames
+// and timers.
+constexpr std::size_t turns = 64;
 
 } // namespace
 
@@ -39,14 +39,14 @@ bool worker_loop::step(std::size_t& did) {
   did = system_.fire_timers();
   if (!host_->flush())
     return true;
-  did += system_.run_ready(turn);
-  BULKHEAD_HOOK("actor.worker.ran");
-  if (did == turn || host_->backlogged())
-    return true;
   std::size_t popped = 0;
-  const bool good = border_->receive(*host_, 1, popped);
+  if (!border_->receive(*host_, 1, popped))
+    return false;
   did += popped;
-  return good;
+  for (std::size_t ran = 0; ran < turns && !host_->backlogged() && system_.run_ready(1) != 0; ++ran)
+    ++did;
+  BULKHEAD_HOOK("actor.worker.ran");
+  return true;
 }
 
 void worker_loop::sleep() {

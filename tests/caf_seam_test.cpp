@@ -422,6 +422,35 @@ TEST_CASE("a blocking request in the loop thread is refused with a text, not wai
 }
 #endif
 
+TEST_CASE("a wait without a limit in the loop thread is an exception, not a wait") {
+  pump p;
+  auto& system = p.worker.system();
+  std::vector<std::string> refusals;
+  auto deaf = system.spawn([](caf::event_based_actor* self) -> caf::behavior {
+    return {[self](int) { return bulkhead::tests::never_answer(self); }};
+  });
+  auto asker = system.spawn([&](caf::event_based_actor* self) -> caf::behavior {
+    return {[&, self](bool asks) {
+      caf::scoped_actor inner{self->system()};
+      try {
+        if (asks)
+          ask(&*inner, deaf, caf::infinite, 1).receive([](int) {}, [](const caf::error&) {});
+        else
+          inner->receive([](int) {});
+      } catch (const std::runtime_error& e) {
+        refusals.emplace_back(e.what());
+      }
+    }};
+  });
+  caf::anon_send(asker, true);
+  caf::anon_send(asker, false);
+  CHECK(p.until([&] { return refusals.size() == 2; }));
+  for (const auto& text : refusals)
+    CHECK(text.find("caf::detached") != std::string::npos);
+  for (auto& a : {deaf, asker})
+    caf::anon_send_exit(a, caf::exit_reason::kill);
+}
+
 TEST_CASE("blocking actors with a thread of their own may ask and wait") {
   pump p;
   auto& system = p.worker.system();

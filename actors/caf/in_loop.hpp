@@ -30,7 +30,8 @@ public:
   void push(caf::resumable* job);
   /// Loop thread only; null where nothing is ready.
   caf::resumable* pop();
-  bool empty() const noexcept;
+  /// Those that other threads have pushed since the last pop count as one.
+  std::size_t size() const noexcept;
 
 private:
   std::thread::id owner_ = std::this_thread::get_id();
@@ -42,7 +43,8 @@ private:
 };
 
 /// While one lives in a thread, the thread runs an actor of a loop, and with it all others of the
-/// process: whoever waits for an answer here waits for ever.
+/// process: whoever waits for an answer here would wait for ever. A blocking actor of CAF that
+/// would wait without a limit throws std::runtime_error instead.
 class running_scope {
 public:
   running_scope() noexcept : before_(std::exchange(active(), true)) {}
@@ -50,10 +52,7 @@ public:
   running_scope(const running_scope&) = delete;
   running_scope& operator=(const running_scope&) = delete;
 
-  static bool& active() noexcept {
-    thread_local bool flag = false;
-    return flag;
-  }
+  static bool& active() noexcept;
 
 private:
   const bool before_;
@@ -69,7 +68,7 @@ public:
   virtual void start() = 0;
   virtual exec_ctx* context() noexcept = 0;
   virtual std::size_t run_ready(std::size_t budget) = 0;
-  virtual bool ready() noexcept = 0;
+  virtual std::size_t ready() noexcept = 0;
   virtual bool next_deadline(time_point& due) = 0;
   virtual std::size_t fire_timers() = 0;
   virtual void on_wake(std::function<void()> wake) = 0;

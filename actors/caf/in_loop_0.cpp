@@ -176,7 +176,7 @@ public:
   }
   exec_ctx* context() noexcept override { return &scheduler_->context(); }
   std::size_t run_ready(std::size_t budget) override { return scheduler_->run(budget); }
-  bool ready() noexcept override { return !queue_.empty(); }
+  std::size_t ready() noexcept override { return queue_.size(); }
   bool next_deadline(worker_system::time_point& due) override {
     return scheduler_->clock().next(due);
   }

@@ -93,6 +93,7 @@ public:
 private:
   // One message a turn, so that no actor keeps the others, timers and frames waiting.
   void run_once(caf::resumable* job) {
+    running_scope here;
     switch (job->resume(this, 1)) {
     case caf::resumable::resume_later:
       queue_.push(job);
@@ -121,7 +122,7 @@ public:
   }
   exec_ctx* context() noexcept override { return scheduler_; }
   std::size_t run_ready(std::size_t budget) override { return scheduler_->run(budget); }
-  bool ready() noexcept override { return !queue_.empty(); }
+  std::size_t ready() noexcept override { return queue_.size(); }
   bool next_deadline(worker_system::time_point& due) override { return clock_->next(due); }
   std::size_t fire_timers() override { return clock_->fire(); }
   void on_wake(std::function<void()> wake) override { queue_.on_wake(std::move(wake)); }

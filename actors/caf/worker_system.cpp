@@ -1,7 +1,6 @@
 #include "actors/caf/worker_system.hpp"
 
 #include "actors/caf/in_loop.hpp"
-#include "actors/failure_error.hpp"
 
 #include <caf/actor_registry.hpp>
 
@@ -21,7 +20,7 @@ public:
   }
   exec_ctx* context() noexcept override { return nullptr; }
   std::size_t run_ready(std::size_t) override { return 0; }
-  bool ready() noexcept override { return false; }
+  std::size_t ready() noexcept override { return 0; }
   bool next_deadline(worker_system::time_point&) override { return false; }
   std::size_t fire_timers() override { return 0; }
   void on_wake(std::function<void()>) override {}
@@ -61,18 +60,8 @@ caf::resumable* ready_queue::pop() {
   return job;
 }
 
-bool ready_queue::empty() const noexcept {
-  return local_.empty() && !any_foreign_.load(std::memory_order_relaxed);
-}
-
-caf::error refusal_to_block(bool sent) {
-  failure f;
-  f.kind = failure_kind::rejected;
-  f.may_have_executed = sent;
-  f.message = "a blocking request (caf::scoped_actor) in the thread that runs the actors of this "
-              "worker would wait for ever; use request().then() or await(), or spawn the asking "
-              "actor with caf::detached";
-  return to_error(f);
+std::size_t ready_queue::size() const noexcept {
+  return local_.size() + (any_foreign_.load(std::memory_order_relaxed) ? 1 : 0);
 }
 
 worker_system::worker_system(engine kind) : core_(core::make(kind)) {}
@@ -92,7 +81,7 @@ exec_ctx* worker_system::context() noexcept { return core_->context(); }
 
 std::size_t worker_system::run_ready(std::size_t budget) { return core_->run_ready(budget); }
 
-bool worker_system::ready() noexcept { return core_->ready(); }
+std::size_t worker_system::ready() noexcept { return core_->ready(); }
 
 bool worker_system::next_deadline(time_point& due) { return core_->next_deadline(due); }
 

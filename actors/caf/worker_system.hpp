@@ -41,8 +41,8 @@ public:
 
   /// Runs at most `budget` ready actors once each; returns how many ran.
   std::size_t run_ready(std::size_t budget);
-  /// Whether run_ready has something to do.
-  bool ready() noexcept;
+  /// How many actors run_ready would run, of those that actors of the loop made ready all.
+  std::size_t ready() noexcept;
   /// When the next timer is due; false where none is set.
   bool next_deadline(time_point& due);
   /// Delivers what is due; returns how many timers fired.
