@@ -47,10 +47,8 @@ actor_group::process_ptr actor_group::start_one() {
   return actor_process::start(hub_, options_, ++started_,
                               [weak = weak_from_this()](const exit_status& status, bool) {
                                 auto self = weak.lock();
-                                if (self && status.cause == exit_cause::bad_message) {
-                                  std::lock_guard lock{self->mutex_};
-                                  ++self->bad_;
-                                }
+                                if (self && status.cause == exit_cause::bad_message)
+                                  self->bad_.fetch_add(1, std::memory_order_relaxed);
                               });
 }
 
@@ -106,17 +104,6 @@ void actor_group::end() noexcept {
   for (auto& p : all)
     if (p)
       p->wait(deadline);
-}
-
-actor_group::counts actor_group::census() {
-  std::lock_guard lock{mutex_};
-  counts result;
-  result.bad_messages = bad_;
-  for (auto& p : shared_)
-    result.workers += p && p->serves();
-  for (auto& p : own_)
-    result.workers += p->serves();
-  return result;
 }
 
 } // namespace bulkhead::actors

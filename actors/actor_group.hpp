@@ -4,6 +4,7 @@
 
 #include <bulkhead/placement.hpp>
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -26,11 +27,8 @@ public:
   /// Kills the workers and waits until they are reaped, at most 2 s more.
   void end() noexcept override;
 
-  struct counts {
-    std::size_t workers = 0;
-    std::size_t bad_messages = 0;
-  };
-  counts census();
+  /// How many workers were killed for breaking the wire protocol.
+  std::uint64_t bad_messages() const noexcept { return bad_.load(std::memory_order_relaxed); }
 
 private:
   using process_ptr = std::shared_ptr<actor_process>;
@@ -45,7 +43,7 @@ private:
   std::vector<process_ptr> shared_; ///< by slot; null: not started
   std::vector<process_ptr> own_;    ///< of single actors
   std::size_t started_ = 0;
-  std::size_t bad_ = 0;
+  std::atomic<std::uint64_t> bad_ = 0;
   bool over_ = false;
 };
 

@@ -5,6 +5,8 @@
 
 #include <bulkhead/error.hpp>
 
+#include <list>
+
 namespace bulkhead::actors {
 
 namespace {
@@ -124,6 +126,13 @@ void actor_hub::shut_down() noexcept {
     if (auto alive = p.lock())
       alive->end();
   border_->close(shutdown_error());
+  callbacks_.stop();
+}
+
+void actor_hub::call_back(std::function<void()> f) {
+  std::list<std::function<void()>> one;
+  one.push_back(std::move(f));
+  callbacks_.run(std::move(one));
 }
 
 void actor_hub::tidy_later() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/border.hpp"
+#include "runtime/callback_thread.hpp"
 #include "runtime/reactor.hpp"
 
 #include <caf/fwd.hpp>
@@ -51,6 +52,10 @@ public:
   /// After proxies were used: lets go of idle ones later.
   void tidy_later();
 
+  /// Queues user code for the hub's callback thread; what is queued has run when the system is shut
+  /// down. Throws std::system_error where there is no such thread to be had.
+  void call_back(std::function<void()> f);
+
 private:
   explicit actor_hub(caf::actor_system& system);
   bool on_control(link& from, const frame& f);
@@ -64,6 +69,7 @@ private:
   std::shared_ptr<void> shutdown_token_;
   std::atomic<bool> over_ = false;
   std::atomic<bool> tidying_ = false;
+  runtime::callback_thread callbacks_;
   std::mutex mutex_;
   peer_id next_peer_ = 1;
   std::map<peer_id, handler> handlers_;

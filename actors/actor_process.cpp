@@ -1,5 +1,6 @@
 #include "actors/actor_process.hpp"
 
+#include "actors/event_feed.hpp"
 #include "actors/failure_error.hpp"
 #include "actors/fault_transport.hpp"
 #include "actors/worker_entry.hpp"
@@ -55,14 +56,15 @@ std::shared_ptr<actor_process> actor_process::start(std::shared_ptr<actor_hub> h
                                                     const pool_options& options, std::size_t number,
                                                     end_handler on_end) {
   std::shared_ptr<actor_process> made{
-    new actor_process(std::move(hub), options.ring_capacity, std::move(on_end))};
-  made->launch(options, number);
+    new actor_process(std::move(hub), options, number, std::move(on_end))};
+  made->launch(options);
   return made;
 }
 
-actor_process::actor_process(std::shared_ptr<actor_hub> hub, std::size_t ring_bytes,
-                             end_handler on_end)
-  : hub_(std::move(hub)), io_(std::make_shared<ring_transport>(ring_bytes)),
+actor_process::actor_process(std::shared_ptr<actor_hub> hub, const pool_options& options,
+                             std::size_t number, end_handler on_end)
+  : hub_(std::move(hub)), number_(number), on_event_(options.on_event),
+    io_(std::make_shared<ring_transport>(options.ring_capacity)),
     on_end_(std::move(on_end)), spinner_(longest_spin(1)), leader_spinner_(longest_spin(1)) {}
 
 actor_process::~actor_process() {
@@ -70,7 +72,7 @@ actor_process::~actor_process() {
     child_->kill(SIGKILL);
 }
 
-void actor_process::launch(const pool_options& options, std::size_t number) {
+void actor_process::launch(const pool_options& options) {
   auto weak = weak_from_this();
   peer_ = hub_->enroll([weak](link&, const frame& f) {
     auto self = weak.lock();
@@ -107,7 +109,7 @@ void actor_process::launch(const pool_options& options, std::size_t number) {
   request.setup = runtime::worker_setup::from(options.limits, options.affinity, options.nice);
   runtime::unique_fd null_output;
   if (options.output == output_mode::prefix || options.output == output_mode::capture) {
-    output_ = std::make_shared<runtime::worker_output>(options.output, options.name, number,
+    output_ = std::make_shared<runtime::worker_output>(options.output, options.name, number_,
                                                        hub_->thread());
     request.stdout_fd = request.stderr_fd = output_->write_fd();
   } else if (options.output == output_mode::null) {
@@ -140,12 +142,24 @@ void actor_process::launch(const pool_options& options, std::size_t number) {
     check_beat();
 }
 
-// The exit may be known before launch() has returned the child.
+// The hello, a bad message or the exit may be known before launch() has returned the child.
 void actor_process::adopt(std::shared_ptr<runtime::child> child) {
-  std::unique_lock lock{mutex_};
-  child_ = std::move(child);
-  if (early_exit_)
-    hub_->thread()->post([self = shared_from_this(), exit = *early_exit_] { self->on_exit(exit); });
+  BULKHEAD_HOOK("actor.host.launched");
+  tell(on_event_, event_kind::started, number_, child->pid(), "actor worker started");
+  bool ready = false;
+  std::optional<runtime::child_exit> exit;
+  {
+    std::lock_guard lock{mutex_};
+    child_ = std::move(child);
+    ready = ready_;
+    exit = early_exit_;
+  }
+  if (ready)
+    tell_ready();
+  if (bad())
+    child_->kill(SIGKILL);
+  if (exit)
+    hub_->thread()->post([self = shared_from_this(), exit = *exit] { self->on_exit(exit); });
 }
 
 bool actor_process::claim_cause(exit_cause why) noexcept {
@@ -153,10 +167,22 @@ bool actor_process::claim_cause(exit_cause why) noexcept {
   return cause_.compare_exchange_strong(none, static_cast<int>(why));
 }
 
+void actor_process::tell_ready() const noexcept {
+  tell(on_event_, event_kind::ready, number_, pid(), "actor worker serves");
+}
+
 bool actor_process::on_control(const frame& f) {
   if (f.kind() == frame_kind::hello) {
-    std::lock_guard lock{mutex_};
-    return !std::exchange(ready_, true);
+    bool adopted = false;
+    {
+      std::lock_guard lock{mutex_};
+      if (std::exchange(ready_, true))
+        return false;
+      adopted = child_ != nullptr;
+    }
+    if (adopted)
+      tell_ready();
+    return true;
   }
   spawn_handler done;
   {
@@ -192,9 +218,13 @@ void actor_process::on_bell() {
   bool good = drain();
   for (int more = 0; more < turns && good && look_on(); ++more)
     good = drain();
+  give_turn_back(good);
+}
+
+// More came meanwhile: the next turn of the runtime thread, so that others get theirs.
+void actor_process::give_turn_back(bool good) noexcept {
   if (!good)
     refuse_more();
-  // More came meanwhile: the next turn of the runtime thread, so that others get theirs.
   else if (io_->fall_asleep())
     look_again();
   if (turn_.leave())
@@ -247,7 +277,8 @@ void actor_process::lead(const caf::strong_actor_ptr& sender, caf::message_id re
   const auto slow = slow_leads_.load(std::memory_order_relaxed);
   const auto end = start + (slow == 0 ? clock::duration{longest_lead} : quick_answer);
   bool good = true;
-  while (good && link_->pending.waits(sender, request) && !turn_.claimed() && await_piece(end))
+  while (good && link_->pending.waits(sender, request) && !turn_.claimed() && await_piece(end)
+         && clock::now() < end)
     good = drain();
   if (!good)
     refuse_more();
@@ -264,15 +295,13 @@ bool actor_process::await_piece(clock::time_point deadline) noexcept {
   return turn_.sleep([&] { return io_->wait_as_leader(deadline); });
 }
 
-void actor_process::end() noexcept {
-  if (io_->fall_asleep())
-    look_again();
-  if (turn_.leave())
-    look_again();
-}
+void actor_process::end() noexcept { give_turn_back(true); }
 
 void actor_process::refuse_more() noexcept {
-  if (claim_cause(exit_cause::bad_message))
+  if (!claim_cause(exit_cause::bad_message))
+    return;
+  std::lock_guard lock{mutex_};
+  if (child_)
     child_->kill(SIGKILL);
 }
 
@@ -425,6 +454,8 @@ void actor_process::on_exit(const runtime::child_exit& exit) {
   hub_->dismiss(peer_);
   fail_spawns(f);
   BULKHEAD_HOOK("actor.host.buried");
+  if (status.cause != exit_cause::shutdown)
+    tell(on_event_, event_kind::died, number_, pid(), "actor worker " + to_string(status), status);
   if (auto done = std::exchange(on_end_, nullptr))
     done(status, was_ready);
   std::lock_guard lock{mutex_};

@@ -29,7 +29,8 @@ public:
   /// been dealt with.
   using end_handler = std::function<void(const exit_status&, bool was_ready)>;
 
-  /// Throws what runtime::launch throws.
+  /// `options.on_event` is called in the library's threads: it hands the event on and returns. It
+  /// is told nothing of ends by the pool's will. Throws what runtime::launch throws.
   static std::shared_ptr<actor_process> start(std::shared_ptr<actor_hub> hub,
                                               const pool_options& options, std::size_t number,
                                               end_handler on_end);
@@ -59,13 +60,16 @@ public:
   bool wait(clock::time_point deadline);
 
 private:
-  actor_process(std::shared_ptr<actor_hub> hub, std::size_t ring_bytes, end_handler on_end);
-  void launch(const pool_options& options, std::size_t number);
+  actor_process(std::shared_ptr<actor_hub> hub, const pool_options& options, std::size_t number,
+                end_handler on_end);
+  void launch(const pool_options& options);
   void adopt(std::shared_ptr<runtime::child> child);
   bool asked() const noexcept { return cause_.load() != static_cast<int>(exit_cause::none); }
   bool claim_cause(exit_cause why) noexcept;
+  void tell_ready() const noexcept;
   bool on_control(const frame& f);
   void on_bell();
+  void give_turn_back(bool good) noexcept;
   void look_again() noexcept;
   bool drain();
   bool look_on() noexcept;
@@ -82,6 +86,8 @@ private:
   void fail_spawns(const failure& f);
 
   const std::shared_ptr<actor_hub> hub_;
+  const std::size_t number_;
+  const std::function<void(const pool_event&)> on_event_;
   const std::shared_ptr<ring_transport> io_;
   peer_id peer_ = 0;
   std::shared_ptr<link> link_;

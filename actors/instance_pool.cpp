@@ -1,5 +1,6 @@
 #include "actors/instance_pool.hpp"
 
+#include "actors/event_feed.hpp"
 #include "actors/failure_error.hpp"
 #include "actors/gatherer.hpp"
 #include "runtime/pool_checks.hpp"
@@ -121,6 +122,9 @@ void instance_pool::on_end(std::size_t at, std::uint64_t generation, const exit_
     give_up("its instances die too often; the last: " + to_string(status));
     return;
   }
+  if (verdict.wait.count() != 0)
+    tell(options_.on_event, event_kind::restarting, at + 1, 0, "replacement waits for its back-off",
+         status);
   hub_->thread()->at(actor_process::clock::now() + verdict.wait, [weak = weak_from_this(), at] {
     if (auto self = weak.lock())
       self->restart(at);
@@ -165,6 +169,7 @@ void instance_pool::give_up(const std::string& why) {
     if (p.sender && p.mid.is_request())
       answer_error(p.sender, p.mid, to_error(f), nullptr);
   stop();
+  tell(options_.on_event, event_kind::broken, 0, 0, f.message);
   if (on_broken)
     on_broken(to_error(f));
 }
@@ -217,6 +222,7 @@ caf::actor spawn_instances(caf::actor_system& system, pool_options options, dist
     throw config_error("spawn_pool: actors live in processes; options.start must be forkserver or "
                        "spawn");
   auto hub = actor_hub::of(system);
+  good.on_event = deferred(hub, std::move(good.on_event));
   auto pool = std::make_shared<instance_pool>(
     hub, std::move(good), std::move(how), spawn_request{what.stub, what.behavior, std::move(args)});
   hub->add(pool);

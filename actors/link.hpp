@@ -9,7 +9,6 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -84,8 +83,8 @@ private:
   std::atomic<bool> claimed_ = false;
   std::atomic<bool> dead_ = false;
   std::atomic<std::uint64_t> popped_at_death_ = 0;
-  mutex_type
-    mutex_; ///< guards outbox_, except waiting(), and introduced_; never held while CAF is called
+  /// Guards outbox_, except waiting(), and introduced_; never held while CAF is called.
+  mutex_type mutex_;
   std::condition_variable_any room_;
   outbox outbox_;
   std::set<peer_id> introduced_;

@@ -1,6 +1,7 @@
 #include "actors/pool_side.hpp"
 
 #include "actors/configure.hpp"
+#include "actors/event_feed.hpp"
 #include "actors/failure_error.hpp"
 #include "actors/task_pool_actor.hpp"
 #include "runtime/own_process.hpp"
@@ -61,14 +62,16 @@ struct pool_side::private_system {
   }
 };
 
-pool_side::pool_side(const pool_options& options, caf::actor_system* system)
+pool_side::pool_side(const std::shared_ptr<detail::pool_core>& core, caf::actor_system* system)
   : owner_(runtime::own_process::identity()) {
   if (system == nullptr) {
     own_ = std::make_unique<private_system>();
     system = own_->system.get();
   }
   hub_ = actor_hub::of(*system);
-  group_ = std::make_shared<actor_group>(hub_, options);
+  auto options = core->options();
+  options.on_event = deferred(core, std::move(options.on_event));
+  group_ = std::make_shared<actor_group>(hub_, std::move(options));
   hub_->add(group_);
 }
 
@@ -86,13 +89,13 @@ pool_side::~pool_side() {
 std::shared_ptr<pool_side> pool_side::of(const std::shared_ptr<detail::pool_core>& core) {
   const std::lock_guard lock{core->attachment_mutex};
   if (!core->attachment)
-    core->attachment = std::shared_ptr<pool_side>(new pool_side(core->options(), nullptr));
+    core->attachment = std::shared_ptr<pool_side>(new pool_side(core, nullptr));
   return std::static_pointer_cast<pool_side>(core->attachment);
 }
 
 void pool_side::attach(const std::shared_ptr<detail::pool_core>& core, caf::actor_system& system) {
   const std::lock_guard lock{core->attachment_mutex};
-  core->attachment = std::shared_ptr<pool_side>(new pool_side(core->options(), &system));
+  core->attachment = std::shared_ptr<pool_side>(new pool_side(core, &system));
 }
 
 caf::actor pool_side::pool_actor(const std::shared_ptr<detail::pool_core>& core) {

@@ -25,9 +25,10 @@ public:
   actor_group& group() noexcept { return *group_; }
   caf::actor pool_actor(const std::shared_ptr<detail::pool_core>& core);
   void end() noexcept override;
+  std::uint64_t bad_messages() const noexcept override { return group_->bad_messages(); }
 
 private:
-  pool_side(const pool_options& options, caf::actor_system* system);
+  pool_side(const std::shared_ptr<detail::pool_core>& core, caf::actor_system* system);
 
   const std::uint64_t owner_;
   struct private_system;

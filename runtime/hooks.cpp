@@ -29,13 +29,13 @@ constexpr std::array<std::string_view, 16> actor_worker_points{
   "actor.receive.release",   "actor.worker.ran",      "actor.send.encoded",
   "actor.send.before_push",  "actor.send.after_push", "actor.send.down",
   "actor.worker.sleeping"};
-constexpr std::array<std::string_view, 16> actor_host_points{
-  "actor.send.encoded",      "actor.send.before_push", "actor.send.after_push",
-  "actor.host.bell",         "actor.receive.popped",   "actor.receive.decoded",
-  "actor.receive.delivered", "actor.receive.monitor",  "actor.receive.link",
-  "actor.receive.down",      "actor.receive.release",  "actor.host.drained",
-  "actor.host.death_seen",   "actor.host.link_dead",   "actor.host.answered",
-  "actor.host.buried"};
+constexpr std::array<std::string_view, 17> actor_host_points{
+  "actor.host.launched",   "actor.send.encoded",      "actor.send.before_push",
+  "actor.send.after_push", "actor.host.bell",         "actor.receive.popped",
+  "actor.receive.decoded", "actor.receive.delivered", "actor.receive.monitor",
+  "actor.receive.link",    "actor.receive.down",      "actor.receive.release",
+  "actor.host.drained",    "actor.host.death_seen",   "actor.host.link_dead",
+  "actor.host.answered",   "actor.host.buried"};
 
 std::string_view armed_point;
 std::atomic<std::uint32_t> countdown{0};

@@ -40,13 +40,19 @@ pool::~pool() {
 
 void pool::terminate() noexcept {
   core_->terminate();
-  core_->end_attachment();
+  if (const auto actors = core_->attached())
+    actors->end();
 }
 void pool::close() { core_->close(); }
 void pool::join() { core_->join(detail::time_point::max()); }
 void pool::resize(std::size_t workers) { core_->resize(workers); }
 std::vector<worker_info> pool::workers() const { return core_->workers(); }
-pool_stats pool::stats() const { return core_->stats(); }
+pool_stats pool::stats() const {
+  auto now = core_->stats();
+  if (const auto actors = core_->attached())
+    now.bad_messages += actors->bad_messages();
+  return now;
+}
 std::vector<isolation_feature> pool::isolation() const { return core_->isolation(); }
 int pool::completion_fd() const { return core_->completion_fd(); }
 std::vector<std::uint64_t> pool::completions() const { return core_->completions(); }

@@ -42,7 +42,7 @@ struct pool_stats {
   std::uint64_t in_flight = 0;    ///< now sent to a worker and not answered
   std::uint64_t restarts = 0;     ///< replacements of workers that ended unasked
   std::uint64_t recycled = 0;     ///< replacements of workers that the pool ended
-  std::uint64_t bad_messages = 0; ///< workers killed for breaking the wire protocol
+  std::uint64_t bad_messages = 0; ///< workers, of actors too, killed for breaking the wire protocol
 };
 
 } // namespace bulkhead

@@ -26,6 +26,8 @@ public:
   virtual ~pool_attachment() = default;
   /// Bounded; called after the pool's own workers have ended.
   virtual void end() noexcept = 0;
+  /// Actor workers killed for breaking the wire protocol.
+  virtual std::uint64_t bad_messages() const noexcept = 0;
 };
 
 /// The pool behind the facade, untyped. All calls are thread-safe.
@@ -74,14 +76,9 @@ public:
   /// Null while the pool has no actors.
   std::mutex attachment_mutex;
   std::shared_ptr<pool_attachment> attachment;
-  void end_attachment() noexcept {
-    std::shared_ptr<pool_attachment> ended;
-    {
-      const std::lock_guard lock{attachment_mutex};
-      ended = attachment;
-    }
-    if (ended)
-      ended->end();
+  std::shared_ptr<pool_attachment> attached() noexcept {
+    const std::lock_guard lock{attachment_mutex};
+    return attachment;
   }
 };
 
