@@ -1,4 +1,5 @@
 // ctest-timeout: 120
+#include "tests/support/eventually.hpp"
 #include "tests/support/link_world.hpp"
 
 #include "actors/caf/proxy.hpp"

@@ -1,12 +1,12 @@
 // ctest-timeout: 180
 // ctest-label: fault
 #include "tests/support/caf_spelling.hpp"
+#include "tests/support/eventually.hpp"
 #include "tests/support/leak_guard.hpp"
 
 #include <bulkhead/actor.hpp>
 #include <bulkhead/error.hpp>
 #include <bulkhead/task.hpp>
-#include <bulkhead/testing/hooks.hpp>
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
@@ -17,18 +17,13 @@
 #include <caf/typed_event_based_actor.hpp>
 #include <doctest/doctest.h>
 
-#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
-#include <array>
 #include <atomic>
-#include <cerrno>
 #include <future>
-#include <limits>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <thread>
 
 namespace {
@@ -121,59 +116,30 @@ caf::behavior asks_and_waits(caf::event_based_actor*, const caf::actor& other) {
 }
 #endif
 
-/// Calls `f(fd, path)` for each bell of this process, made to block for whoever shares its flags.
-template <class F>
-int for_each_bell(std::string_view kind, F f) {
-  int count = 0;
-  for (int fd = 3; fd < 256; ++fd) {
-    const auto path = "/proc/self/fd/" + std::to_string(fd);
-    std::array<char, 64> name{};
-    if (::readlink(path.c_str(), name.data(), name.size() - 1) < 0
-        || !std::string_view{name.data()}.starts_with(kind))
-      continue;
-    f(fd, path);
-    ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) & ~O_NONBLOCK);
-    ++count;
-  }
-  return count;
-}
-
-int fill_bells() {
-  const auto eventfds = for_each_bell("anon_inode:[eventfd]", [](int fd, const std::string&) {
-    const std::uint64_t most = std::numeric_limits<std::uint64_t>::max() - 1;
-    static_cast<void>(::write(fd, &most, sizeof most));
-  });
-  const auto pipes = for_each_bell("pipe:", [](int, const std::string& path) {
-    const int both = ::open(path.c_str(), O_RDWR | O_NONBLOCK);
-    const std::array<char, 4096> much{};
-    while (::write(both, much.data(), much.size()) > 0 || ::write(both, much.data(), 1) > 0) {
-    }
-    ::close(both);
-  });
-  return eventfds + pipes;
-}
-
-/// Takes the rings away under the host's hands.
-int drain_bells() {
-  return for_each_bell("anon_inode:[eventfd]", [](int fd, const std::string&) {
-    std::thread{[fd] {
-      for (std::uint64_t rings = 0; ::read(fd, &rings, sizeof rings) > 0 || errno == EAGAIN;) {
-      }
-    }}.detach();
-  });
-}
-
-caf::behavior saboteur(caf::event_based_actor* self) {
+caf::behavior waits(caf::event_based_actor* self) {
   return {
-    [](caf::put_atom) { return fill_bells(); },
-    [](caf::get_atom) { return drain_bells(); },
-    [self](caf::forward_atom, const caf::actor& sink) { self->send(sink, 1); },
-    [](int x) { return x; },
+    [self](int x) {
+      caf::scoped_actor { self->system() } -> receive([](int) {});
+      return x;
+    },
   };
 }
 
 caf::behavior counts_up(caf::event_based_actor*, std::atomic<int>* count) {
   return {[count](int x) { *count += x; }};
+}
+
+/// Talks to `sink` without a pause.
+caf::behavior talker(caf::event_based_actor* self, const caf::actor& sink) {
+  return {
+    [self, sink](caf::tick_atom) {
+      for (int i = 0; i < 50; ++i)
+        self->send(sink, 1);
+      self->send(self, caf::tick_atom_v);
+    },
+    [](int x) { return x; },
+    [self](caf::flush_atom) { return bulkhead::tests::never_answer(self); },
+  };
 }
 
 caf::behavior refuses_to_start(caf::event_based_actor*, int) {
@@ -224,19 +190,9 @@ caf::error error_of(caf::scoped_actor& self, const caf::actor& whom, Ts&&... xs)
   return result;
 }
 
-template <class F>
-bool eventually(F claim) {
-  const auto limit = std::chrono::steady_clock::now() + 20s;
-  while (!claim()) {
-    if (std::chrono::steady_clock::now() >= limit)
-      return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
-
 } // namespace
 
+using bulkhead::tests::eventually;
 using bulkhead::tests::leak_guard;
 
 TEST_CASE("an actor lives in another process: functions, lambdas, state, classes, names") {
@@ -264,40 +220,26 @@ TEST_CASE("an actor lives in another process: functions, lambdas, state, classes
   CHECK(ask<int>(self, p.spawn(asks, s), 9) == 10);
 }
 
-TEST_CASE("a worker that fills its bells, and makes them block, holds nobody up") {
-  const leak_guard guard;
-  bulkhead::pool p{small(2)};
-  const auto good = p.spawn(service);
-  const auto bad = p.spawn(saboteur);
-  caf::scoped_actor self{good->home_system()};
-  CHECK(ask<int>(self, bad, caf::put_atom_v) >= 4);
-  for (int i = 0; i < 50; ++i) {
-    caf::anon_send(bad, i);
-    CHECK(ask<int>(self, bad, i) == i);
-    CHECK(ask<int>(self, good, i, 1) == i + 1);
-  }
-}
-
-TEST_CASE("a worker that takes the host's rings away, and makes reads block, holds nobody up") {
+TEST_CASE("a request without an answer times out, however much its worker has to say") {
   const leak_guard guard;
   prepared host;
   bulkhead::pool p{*host.system, small()};
-  const auto bad = p.spawn(saboteur);
   std::atomic<int> count{0};
   const auto sink = host.system->spawn(counts_up, &count);
-  caf::anon_send(bad, caf::get_atom_v); // its answers may be lost from now on
-  for (int i = 1; i <= 20; ++i) {
-#if defined(BULKHEAD_HOOKS) && BULKHEAD_HOOKS
-    // Between the bell and the read of it, so that it is taken away in between.
-    bulkhead::testing::arm_hook("actor.host.bell", 1, bulkhead::testing::hook_action::delay);
-#endif
-    caf::anon_send(bad, caf::forward_atom_v, sink);
-    // Needs the runtime thread, which must not wait for the next ring.
-    auto endless = p.with({.timeout = 20ms}).submit([] { ::pause(); });
-    REQUIRE(endless.wait(20s));
-    CHECK(endless.outcome().failure().exit.cause == bulkhead::exit_cause::timed_out);
+  const auto t = p.spawn(talker, sink);
+  caf::scoped_actor self{*host.system};
+  for (int i = 0; i < 10; ++i) {
+    CHECK(ask<int>(self, t, i) == i); // quickly, so that the next one reads the answer itself
+    if (i == 0)
+      caf::anon_send(t, caf::tick_atom_v);
+    caf::error result;
+    self->request(t, 20ms, caf::flush_atom_v)
+      .receive([](const caf::message&) {}, [&](const caf::error& e) { result = e; });
+    CHECK(result == caf::sec::request_timeout);
   }
-  caf::anon_send_exit(sink, caf::exit_reason::user_shutdown);
+  CHECK(count > 100);
+  caf::anon_send_exit(t, caf::exit_reason::kill);
+  caf::anon_send_exit(sink, caf::exit_reason::kill);
 }
 
 TEST_CASE("what cannot start says why, and nothing hangs") {
@@ -334,6 +276,15 @@ TEST_CASE("a behaviour that blocks on a request is told so, and its worker goes 
   CHECK(ask<int>(self, s, 1, 2) == 3);
 }
 #endif
+
+TEST_CASE("a behaviour that waits without a limit fails, and its worker goes on") {
+  leak_guard guard;
+  bulkhead::pool p{small()};
+  auto s = p.spawn(service);
+  caf::scoped_actor self{s->home_system()};
+  CHECK(error_of(self, p.spawn(waits), 1) == caf::sec::runtime_error);
+  CHECK(ask<int>(self, s, 1, 2) == 3);
+}
 
 TEST_CASE(
   "a crash of a worker is an error with its exit status, and the next spawn gets a new one") {

@@ -1,6 +1,7 @@
 // ctest-timeout: 180
 // ctest-label: fault
 #include "tests/support/caf_spelling.hpp"
+#include "tests/support/eventually.hpp"
 #include "tests/support/leak_guard.hpp"
 
 #include <bulkhead/error.hpp>
@@ -24,6 +25,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using bulkhead::distribution;
+using bulkhead::tests::eventually;
 using bulkhead::tests::leak_guard;
 
 caf::behavior instance(caf::event_based_actor* self, int base) {
@@ -76,17 +78,6 @@ bulkhead::failure failure_of(caf::scoped_actor& self, const caf::actor& whom, Ts
     .receive([](const caf::message&) { FAIL_CHECK("a value came"); },
              [&](const caf::error& e) { result = bulkhead::failure_of(e).value(); });
   return result;
-}
-
-template <class F>
-bool eventually(F claim) {
-  const auto limit = std::chrono::steady_clock::now() + 20s;
-  while (!claim()) {
-    if (std::chrono::steady_clock::now() >= limit)
-      return false;
-    std::this_thread::yield();
-  }
-  return true;
 }
 
 std::set<std::int32_t> pids(caf::scoped_actor& self, const caf::actor& pool, int asks) {

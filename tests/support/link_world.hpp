@@ -248,16 +248,4 @@ private:
   std::map<std::uint64_t, std::promise<caf::strong_actor_ptr>> spawned_;
 };
 
-/// Waits until a claim holds, at most 10 s.
-template <class F>
-bool eventually(F claim) {
-  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds{10};
-  while (!claim()) {
-    if (std::chrono::steady_clock::now() >= limit)
-      return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
-
 } // namespace bulkhead::tests

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <chrono>
+#include <thread>
+
+namespace bulkhead::tests {
+
+/// Whether `claim()` comes true before a watchdog's time is over.
+template <class F>
+bool eventually(F claim) {
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+  while (!claim()) {
+    if (std::chrono::steady_clock::now() >= limit)
+      return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+} // namespace bulkhead::tests
