@@ -64,8 +64,8 @@ std::shared_ptr<actor_process> actor_process::start(std::shared_ptr<actor_hub> h
 actor_process::actor_process(std::shared_ptr<actor_hub> hub, const pool_options& options,
                              std::size_t number, end_handler on_end)
   : hub_(std::move(hub)), number_(number), on_event_(options.on_event),
-    io_(std::make_shared<ring_transport>(options.ring_capacity)),
-    on_end_(std::move(on_end)), spinner_(longest_spin(1)), leader_spinner_(longest_spin(1)) {}
+    io_(std::make_shared<ring_transport>(options.ring_capacity)), on_end_(std::move(on_end)),
+    spinner_(longest_spin(1)), leader_spinner_(longest_spin(1)) {}
 
 actor_process::~actor_process() {
   if (child_)

@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 #include <set>
 #include <thread>
 
@@ -243,5 +244,56 @@ TEST_CASE("a pool of actors ends by exit message, last handle and system shut-do
       host = nullptr;
     CHECK(eventually([&] { return ::kill(pid, 0) != 0; }));
     pool = nullptr;
+  }
+}
+
+TEST_CASE("the starts and ends of actor workers are events, in order") {
+  leak_guard guard;
+  host_system host;
+  std::mutex mutex;
+  std::vector<bulkhead::pool_event> told;
+  auto options = three(1);
+  options.on_event = [&](const bulkhead::pool_event& e) {
+    const std::lock_guard lock{mutex};
+    told.push_back(e);
+  };
+  const auto starts = [&] {
+    const std::lock_guard lock{mutex};
+    return std::count_if(told.begin(), told.end(), [](const auto& e) {
+      return e.kind == bulkhead::event_kind::ready && e.pid != 0 && e.text == "actor worker serves";
+    });
+  };
+  const auto check = [&](const bulkhead::pool_event& e, std::int32_t pid) {
+    CHECK(e.kind == bulkhead::event_kind::died);
+    CHECK(e.pid == pid);
+    CHECK(e.exit.signal == SIGABRT);
+    CHECK(e.worker == 1);
+  };
+  caf::scoped_actor self{*host.system};
+  SUBCASE("of a spawn_pool") {
+    auto pool = bulkhead::spawn_pool(*host.system, options, instance, 0);
+    const auto pid = ask<std::int32_t>(self, pool, caf::get_atom_v);
+    failure_of(self, pool, caf::close_atom_v);
+    CHECK(eventually([&] { return starts() == 2; }));
+    const std::lock_guard lock{mutex};
+    REQUIRE(told.size() >= 5);
+    CHECK(told[0].kind == bulkhead::event_kind::started);
+    CHECK(told[1].kind == bulkhead::event_kind::ready);
+    check(told[2], pid);
+  }
+  SUBCASE("of a pool") {
+    options.actor_workers = 1;
+    options.start = bulkhead::start_method::forkserver;
+    bulkhead::pool pool{*host.system, options};
+    const auto actor = pool.spawn(instance, 0);
+    const auto pid = ask<std::int32_t>(self, actor, caf::get_atom_v);
+    failure_of(self, actor, caf::close_atom_v);
+    bulkhead::pool_event end;
+    CHECK(eventually([&] {
+      const std::lock_guard lock{mutex};
+      end = told.back();
+      return end.kind == bulkhead::event_kind::died;
+    }));
+    check(end, pid);
   }
 }

@@ -42,8 +42,9 @@ caf::actor spawn_at(const std::shared_ptr<pool_core>& core, const placement& whe
 } // namespace detail
 
 // Actors of one worker share its thread: a behaviour that waits in it keeps all of them waiting. A
-// blocking request there (caf::scoped_actor) gets an error at once; actors that are to block are
-// spawned by actors of the worker with caf::detached.
+// blocking request there (caf::scoped_actor) gets an error at once, a receive without a time-out
+// throws std::runtime_error; actors that are to block are spawned by actors of the worker with
+// caf::detached.
 
 // An optional placement first, then a behaviour (function, captureless lambda, or the name of a
 // registered one), then its arguments.

@@ -77,7 +77,7 @@ enum class event_kind : std::uint8_t {
 
 struct pool_event {
   event_kind kind = event_kind::started;
-  std::size_t worker = 0; ///< worker id
+  std::size_t worker = 0; ///< worker id; actor workers have numbers of their own
   pid_t pid = 0;
   exit_status exit;                ///< of died and recycled
   std::string text;                ///< one line for people
