@@ -5,8 +5,6 @@
 
 #include <bulkhead/error.hpp>
 
-#include <list>
-
 namespace bulkhead::actors {
 
 namespace {
@@ -129,11 +127,7 @@ void actor_hub::shut_down() noexcept {
   callbacks_.stop();
 }
 
-void actor_hub::call_back(std::function<void()> f) {
-  std::list<std::function<void()>> one;
-  one.push_back(std::move(f));
-  callbacks_.run(std::move(one));
-}
+void actor_hub::call_back(std::function<void()> f) { callbacks_.run(std::move(f)); }
 
 void actor_hub::tidy_later() {
   if (tidying_.exchange(true, std::memory_order_acq_rel))

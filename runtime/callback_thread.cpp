@@ -73,6 +73,12 @@ void callback_thread::run(std::list<std::function<void()>>&& calls) {
   state_->changed.notify_one();
 }
 
+void callback_thread::run(std::function<void()> call) {
+  std::list<std::function<void()>> one;
+  one.push_back(std::move(call));
+  run(std::move(one));
+}
+
 bool callback_thread::on_thread() const noexcept {
   return state_->id.load(std::memory_order_relaxed) == std::this_thread::get_id();
 }

@@ -28,6 +28,7 @@ public:
   /// Throws std::system_error where the thread does not run and cannot be started; then `calls` are
   /// as they were.
   void run(std::list<std::function<void()>>&& calls);
+  void run(std::function<void()> call);
   bool on_thread() const noexcept;
 
 private:

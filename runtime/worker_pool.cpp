@@ -411,11 +411,7 @@ void worker_pool::resize(std::size_t workers) {
 
 void worker_pool::expect_callbacks() { callbacks_->start(); }
 
-void worker_pool::call_back(std::function<void()> f) {
-  std::list<std::function<void()>> one;
-  one.push_back(std::move(f));
-  callbacks_->run(std::move(one));
-}
+void worker_pool::call_back(std::function<void()> f) { callbacks_->run(std::move(f)); }
 
 // The thread runs since expect_callbacks, but where the pool has ended and no new one can start.
 void worker_pool::call_back_locked(std::list<std::function<void()>>&& calls) noexcept try {

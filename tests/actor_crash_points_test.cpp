@@ -3,6 +3,7 @@
 // Every named point of the actors' link, on both sides: what happens there costs no request its one
 // answer, and delivers nothing twice.
 #include "tests/support/asking_actor.hpp"
+#include "tests/support/eventually.hpp"
 #include "tests/support/leak_guard.hpp"
 #include "tests/support/lose_host.hpp"
 
@@ -135,7 +136,7 @@ private:
       .receive([&](const caf::actor& x) { child = x; }, [](const caf::error&) {});
     if (child)
       ask(child, i);
-    CHECK(holds_soon([&] { return seen_->outcomes == (i + 1) * std::uint64_t{burst}; }));
+    CHECK(eventually([&] { return seen_->outcomes == (i + 1) * std::uint64_t{burst}; }, 30s));
     caf::anon_send(asker, caf::close_atom_v); // and its end is told to the worker
   }
 
@@ -155,7 +156,7 @@ private:
   bool died_since(const caf::actor& a) {
     const bool dead = !answers(a);
     if (dead)
-      CHECK(holds_soon([&] { return seen_->downs == 1; }));
+      CHECK(eventually([&] { return seen_->downs == 1; }, 30s));
     CHECK(seen_->downs == (dead ? 1 : 0));
     return dead;
   }

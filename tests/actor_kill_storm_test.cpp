@@ -4,6 +4,7 @@
 // Workers of actors killed at random moments under traffic, checked from a history. 100 kills;
 // BULKHEAD_TEST_KILLS in the environment is another number (10,000 take some minutes).
 #include "tests/support/asking_actor.hpp"
+#include "tests/support/eventually.hpp"
 #include "tests/support/leak_guard.hpp"
 #include "tests/support/own_usage.hpp"
 
@@ -91,8 +92,8 @@ struct storm {
       caf::anon_send(doomed, caf::add_atom_v, requests + i);
     caf::anon_send(asker, caf::put_atom_v, doomed, requests / 2, requests);
     kill_somewhere(pid, *seen, random);
-    REQUIRE(holds_soon([&] { return seen->outcomes == requests && seen->downs == 1; }));
-    CHECK(holds_soon([&] { return seen->exits == 1; }));
+    REQUIRE(eventually([&] { return seen->outcomes == requests && seen->downs == 1; }, 30s));
+    CHECK(eventually([&] { return seen->exits == 1; }, 30s));
     caf::anon_send(asker, caf::close_atom_v);
     check(told, *seen);
     values += told.values();

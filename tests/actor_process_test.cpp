@@ -2,6 +2,7 @@
 // ctest-label: fault
 #include "tests/support/caf_spelling.hpp"
 #include "tests/support/eventually.hpp"
+#include "tests/support/host_system.hpp"
 #include "tests/support/leak_guard.hpp"
 
 #include <bulkhead/actor.hpp>
@@ -142,6 +143,11 @@ caf::behavior talker(caf::event_based_actor* self, const caf::actor& sink) {
   };
 }
 
+/// Never rests once told to begin, and says nothing.
+caf::behavior muser(caf::event_based_actor* self) {
+  return {[self](caf::tick_atom) { self->send(self, caf::tick_atom_v); }};
+}
+
 caf::behavior refuses_to_start(caf::event_based_actor*, int) {
   throw std::runtime_error("no such device");
 }
@@ -163,25 +169,6 @@ bulkhead::pool_options small(std::size_t actor_workers = 1) {
   return o;
 }
 
-struct prepared {
-  prepared() {
-    bulkhead::configure(config);
-    bulkhead::tests::two_threads(config);
-    system = std::make_unique<caf::actor_system>(config);
-  }
-  caf::actor_system_config config;
-  std::unique_ptr<caf::actor_system> system;
-};
-
-template <class T, class... Ts>
-T ask(caf::scoped_actor& self, const caf::actor& whom, Ts&&... xs) {
-  T result{};
-  self->request(whom, 20s, std::forward<Ts>(xs)...)
-    .receive([&](const T& x) { result = x; },
-             [&](const caf::error& e) { FAIL_CHECK(bulkhead::actors::render(self->system(), e)); });
-  return result;
-}
-
 template <class... Ts>
 caf::error error_of(caf::scoped_actor& self, const caf::actor& whom, Ts&&... xs) {
   caf::error result;
@@ -192,7 +179,9 @@ caf::error error_of(caf::scoped_actor& self, const caf::actor& whom, Ts&&... xs)
 
 } // namespace
 
+using bulkhead::tests::ask;
 using bulkhead::tests::eventually;
+using bulkhead::tests::host_system;
 using bulkhead::tests::leak_guard;
 
 TEST_CASE("an actor lives in another process: functions, lambdas, state, classes, names") {
@@ -222,7 +211,7 @@ TEST_CASE("an actor lives in another process: functions, lambdas, state, classes
 
 TEST_CASE("a request without an answer times out, however much its worker has to say") {
   const leak_guard guard;
-  prepared host;
+  host_system host;
   bulkhead::pool p{*host.system, small()};
   std::atomic<int> count{0};
   const auto sink = host.system->spawn(counts_up, &count);
@@ -240,6 +229,19 @@ TEST_CASE("a request without an answer times out, however much its worker has to
   CHECK(count > 100);
   caf::anon_send_exit(t, caf::exit_reason::kill);
   caf::anon_send_exit(sink, caf::exit_reason::kill);
+}
+
+TEST_CASE("an actor that never rests keeps no frame from the others of its worker") {
+  const leak_guard guard;
+  host_system host;
+  bulkhead::pool p{*host.system, small()};
+  const auto restless = p.spawn(muser);
+  const auto other = p.spawn(service);
+  caf::scoped_actor self{*host.system};
+  caf::anon_send(restless, caf::tick_atom_v);
+  for (int i = 0; i < 20; ++i)
+    CHECK(ask<int>(self, other, i, 1) == i + 1);
+  CHECK(ask<int>(self, p.spawn(service), 1, 2) == 3);
 }
 
 TEST_CASE("what cannot start says why, and nothing hangs") {
@@ -314,7 +316,7 @@ TEST_CASE(
 TEST_CASE(
   "kill -9 under traffic: one outcome for each request, one down, the other worker goes on") {
   leak_guard guard;
-  prepared host;
+  host_system host;
   bulkhead::pool p{*host.system, small(2)};
   auto survivor = p.spawn(service);
   for (int round = 0; round < 10; ++round) {
@@ -372,7 +374,7 @@ TEST_CASE("handles pass between two pools of one system, and through a user's mi
 
 TEST_CASE("a worker of its own ends with its actor") {
   leak_guard guard;
-  prepared host;
+  host_system host;
   bulkhead::pool p{*host.system, small()};
   auto own = p.spawn(bulkhead::placement::own_process, service);
   caf::scoped_actor self{*host.system};
@@ -384,7 +386,7 @@ TEST_CASE("a worker of its own ends with its actor") {
 
 TEST_CASE("the pool actor answers named tasks with results and whole failures") {
   leak_guard guard;
-  prepared host;
+  host_system host;
   bulkhead::pool p{*host.system, small()};
   auto pool_actor = p.actor();
   caf::scoped_actor self{*host.system};
@@ -426,7 +428,7 @@ TEST_CASE("the pool actor answers named tasks with results and whole failures") 
 
 TEST_CASE("an exit message ends the pool of a pool actor") {
   leak_guard guard;
-  prepared host;
+  host_system host;
   bulkhead::pool p{*host.system, small()};
   auto pool_actor = p.actor();
   caf::scoped_actor self{*host.system};
@@ -448,7 +450,7 @@ TEST_CASE("a system that was not prepared is refused with the line to add") {
 TEST_CASE("system and pool end in any order, with actors alive and requests open") {
   leak_guard guard;
   for (int round = 0; round < 30; ++round) {
-    auto host = std::make_unique<prepared>();
+    auto host = std::make_unique<host_system>();
     auto p = std::make_unique<bulkhead::pool>(*host->system, small());
     auto s = p->spawn(service);
     auto asker = host->system->spawn(

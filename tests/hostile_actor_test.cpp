@@ -1,15 +1,13 @@
 // ctest-label: fault
 #include "actors/ring_words.hpp"
-#include "tests/support/caf_spelling.hpp"
 #include "tests/support/eventually.hpp"
+#include "tests/support/host_system.hpp"
 #include "tests/support/leak_guard.hpp"
 
 #include <bulkhead/actor.hpp>
 #include <bulkhead/error.hpp>
 #include <bulkhead/testing/hooks.hpp>
 
-#include <caf/actor_system.hpp>
-#include <caf/actor_system_config.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/scoped_actor.hpp>
 #include <doctest/doctest.h>
@@ -22,7 +20,6 @@
 #include <cerrno>
 #include <fstream>
 #include <limits>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -32,7 +29,9 @@
 namespace {
 
 using namespace std::chrono_literals;
+using bulkhead::tests::ask;
 using bulkhead::tests::eventually;
+using bulkhead::tests::host_system;
 using bulkhead::tests::leak_guard;
 
 /// Calls `f(fd, path)` for each bell of this process, made to block for whoever shares its flags.
@@ -117,46 +116,26 @@ bulkhead::pool_options small(std::size_t actor_workers = 1) {
   return o;
 }
 
-struct host {
-  host() {
-    bulkhead::configure(config);
-    bulkhead::tests::two_threads(config);
-    system = std::make_unique<caf::actor_system>(config);
-  }
-  caf::actor_system_config config;
-  std::unique_ptr<caf::actor_system> system;
-};
-
-/// The answer, or -1 and a failed check.
-template <class... Ts>
-int ask(caf::scoped_actor& self, const caf::actor& whom, Ts&&... xs) {
-  int result = -1;
-  self->request(whom, 20s, std::forward<Ts>(xs)...)
-    .receive([&](int x) { result = x; },
-             [&](const caf::error& e) { FAIL_CHECK(bulkhead::actors::render(self->system(), e)); });
-  return result;
-}
-
 } // namespace
 
 TEST_CASE("a worker that fills its bells, and makes them block, holds nobody up") {
   const leak_guard guard;
-  host h;
+  host_system h;
   bulkhead::pool p{*h.system, small(2)};
   const auto good = p.spawn(echo);
   const auto bad = p.spawn(saboteur);
   caf::scoped_actor self{*h.system};
-  CHECK(ask(self, bad, caf::put_atom_v) >= 4);
+  CHECK(ask<int>(self, bad, caf::put_atom_v) >= 4);
   for (int i = 0; i < 50; ++i) {
     caf::anon_send(bad, i);
-    CHECK(ask(self, bad, i) == i);
-    CHECK(ask(self, good, i) == i);
+    CHECK(ask<int>(self, bad, i) == i);
+    CHECK(ask<int>(self, good, i) == i);
   }
 }
 
 TEST_CASE("a worker that takes the host's rings away, and makes reads block, holds nobody up") {
   const leak_guard guard;
-  host h;
+  host_system h;
   bulkhead::pool p{*h.system, small()};
   const auto bad = p.spawn(saboteur);
   std::atomic<int> count{0};
@@ -178,7 +157,7 @@ TEST_CASE("a worker that takes the host's rings away, and makes reads block, hol
 
 TEST_CASE("a worker that scribbles over its ring before the host has its handle is refused") {
   const leak_guard guard;
-  host h;
+  host_system h;
   auto options = small();
   options.initializer = bulkhead::call(scribble);
 #if defined(BULKHEAD_HOOKS) && BULKHEAD_HOOKS
@@ -194,5 +173,5 @@ TEST_CASE("a worker that scribbles over its ring before the host has its handle 
   CHECK(eventually([&] { return bad.stats().bad_messages >= 1; }));
   bulkhead::pool good{*h.system, small()};
   caf::scoped_actor self{*h.system};
-  CHECK(ask(self, good.spawn(echo), 7) == 7);
+  CHECK(ask<int>(self, good.spawn(echo), 7) == 7);
 }

@@ -3,6 +3,7 @@
 // ctest-serial
 // The pool actor under many requesters while its workers are killed.
 #include "tests/support/asking_actor.hpp"
+#include "tests/support/eventually.hpp"
 #include "tests/support/leak_guard.hpp"
 #include "tests/support/nemesis.hpp"
 
@@ -43,7 +44,7 @@ void ask_all(user_system& host, const caf::actor& pool_actor, const std::shared_
     else
       caf::anon_send(all.back(), caf::get_atom_v, pool_actor, i * each, (i + 1) * each);
   }
-  CHECK(holds_soon([&] { return seen->outcomes == total; }));
+  CHECK(eventually([&] { return seen->outcomes == total; }, 30s));
   for (auto& a : all)
     caf::anon_send(a, caf::close_atom_v);
 }

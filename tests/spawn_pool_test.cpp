@@ -2,6 +2,7 @@
 // ctest-label: fault
 #include "tests/support/caf_spelling.hpp"
 #include "tests/support/eventually.hpp"
+#include "tests/support/host_system.hpp"
 #include "tests/support/leak_guard.hpp"
 
 #include <bulkhead/error.hpp>
@@ -18,15 +19,17 @@
 
 #include <algorithm>
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <set>
-#include <thread>
 
 namespace {
 
 using namespace std::chrono_literals;
 using bulkhead::distribution;
+using bulkhead::tests::ask;
 using bulkhead::tests::eventually;
+using bulkhead::tests::host_system;
 using bulkhead::tests::leak_guard;
 
 caf::behavior instance(caf::event_based_actor* self, int base) {
@@ -47,29 +50,10 @@ caf::behavior instance(caf::event_based_actor* self, int base) {
 
 caf::behavior fails_to_start(caf::event_based_actor*) { throw std::runtime_error("no licence"); }
 
-struct host_system {
-  host_system() {
-    bulkhead::configure(config);
-    bulkhead::tests::two_threads(config);
-    system = std::make_unique<caf::actor_system>(config);
-  }
-  caf::actor_system_config config;
-  std::unique_ptr<caf::actor_system> system;
-};
-
 bulkhead::pool_options three(std::size_t n = 3) {
   bulkhead::pool_options o;
   o.workers = n;
   return o;
-}
-
-template <class T, class... Ts>
-T ask(caf::scoped_actor& self, const caf::actor& whom, Ts&&... xs) {
-  T result{};
-  self->request(whom, 20s, std::forward<Ts>(xs)...)
-    .receive([&](const T& x) { result = x; },
-             [&](const caf::error& e) { FAIL_CHECK(bulkhead::actors::render(self->system(), e)); });
-  return result;
 }
 
 template <class... Ts>

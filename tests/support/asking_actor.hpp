@@ -11,11 +11,9 @@
 #include <caf/mailbox_element.hpp>
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 
 namespace bulkhead::tests {
@@ -108,17 +106,5 @@ private:
   const std::shared_ptr<asked> seen_;
   const std::string task_;
 };
-
-/// Waits until a claim holds, at most 30 s.
-template <class F>
-bool holds_soon(F claim) {
-  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds{30};
-  while (!claim()) {
-    if (std::chrono::steady_clock::now() >= limit)
-      return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
 
 } // namespace bulkhead::tests

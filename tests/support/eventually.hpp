@@ -7,8 +7,8 @@ namespace bulkhead::tests {
 
 /// Whether `claim()` comes true before a watchdog's time is over.
 template <class F>
-bool eventually(F claim) {
-  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+bool eventually(F claim, std::chrono::seconds patience = std::chrono::seconds{20}) {
+  const auto limit = std::chrono::steady_clock::now() + patience;
   while (!claim()) {
     if (std::chrono::steady_clock::now() >= limit)
       return false;
