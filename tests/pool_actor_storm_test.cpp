@@ -44,7 +44,7 @@ void ask_all(user_system& host, const caf::actor& pool_actor, const std::shared_
     else
       caf::anon_send(all.back(), caf::get_atom_v, pool_actor, i * each, (i + 1) * each);
   }
-  CHECK(eventually([&] { return seen->outcomes == total; }, 30s));
+  CHECK(eventually([&] { return seen->outcomes == total; }, 80s));
   for (auto& a : all)
     caf::anon_send(a, caf::close_atom_v);
 }
@@ -52,7 +52,7 @@ void ask_all(user_system& host, const caf::actor& pool_actor, const std::shared_
 void storm(std::size_t retries, std::uint32_t seed) {
   const leak_guard guard;
   const witness marks{total};
-  nemesis killer{{.interval = 15ms, .seed = seed}};
+  nemesis killer{{.interval = 8ms, .seed = seed}};
   history told;
   for (std::size_t i = 0; i < total; ++i)
     told.submitted(i, retries + 1);

@@ -12,7 +12,7 @@ bool eventually(F claim, std::chrono::seconds patience = std::chrono::seconds{20
   while (!claim()) {
     if (std::chrono::steady_clock::now() >= limit)
       return false;
-    std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::microseconds{200}); // leave the core to others
   }
   return true;
 }

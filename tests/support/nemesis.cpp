@@ -20,8 +20,13 @@ namespace bulkhead::tests {
 
 namespace {
 
-// A sanitized worker starts slowly; a storm that lets none start at all ends the pool, as it
-// should.
+/// What the pool's events tell: a process to strike, or that one more worker serves.
+struct word {
+  pid_t started = 0;
+  bool serves = false;
+};
+
+// A sanitized worker works slowly.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr int patience = 4;
 #else
@@ -35,77 +40,81 @@ std::pair<runtime::unique_fd, runtime::unique_fd> make_pipe() {
   return {runtime::unique_fd{ends[0]}, runtime::unique_fd{ends[1]}};
 }
 
-void strike_one(std::vector<runtime::unique_fd>& targets, std::mt19937& random, int kill_percent,
-                std::uint64_t& sent) {
+/// Whether there was one to signal.
+bool strike_one(std::vector<runtime::unique_fd>& targets, std::mt19937& random, bool kills) {
   while (!targets.empty()) {
     const auto at = random() % targets.size();
-    const bool kills = static_cast<int>(random() % 100) < kill_percent;
     const bool hit = runtime::send_signal(targets[at].get(), kills ? SIGKILL : SIGSTOP);
-    if (kills || !hit) { // gone, or as good as gone
+    if (kills || !hit) // gone, or as good as gone
       targets.erase(targets.begin() + static_cast<std::ptrdiff_t>(at));
-    }
-    if (hit) {
-      ++sent;
-      return;
-    }
+    if (hit)
+      return true;
   }
+  return false;
 }
 
 } // namespace
 
 nemesis::nemesis(plan what) {
   what.interval *= patience;
-  auto [pids_read, pids_write] = make_pipe();
+  auto [words_read, words_write] = make_pipe();
   auto [report_read, report_write] = make_pipe();
   pid_ = ::fork();
   if (pid_ < 0)
     throw std::system_error(errno, std::generic_category(), "fork");
   if (pid_ == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    pids_write.reset();
-    run(what, pids_read.get(), report_write.get());
+    words_write.reset();
+    run(what, words_read.get(), report_write.get());
   }
-  pids_ = std::move(pids_write);
+  words_ = std::move(words_write);
   report_ = std::move(report_read);
 }
 
-void nemesis::run(plan what, int pids, int report) {
+void nemesis::run(plan what, int words, int report) {
+  using clock = std::chrono::steady_clock;
+  // On a busy machine a start takes longer than the interval; a storm by the clock alone would let
+  // nobody work. But some replacements serve before their predecessors end.
+  const auto longest_wait = what.interval * 50;
   std::vector<runtime::unique_fd> targets;
   std::mt19937 random{what.seed};
   std::uint64_t sent = 0;
-  auto next = std::chrono::steady_clock::now() + what.interval;
+  auto next = clock::now() + longest_wait;
   for (;;) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-      next - std::chrono::steady_clock::now());
-    pollfd look{pids, POLLIN, 0};
-    const int ready = ::poll(&look, 1, std::max(0, static_cast<int>(left.count())));
-    if (ready > 0) {
-      pid_t pid = 0;
-      if (::read(pids, &pid, sizeof pid) != sizeof pid)
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - clock::now());
+    pollfd look{words, POLLIN, 0};
+    if (::poll(&look, 1, std::max(0, static_cast<int>(left.count()))) > 0) {
+      word told;
+      if (::read(words, &told, sizeof told) != sizeof told)
         break; // the end of the storm
-      if (auto fd = runtime::open_pidfd(pid); fd)
+      if (told.serves)
+        next = std::min(next, clock::now() + what.interval);
+      else if (auto fd = runtime::open_pidfd(told.started); fd)
         targets.push_back(std::move(fd));
     }
-    if (std::chrono::steady_clock::now() < next)
+    if (clock::now() < next)
       continue;
-    strike_one(targets, random, what.kill_percent, sent);
-    next = std::chrono::steady_clock::now() + what.interval;
+    const bool kills = static_cast<int>(random() % 100) < what.kill_percent;
+    const bool hit = strike_one(targets, random, kills);
+    sent += hit;
+    next = clock::now() + (hit && kills ? longest_wait : what.interval);
   }
   [[maybe_unused]] const auto written = ::write(report, &sent, sizeof sent);
   ::_exit(0);
 }
 
 std::function<void(const pool_event&)> nemesis::feed() const {
-  return [fd = pids_.get()](const pool_event& event) {
-    if (event.kind == event_kind::started) [[maybe_unused]]
-      const auto written = ::write(fd, &event.pid, sizeof event.pid);
+  return [fd = words_.get()](const pool_event& event) {
+    const word told{.started = event.pid, .serves = event.kind == event_kind::ready};
+    if (told.serves || event.kind == event_kind::started) [[maybe_unused]]
+      const auto written = ::write(fd, &told, sizeof told);
   };
 }
 
 std::uint64_t nemesis::stop() {
   if (pid_ == 0)
     return sent_;
-  pids_.reset();
+  words_.reset();
   if (::read(report_.get(), &sent_, sizeof sent_) != sizeof sent_)
     sent_ = 0;
   ::waitpid(std::exchange(pid_, 0), nullptr, 0);

@@ -11,13 +11,13 @@
 
 namespace bulkhead::tests {
 
-/// A process of its own that signals a random worker of a pool again and again. It knows only the
-/// pids that the pool's events tell it, and signals through pidfds. Make it before the pool, and
-/// give `feed()` to pool_options::on_event.
+/// A process of its own that signals a random worker of a pool again and again, each kill after
+/// the one before it has been replaced. It knows only the pids that the pool's events tell it, and
+/// signals through pidfds. Make it before the pool, and give `feed()` to pool_options::on_event.
 class nemesis {
 public:
   struct plan {
-    std::chrono::milliseconds interval{20}; ///< longer under sanitizers
+    std::chrono::milliseconds interval{20}; ///< of service before a strike; longer under sanitizers
     std::uint32_t seed = 1;
     int kill_percent = 100; ///< the rest: SIGSTOP
   };
@@ -32,10 +32,10 @@ public:
   std::uint64_t stop();
 
 private:
-  [[noreturn]] static void run(plan what, int pids, int report);
+  [[noreturn]] static void run(plan what, int words, int report);
 
   pid_t pid_ = 0;
-  runtime::unique_fd pids_;
+  runtime::unique_fd words_;
   runtime::unique_fd report_;
   std::uint64_t sent_ = 0;
 };
