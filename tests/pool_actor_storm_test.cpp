@@ -52,7 +52,7 @@ void ask_all(user_system& host, const caf::actor& pool_actor, const std::shared_
 void storm(std::size_t retries, std::uint32_t seed) {
   const leak_guard guard;
   const witness marks{total};
-  nemesis killer{{.interval = 8ms, .seed = seed}};
+  nemesis killer{{.interval = 12ms, .seed = seed}};
   history told;
   for (std::size_t i = 0; i < total; ++i)
     told.submitted(i, retries + 1);
