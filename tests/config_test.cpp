@@ -14,6 +14,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include <sys/stat.h>
@@ -99,6 +100,20 @@ TEST_CASE("a message shows the line and points to the place") {
   const auto report = refused(file);
   CHECK(report.find("     3 |   \"ä\": 1, \"nam\": 2}\n       |           ^\n")
         != std::string::npos);
+}
+
+TEST_CASE("no control character of a job reaches the terminal") {
+  const temporary_folder folder;
+  for (const char* text :
+       {R"({"task": "bulkhead.echo", "p\u001bl": {"n": 1e999, "n": 2}, "\u007f": 1})",
+        R"({"task": "bulkhead.echo", "p\u001bl": {"n": nu\u0007})", "{\"p\x7fl\": {\"n\": +\x7f}}",
+        "{\"p\x1b\" \x1b 1}", "{p\x7fl: 1}", "{\"a\": \"\\\x7f\"}", "{\"a\": \x1b}"}) {
+    CAPTURE(text);
+    const auto report = refused(folder.write("job.json", text), {"p\x1b.q=1"});
+    CAPTURE(report);
+    CHECK(std::none_of(report.begin(), report.end(),
+                       [](unsigned char c) { return c == 0x7f || (c < 0x20 && c != '\n'); }));
+  }
 }
 
 TEST_CASE("a misspelling of any key is answered with the key") {

@@ -110,10 +110,9 @@ problem explain_unknown(const document& job, const pointer& at, const json& arou
   }
   if (remedy.empty())
     remedy = "remove it";
-  return {
-    job.key_place(at),
-    fmt::format("{} is unknown (value: {})", printable(path_text(at)), shown(job.root.at(at))),
-    "one of " + listed(known), std::move(remedy)};
+  return {job.key_place(at),
+          fmt::format("{} is unknown (value: {})", path_text(at), shown(job.root.at(at))),
+          "one of " + listed(known), std::move(remedy)};
 }
 
 problem explain_missing(const document& job, const pointer& object, const std::string& key) {

@@ -2,7 +2,6 @@
 
 #include "tools/config/json_scalars.hpp"
 #include "tools/config/json_scanner.hpp"
-#include "tools/config/shown.hpp"
 #include "tools/config/utf8.hpp"
 
 #include <fmt/format.h>
@@ -50,8 +49,7 @@ private:
     if (scan_.at_end())
       return "the end of the file";
     const auto rest = scan_.rest();
-    return fmt::format("'{}'",
-                       printable(rest.substr(0, std::max<std::size_t>(1, utf8_length(rest)))));
+    return fmt::format("'{}'", rest.substr(0, std::max<std::size_t>(1, utf8_length(rest))));
   }
 
   json value() {
@@ -89,8 +87,8 @@ private:
     const auto key = read_text(scan_, found_).get<std::string>();
     blank();
     if (!scan_.take_if(":"))
-      syntax(scan_.here(), fmt::format("{} stands after the key \"{}\"", next(), printable(key)),
-             "a colon and a value", fmt::format("write \"{}\": value", printable(key)));
+      syntax(scan_.here(), fmt::format("{} stands after the key \"{}\"", next(), key),
+             "a colon and a value", fmt::format("write \"{}\": value", key));
     blank();
     here_.push_back(key);
     const mark m{where, scan_.here()};
@@ -117,8 +115,8 @@ private:
     if (word.empty())
       syntax(where, fmt::format("{} stands where a key should begin", single ? "'" : next()),
              "a key in double quotes, or }", "write \"key\": value");
-    syntax(where, fmt::format("the key {} has no double quotes", printable(word)),
-           "keys in double quotes", fmt::format("write \"{}\"", printable(word)));
+    syntax(where, fmt::format("the key {} has no double quotes", word), "keys in double quotes",
+           fmt::format("write \"{}\"", word));
   }
 
   json list() {

@@ -52,7 +52,7 @@ void read_escape(json_scanner& scan, std::string& to) {
     return append_utf8(to, read_code_point(scan, where));
   const auto which = scan.at_end() ? std::string_view::npos : names.find(scan.peek());
   if (which == std::string_view::npos)
-    fail(where, fmt::format("\\{} is no escape", printable(scan.rest().substr(0, 1))),
+    fail(where, fmt::format("\\{} is no escape", scan.rest().substr(0, 1)),
          "\\\" \\\\ \\/ \\b \\f \\n \\r \\t or \\u and four digits", "write \\\\ for a backslash");
   to += meanings[which];
   scan.take();
@@ -60,34 +60,31 @@ void read_escape(json_scanner& scan, std::string& to) {
 
 /// What is wrong with a word that is no number, true, false or null.
 [[noreturn]] void refuse_word(const place& where, std::string_view word) {
-  const auto shown_word = printable(word);
   const std::string expected =
     "a value: text in double quotes, number, true, false, null, list, object";
   const bool numeric = word.find_first_of("0123456789") == 0 || word.starts_with('-')
                        || word.starts_with('+') || word.starts_with('.');
   const std::vector<std::string> constants{"true", "false", "null"};
   if (word == "NaN" || word == "nan" || word.ends_with("Infinity") || word.ends_with("inf"))
-    fail(where, fmt::format("{} is no number that JSON knows", shown_word), "a finite number",
+    fail(where, fmt::format("{} is no number that JSON knows", word), "a finite number",
          "leave the option out where there should be no limit");
   if (numeric && word.find_first_of("xX") == 1)
-    fail(where, fmt::format("{} is a hexadecimal number", shown_word), "a decimal number",
+    fail(where, fmt::format("{} is a hexadecimal number", word), "a decimal number",
          "write it in decimal");
   if (numeric && word.find('_') != std::string_view::npos)
-    fail(where, fmt::format("{} has underscores", shown_word), "digits only",
-         "remove the underscores");
+    fail(where, fmt::format("{} has underscores", word), "digits only", "remove the underscores");
   if (numeric && std::isdigit(static_cast<unsigned char>(word[0])) != 0
       && std::isalpha(static_cast<unsigned char>(word.back())) != 0)
-    fail(where, fmt::format("{} has a unit but no quotes", shown_word),
-         "a number, or a number with its unit in double quotes",
-         fmt::format("write \"{}\"", shown_word));
+    fail(where, fmt::format("{} has a unit but no quotes", word),
+         "a number, or a number with its unit in double quotes", fmt::format("write \"{}\"", word));
   if (numeric)
-    fail(where, fmt::format("{} is not written as JSON writes numbers", shown_word),
+    fail(where, fmt::format("{} is not written as JSON writes numbers", word),
          "a number such as 7, -7, 0.5 or 1e6",
          "no leading zeros, no leading +, a digit on both sides of the point");
   const auto meant = nearest(word, constants);
-  fail(where, fmt::format("{} is not a value", shown_word), expected,
+  fail(where, fmt::format("{} is not a value", word), expected,
        meant ? fmt::format("did you mean {}? A text needs double quotes", *meant)
-             : fmt::format("write \"{}\" for a text", shown_word));
+             : fmt::format("write \"{}\" for a text", word));
 }
 
 /// True where the word is a number by JSON's grammar.
@@ -156,8 +153,7 @@ json read_text(json_scanner& scan, problems&) {
            "write \" where it ends, and \\n for a new line");
     if (static_cast<unsigned char>(scan.peek()) < 0x20)
       fail(scan.here(),
-           fmt::format("the control character {} stands in a text",
-                       printable(scan.rest().substr(0, 1))),
+           fmt::format("the control character {} stands in a text", scan.rest().substr(0, 1)),
            "printable characters", "write \\t for a tab, \\u and four digits for others");
     if (scan.peek() == '\\')
       read_escape(scan, text);
@@ -180,8 +176,8 @@ json read_word(json_scanner& scan, const std::string& path, problems& found) {
     return read_number(where, path, word, found);
   if (!word.empty())
     refuse_word(where, word);
-  const auto next = scan.at_end() ? "the end of the file"
-                                  : fmt::format("'{}'", printable(scan.rest().substr(0, 1)));
+  const auto next =
+    scan.at_end() ? "the end of the file" : fmt::format("'{}'", scan.rest().substr(0, 1));
   fail(where, fmt::format("{} stands where a value should be", next),
        "text in double quotes, number, true, false, null, list or object", "write the value");
 }

@@ -69,11 +69,11 @@ std::string problems::render() const {
     report += printable(p.where.source);
     if (p.where.line != 0)
       report += fmt::format(":{}:{}", p.where.line, p.where.column);
-    report += fmt::format(": {}\n{}", p.what, excerpt(p.where));
+    report += fmt::format(": {}\n{}", printable(p.what), excerpt(p.where));
     if (!p.expected.empty())
-      report += fmt::format("  expected: {}\n", p.expected);
+      report += fmt::format("  expected: {}\n", printable(p.expected));
     if (!p.remedy.empty())
-      report += fmt::format("  remedy:   {}\n", p.remedy);
+      report += fmt::format("  remedy:   {}\n", printable(p.remedy));
   }
   return report;
 }

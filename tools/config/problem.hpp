@@ -41,7 +41,7 @@ public:
   std::size_t count() const noexcept { return found_.size(); }
   const std::vector<problem>& all() const noexcept { return found_; }
 
-  /// A report for people, in the order of the file:
+  /// A report for people, in the order of the file; control characters are escaped:
   ///
   ///     job.json:4:14: pool.workers is -3
   ///         4 |   "workers": -3,
