@@ -14,6 +14,8 @@
 
 #if defined(BULKHEAD_HOOKS) && BULKHEAD_HOOKS
 
+#  include "tests/support/temporary_folder.hpp"
+
 #  include <fcntl.h>
 #  include <poll.h>
 #  include <spawn.h>
@@ -116,16 +118,17 @@ bool passes(const witness& w, const std::string& check) {
   std::string program = std::string{BULKHEAD_BINARY_DIR "/tests/"} + w.program;
   std::string filter = std::string{"-tc="} + w.cases;
   char* arguments[] = {program.data(), filter.data(), nullptr};
-  std::vector<std::string> settings{"BULKHEAD_BREAK=" + check};
+  const bulkhead::testing::temporary_folder scratch; // takes along what a crash leaves behind
+  std::vector<std::string> settings{"BULKHEAD_BREAK=" + check, "TMPDIR=" + scratch.path().string()};
   if (!check.empty()) // what is broken may never come: then do not wait for long
     settings.push_back("BULKHEAD_TEST_PATIENCE_MS=3000");
   if (*w.lie != '\0')
     settings.push_back(std::string{"BULKHEAD_TEST_LIE="} + w.lie);
   std::vector<char*> environment;
-  for (auto** each = environ; *each != nullptr; ++each)
-    environment.push_back(*each);
   for (auto& each : settings)
     environment.push_back(each.data());
+  for (auto** each = environ; *each != nullptr; ++each) // the first of a name counts
+    environment.push_back(*each);
   environment.push_back(nullptr);
 
   posix_spawn_file_actions_t quiet;
