@@ -288,8 +288,6 @@ void actor_process::lead(const caf::strong_actor_ptr& sender, caf::message_id re
 bool actor_process::await_piece(clock::time_point deadline) noexcept {
   if (turn_.take_note())
     return true;
-  if (++spins_ % 32 == 0) // both sides may have learnt not to
-    leader_spinner_ = runtime::spinner{longest_spin(1)};
   if (!io_->sleeps_as_leader() && leader_spinner_.spin([this] { return io_->has_piece(); }))
     return true;
   return turn_.sleep([&] { return io_->wait_as_leader(deadline); });

@@ -102,7 +102,6 @@ private:
   reader_turn turn_; ///< guards what follows and the link's receiving side
   runtime::spinner spinner_;
   runtime::spinner leader_spinner_;
-  std::uint32_t spins_ = 0;
   std::atomic<std::uint32_t> leads_ = 0;      ///< wanted, in all
   std::atomic<std::uint32_t> slow_leads_ = 1; ///< since the last that was quick
 

@@ -276,14 +276,10 @@ bool ring_transport::fall_asleep() noexcept {
 void ring_transport::stay_awake() noexcept { mine_->asleep.store(0, std::memory_order_release); }
 
 void ring_transport::spin_at_most(std::chrono::nanoseconds longest) noexcept {
-  longest_spin_ = longest;
   spinner_ = runtime::spinner{longest};
 }
 
 void ring_transport::wait(until what, time_point deadline) {
-  // Both sides may have learnt not to spin because the other does not: now and then one tries.
-  if (++waits_ % 32 == 0)
-    spinner_ = runtime::spinner{longest_spin_};
   if (what == until::piece_or_wake
       && spinner_.spin([this] { return has_piece() || woken_.load(std::memory_order_relaxed); })) {
     if (woken_.exchange(false, std::memory_order_acquire))

@@ -95,9 +95,7 @@ private:
   std::uint64_t peer_tail_ = 0; ///< as last seen
   std::uint32_t sleeps_ = 1;    ///< the number of the own last sleep
   std::vector<std::byte> piece_;
-  std::chrono::nanoseconds longest_spin_{0};
-  runtime::spinner spinner_{longest_spin_};
-  std::uint32_t waits_ = 0;
+  runtime::spinner spinner_{std::chrono::nanoseconds{0}};
   std::atomic<std::uint64_t> granted_ = 0;
   std::atomic<bool> woken_ = false;            ///< wake() was called; ends a spin
   std::atomic<std::uint32_t> wishes_ = 0;      ///< own, as published
