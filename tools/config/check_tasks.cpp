@@ -95,7 +95,7 @@ private:
     constexpr std::string_view before = "cannot be loaded: ";
     if (const auto at = text.find(before); at != std::string_view::npos)
       text.remove_prefix(at + before.size());
-    return printable(text);
+    return std::string(text);
   }
 
   const task_entry* find(const pointer& at, const std::string& name) {

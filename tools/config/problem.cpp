@@ -37,6 +37,12 @@ std::size_t offset_of(std::string_view line, std::size_t column) {
 
 } // namespace
 
+void problems::add(problem p) {
+  for (auto* text : {&p.what, &p.expected, &p.remedy})
+    *text = printable(*text);
+  found_.push_back(std::move(p));
+}
+
 void problems::know_text(const std::string& source, std::string_view text) {
   texts_[source] = text;
 }
@@ -69,11 +75,11 @@ std::string problems::render() const {
     report += printable(p.where.source);
     if (p.where.line != 0)
       report += fmt::format(":{}:{}", p.where.line, p.where.column);
-    report += fmt::format(": {}\n{}", printable(p.what), excerpt(p.where));
+    report += fmt::format(": {}\n{}", p.what, excerpt(p.where));
     if (!p.expected.empty())
-      report += fmt::format("  expected: {}\n", printable(p.expected));
+      report += fmt::format("  expected: {}\n", p.expected);
     if (!p.remedy.empty())
-      report += fmt::format("  remedy:   {}\n", printable(p.remedy));
+      report += fmt::format("  remedy:   {}\n", p.remedy);
   }
   return report;
 }

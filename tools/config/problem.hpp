@@ -29,7 +29,8 @@ struct problem {
 /// All problems of a job, and the texts they point into.
 class problems {
 public:
-  void add(problem p) { found_.push_back(std::move(p)); }
+  /// Control characters and what is no UTF-8 are escaped: texts may quote the job as it stands.
+  void add(problem p);
   void add(place where, std::string what, std::string expected, std::string remedy) {
     add(problem{std::move(where), std::move(what), std::move(expected), std::move(remedy)});
   }
@@ -41,7 +42,7 @@ public:
   std::size_t count() const noexcept { return found_.size(); }
   const std::vector<problem>& all() const noexcept { return found_; }
 
-  /// A report for people, in the order of the file; control characters are escaped:
+  /// A report for people, in the order of the file:
   ///
   ///     job.json:4:14: pool.workers is -3
   ///         4 |   "workers": -3,
