@@ -27,7 +27,7 @@ namespace {
 constexpr std::uint64_t window = 8192;
 
 // How often a busy worker is drained before others have their turn on the runtime thread.
-constexpr int turns = 16;
+constexpr int looks_per_turn = 16;
 
 // How long a sender that is about to wait for an answer may do so by reading itself. Who asks
 // several workers before it waits is kept that long. After a quick answer the limit is beyond the
@@ -216,7 +216,7 @@ void actor_process::on_bell() {
   }
   io_->stay_awake();
   bool good = drain();
-  for (int more = 0; more < turns && good && look_on(); ++more)
+  for (int more = 0; more < looks_per_turn && good && look_on(); ++more)
     good = drain();
   give_turn_back(good);
 }

@@ -15,7 +15,7 @@ namespace {
 
 // One frame, then whatever is ready; the bound keeps actors that never rest from starving frames
 // and timers.
-constexpr std::size_t turns = 64;
+constexpr std::size_t behaviors_per_turn = 64;
 
 } // namespace
 
@@ -43,7 +43,7 @@ bool worker_loop::step(std::size_t& did) {
   if (!border_->receive(*host_, 1, popped))
     return false;
   did += popped;
-  for (std::size_t ran = 0; ran < turns && !host_->backlogged() && system_.run_ready(1) != 0; ++ran)
+  for (std::size_t ran = 0; ran < behaviors_per_turn && !host_->backlogged() && system_.run_ready(1) != 0; ++ran)
     ++did;
   BULKHEAD_HOOK("actor.worker.ran");
   return true;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "runtime/flight_recorder.hpp"
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -44,21 +46,6 @@ struct host_page {
   alignas(64) std::atomic<position> stop_task;     ///< this task is asked to stop; ~0: all
 };
 static_assert(sizeof(host_page) <= page_bytes);
-
-inline constexpr std::size_t max_frames = 64;
-inline constexpr std::size_t log_bytes = 2048;
-
-/// What survives the worker's death: where it crashed and what it said last.
-struct flight_recorder {
-  std::atomic<std::uint32_t> signal;
-  std::atomic<std::uint32_t> frame_count;
-  std::atomic<std::uint64_t> fault_address;
-  std::uint64_t frames[max_frames];   ///< code addresses in the worker
-  std::uint64_t modules[max_frames];  ///< identity of each frame's module, 0 where unknown
-  std::uint64_t offsets[max_frames];  ///< each frame's offset in its module
-  std::atomic<std::uint32_t> log_end; ///< bytes of `log` in use
-  char log[log_bytes];
-};
 
 /// Written by the worker only; the host maps it without write access and trusts none of it.
 struct worker_page {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "runtime/channel_layout.hpp"
+#include "runtime/flight_recorder.hpp"
 #include "runtime/machine_context.hpp"
 
 namespace bulkhead::runtime {

@@ -2,7 +2,7 @@
 
 #include "runtime/child.hpp"
 #include "runtime/forkserver_start.hpp"
-#include "runtime/launch.hpp"
+#include "runtime/launch_request.hpp"
 #include "runtime/launch_message.hpp"
 #include "runtime/launch_packet.hpp"
 #include "runtime/preload_call.hpp"

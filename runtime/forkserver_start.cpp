@@ -38,19 +38,19 @@ pid_t* noted_thread_id() noexcept {
   return at;
 }
 
-struct channel {
+struct socket_pairs {
   packet_socket::pair request = packet_socket::make();
   packet_socket::pair notices = packet_socket::make();
 };
 
-[[noreturn]] void serve(channel& sockets, pid_t host) {
+[[noreturn]] void serve(socket_pairs& sockets, pid_t host) {
   forkserver_main({.request = std::move(sockets.request.theirs),
                    .notices = std::move(sockets.notices.theirs),
                    .host = host,
                    .depth = this_process::get().depth});
 }
 
-forkserver_link link_to(channel& sockets, pid_t pid) {
+forkserver_link link_to(socket_pairs& sockets, pid_t pid) {
   forkserver_link link;
   link.request = std::move(sockets.request.ours);
   link.notices = std::move(sockets.notices.ours);
@@ -147,7 +147,7 @@ void say_hello(forkserver_link& link, const unique_fd& notices, time_point deadl
 // A plain clone with no exit signal. Unlike fork() it leaves libc's note of the thread's id as it
 // was, so the child corrects that.
 forkserver_link forkserver_by_clone() {
-  channel sockets;
+  socket_pairs sockets;
   const auto host = ::getpid();
   auto* const noted = noted_thread_id();
   const auto pid = static_cast<pid_t>(::syscall(SYS_clone, 0, 0, 0, 0, 0));
@@ -167,7 +167,7 @@ forkserver_link forkserver_by_exec(time_point deadline) {
   if (exe < 0)
     throw launch_error{
       "no forkserver can be made: /proc/self/exe could not be opened at the start"};
-  channel sockets;
+  socket_pairs sockets;
   const auto pid =
     spawn_plan{sockets.request.theirs.get()}.start("/proc/self/fd/" + std::to_string(exe));
   auto link = link_to(sockets, pid);
@@ -192,7 +192,7 @@ forkserver_link forkserver_copy() {
     throw launch_error{"start_method::fork needs a host without other threads, but it has: " + names
                        + "; use start_method::forkserver"};
   }
-  channel sockets;
+  socket_pairs sockets;
   const auto host = ::getpid();
   const auto pid = ::fork();
   if (pid == 0)

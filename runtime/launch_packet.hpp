@@ -1,7 +1,7 @@
 #pragma once
 
-#include "runtime/launch.hpp"
 #include "runtime/launch_message.hpp"
+#include "runtime/launch_request.hpp"
 #include "runtime/packet_socket.hpp"
 #include "runtime/preload_call.hpp"
 

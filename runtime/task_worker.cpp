@@ -58,14 +58,13 @@ void task_worker_main(worker_start& start) {
   }
 }
 
-std::thread start_worker_thread(const worker_config& config, std::shared_ptr<worker_slot> slot,
+std::thread start_worker_thread(const worker_config& config, const worker_end& end,
                                 std::function<void()> ended) {
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before); // the host's signals are not for workers
-  std::thread t([config, slot = std::move(slot), ended = std::move(ended)] {
-    auto end = slot->link.thread_end(slot->inbox);
+  std::thread t([config, end, ended = std::move(ended)] {
     worker_loop loop{config, end, true};
     loop.run();
     ended();

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "runtime/worker_main.hpp"
+#include "runtime/worker_birth.hpp"
 
 #include <sys/types.h>
 

@@ -184,7 +184,8 @@ void worker_pool::launch_process(const slot_ptr& slot) {
 }
 
 void worker_pool::launch_thread(const slot_ptr& slot) {
-  slot->thread = start_worker_thread(config_for(*slot), slot, [weak = weak_from_this(), slot] {
+  const auto end = slot->link.thread_end(slot->inbox);
+  slot->thread = start_worker_thread(config_for(*slot), end, [weak = weak_from_this(), slot] {
     if (auto self = std::static_pointer_cast<worker_pool>(weak.lock()))
       self->reactor_->post([self, slot] { self->on_exit(slot, ended_well()); });
   });
