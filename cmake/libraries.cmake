@@ -6,7 +6,7 @@ pkg_check_modules(libdw REQUIRED IMPORTED_TARGET libdw)
 
 file(GLOB bulkhead_headers CONFIGURE_DEPENDS
   include/bulkhead/*.hpp include/bulkhead/detail/*.hpp include/bulkhead/testing/*.hpp include/bulkhead/actors/*.hpp)
-file(GLOB runtime_sources CONFIGURE_DEPENDS runtime/*.cpp)
+file(GLOB_RECURSE runtime_sources CONFIGURE_DEPENDS runtime/*.cpp)
 file(GLOB_RECURSE actors_sources CONFIGURE_DEPENDS actors/*.cpp)
 
 # bulkhead_library(NAME OUTPUT SOURCES...)
@@ -53,6 +53,12 @@ endif()
 if(actors_sources)
   find_package(CAF REQUIRED COMPONENTS core io)
   include(cmake/caf_version.cmake)
+  # One folder for each CAF that differs; only one is compiled.
+  if(CAF_VERSION VERSION_LESS 1)
+    list(FILTER actors_sources EXCLUDE REGEX "/actors/caf/v1/")
+  else()
+    list(FILTER actors_sources EXCLUDE REGEX "/actors/caf/v0_17/")
+  endif()
   bulkhead_library(bulkhead_actors bulkhead_actors ${actors_sources})
   set_target_properties(bulkhead_actors PROPERTIES EXPORT_NAME actors)
   target_link_libraries(bulkhead_actors PUBLIC bulkhead_runtime CAF::core CAF::io)

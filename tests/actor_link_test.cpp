@@ -201,7 +201,7 @@ TEST_CASE("the death of a worker answers every waiting request once, with the ex
   // One that the host only routes: worker 2 waits for worker 1.
   caf::scoped_actor self{*w.system};
   auto routed = self->request(other, 60s, caf::forward_atom_v, doomed);
-  CHECK(eventually([&] { return sent == requests && w.worker_end(1).idle(); }));
+  CHECK(eventually([&] { return sent == requests && w.worker_port(1).idle(); }));
   w.kill(1);
   CHECK(eventually([&] { return errors == requests; }));
   CHECK(values == 0);
@@ -443,7 +443,7 @@ TEST_CASE("nonsense from a worker is refused and costs that worker only") {
     auto healthy = w.spawn(2, 1);
     auto victim = w.spawn(1, 1);
     auto bytes = make_frame(w);
-    w.worker_end(1).try_push(bytes);
+    w.worker_port(1).try_push(bytes);
     CHECK(eventually([&] { return w.bad == 1; }));
     caf::scoped_actor self{*w.system};
     auto f = actors::failure_of(error_of(self, victim, 1, 2));

@@ -1,8 +1,8 @@
 #include "actors/caf/codec.hpp"
+#include "actors/caf/failure_error.hpp"
 #include "actors/caf/proxy.hpp"
 #include "actors/caf/verbs.hpp"
 #include "actors/caf/worker_system.hpp"
-#include "actors/failure_error.hpp"
 #include "tests/support/caf_spelling.hpp"
 
 #include <caf/actor_cast.hpp>

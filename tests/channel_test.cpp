@@ -1,6 +1,6 @@
 // The host's end of a channel, told lies by a peer in the same process: no worker, no waiting.
-#include "runtime/channel.hpp"
-#include "runtime/segment_inbox.hpp"
+#include "runtime/channel/channel.hpp"
+#include "runtime/channel/segment_inbox.hpp"
 
 #include <doctest/doctest.h>
 
@@ -20,7 +20,7 @@ constexpr std::size_t ring_bytes = 4096;
 struct fixture {
   channel link{ring_bytes, channel::peer::thread};
   segment_inbox inbox;
-  worker_end peer = link.thread_end(inbox);
+  worker_port peer = link.thread_end(inbox);
   std::vector<std::string_view> taken; ///< payloads
 
   std::uint64_t tail() const { return peer.mine->ans_tail; }

@@ -1,8 +1,8 @@
-#include "runtime/crash_recorder.hpp"
+#include "runtime/crash/crash_recorder.hpp"
 
-#include "runtime/code_place.hpp"
-#include "runtime/crash_report.hpp"
-#include "runtime/worker_setup.hpp"
+#include "runtime/code/code_place.hpp"
+#include "runtime/crash/crash_report.hpp"
+#include "runtime/process/worker_setup.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,7 +1,7 @@
-#include "runtime/backlog.hpp"
-#include "runtime/chunking.hpp"
-#include "runtime/restart_intensity.hpp"
-#include "runtime/window.hpp"
+#include "runtime/dispatch/backlog.hpp"
+#include "runtime/dispatch/chunking.hpp"
+#include "runtime/dispatch/restart_intensity.hpp"
+#include "runtime/dispatch/window.hpp"
 
 #include <doctest/doctest.h>
 #include <rapidcheck.h>

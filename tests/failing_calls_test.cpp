@@ -3,7 +3,7 @@
 // ctest-timeout: 600
 // The n-th call fails, for n = 1, 2, 3 ... until a run is too short for it: whichever call it is,
 // the program ends with right results or with one error, and leaves nothing behind.
-#include "runtime/children.hpp"
+#include "runtime/system/children.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 #include <doctest/doctest.h>

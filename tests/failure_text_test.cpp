@@ -1,4 +1,4 @@
-#include "runtime/failure_wire.hpp"
+#include "runtime/outcome/failure_wire.hpp"
 
 #include <bulkhead/error.hpp>
 #include <bulkhead/failure.hpp>

@@ -1,5 +1,5 @@
-#include "runtime/flight.hpp"
-#include "runtime/unit.hpp"
+#include "runtime/channel/flight.hpp"
+#include "runtime/dispatch/unit.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,10 +1,10 @@
 // A forkserver that answers nonsense: it is killed, the launch is refused, nothing is left.
-#include "runtime/descriptors.hpp"
-#include "runtime/forkserver.hpp"
-#include "runtime/launch.hpp"
-#include "runtime/launch_error.hpp"
-#include "runtime/launch_message.hpp"
-#include "runtime/packet_socket.hpp"
+#include "runtime/forkserver/forkserver.hpp"
+#include "runtime/forkserver/launch.hpp"
+#include "runtime/process/launch_message.hpp"
+#include "runtime/system/descriptors.hpp"
+#include "runtime/system/launch_error.hpp"
+#include "runtime/system/packet_socket.hpp"
 #include "tests/support/leak_guard.hpp"
 
 #include <doctest/doctest.h>

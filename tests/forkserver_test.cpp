@@ -1,11 +1,11 @@
 // ctest-label: fault
 // ctest-timeout: 180
-#include "runtime/forkserver.hpp"
+#include "runtime/forkserver/forkserver.hpp"
 
 #include "tests/support/launching.hpp"
 #include "tests/support/leak_guard.hpp"
 
-#include "runtime/watch_thread.hpp"
+#include "runtime/process/watch_thread.hpp"
 
 #include <bulkhead/error.hpp>
 #include <bulkhead/init.hpp>

@@ -2,8 +2,8 @@
 #include "tests/support/launching.hpp"
 #include "tests/support/leak_guard.hpp"
 
-#include "runtime/forkserver.hpp"
-#include "runtime/watch_thread.hpp"
+#include "runtime/forkserver/forkserver.hpp"
+#include "runtime/process/watch_thread.hpp"
 
 #include <doctest/doctest.h>
 

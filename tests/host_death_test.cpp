@@ -2,7 +2,7 @@
 #include "tests/support/launching.hpp"
 #include "tests/support/leak_guard.hpp"
 
-#include "runtime/descriptors.hpp"
+#include "runtime/system/descriptors.hpp"
 
 #include <doctest/doctest.h>
 

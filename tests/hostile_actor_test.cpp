@@ -1,5 +1,5 @@
 // ctest-label: fault
-#include "actors/ring_words.hpp"
+#include "actors/wire/ring_words.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/host_system.hpp"
 #include "tests/support/leak_guard.hpp"

@@ -1,7 +1,7 @@
 // ctest-label: fault
 // ctest-timeout: 300
 // A worker that breaks every rule of the wire: the host kills it, answers its tasks, serves on.
-#include "runtime/failure_wire.hpp"
+#include "runtime/outcome/failure_wire.hpp"
 #include "tests/support/evil_worker.hpp"
 #include "tests/support/leak_guard.hpp"
 #include "tests/support/own_usage.hpp"

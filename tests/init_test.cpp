@@ -1,9 +1,9 @@
 // ctest-label: fault
 #include <bulkhead/init.hpp>
 
-#include "runtime/forkserver.hpp"
-#include "runtime/this_process.hpp"
-#include "runtime/watch_thread.hpp"
+#include "runtime/forkserver/forkserver.hpp"
+#include "runtime/process/watch_thread.hpp"
+#include "runtime/this_process/this_process.hpp"
 #include "tests/support/launching.hpp"
 #include "tests/support/leak_guard.hpp"
 

@@ -1,4 +1,4 @@
-#include "runtime/module.hpp"
+#include "runtime/code/module.hpp"
 
 #include <bulkhead/detail/function_ref.hpp>
 #include <bulkhead/error.hpp>

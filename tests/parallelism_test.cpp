@@ -1,7 +1,7 @@
 // ctest-label: unit
 #include <bulkhead/parallelism.hpp>
 
-#include "runtime/cpu_quota.hpp"
+#include "runtime/system/cpu_quota.hpp"
 
 #include <doctest/doctest.h>
 

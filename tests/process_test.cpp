@@ -1,8 +1,8 @@
 // ctest-label: fault
 #include <bulkhead/process.hpp>
 
-#include "runtime/descriptors.hpp"
-#include "runtime/process_entry.hpp"
+#include "runtime/forkserver/process_entry.hpp"
+#include "runtime/system/descriptors.hpp"
 #include "tests/support/launching.hpp"
 #include "tests/support/leak_guard.hpp"
 

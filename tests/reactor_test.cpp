@@ -1,5 +1,5 @@
 // ctest-label: tsan
-#include "runtime/reactor.hpp"
+#include "runtime/this_process/reactor.hpp"
 
 #include "tests/support/launching.hpp"
 

@@ -1,7 +1,7 @@
 // ctest-label: tsan
-#include "actors/outbox.hpp"
-#include "actors/reader_turn.hpp"
-#include "actors/ring_transport.hpp"
+#include "actors/host/reader_turn.hpp"
+#include "actors/wire/outbox.hpp"
+#include "actors/wire/ring_transport.hpp"
 
 #include <doctest/doctest.h>
 #include <poll.h>

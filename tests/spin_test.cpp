@@ -1,4 +1,4 @@
-#include "runtime/spin.hpp"
+#include "runtime/system/spin.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "runtime/worker_output.hpp"
+#include "runtime/process/worker_output.hpp"
 
 #include "tests/support/leak_guard.hpp"
 

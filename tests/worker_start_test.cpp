@@ -1,7 +1,7 @@
 // ctest-label: fault
 #include "tests/support/launching.hpp"
 
-#include "runtime/worker_start.hpp"
+#include "runtime/process/worker_start.hpp"
 #include "tests/support/leak_guard.hpp"
 
 #include <bulkhead/error.hpp>

@@ -1,5 +1,5 @@
+#include "actors/caf/failure_error.hpp"
 #include "actors/caf/in_loop.hpp"
-#include "actors/failure_error.hpp"
 
 #include <caf/blocking_actor.hpp>
 

@@ -1,6 +1,6 @@
 #include "actors/caf/worker_system.hpp"
 
-#include "actors/caf/in_loop.hpp"
+#include "actors/caf/worker_core.hpp"
 
 #include <caf/actor_registry.hpp>
 
@@ -9,7 +9,7 @@ namespace bulkhead::actors {
 namespace {
 
 /// CAF's default scheduler with one thread; the loop thread only reads frames.
-class threaded_core final : public worker_system::core {
+class threaded_core final : public worker_core {
 public:
   ~threaded_core() override { system.reset(); }
 
@@ -21,50 +21,20 @@ public:
   exec_ctx* context() noexcept override { return nullptr; }
   std::size_t run_ready(std::size_t) override { return 0; }
   std::size_t ready() noexcept override { return 0; }
-  bool next_deadline(worker_system::time_point&) override { return false; }
+  bool next_deadline(time_point&) override { return false; }
   std::size_t fire_timers() override { return 0; }
   void on_wake(std::function<void()>) override {}
 };
 
 } // namespace
 
-std::unique_ptr<worker_system::core> worker_system::core::make(engine kind) {
+std::unique_ptr<worker_core> worker_core::make(engine kind) {
   if (kind == engine::in_loop)
     return make_in_loop();
   return std::make_unique<threaded_core>();
 }
 
-void ready_queue::push(caf::resumable* job) {
-  if (in_loop()) {
-    local_.push_back(job);
-    return;
-  }
-  {
-    std::lock_guard lock{mutex_};
-    foreign_.push_back(job);
-    any_foreign_.store(true, std::memory_order_relaxed);
-  }
-  wake();
-}
-
-caf::resumable* ready_queue::pop() {
-  if (local_.empty() && any_foreign_.load(std::memory_order_relaxed)) {
-    std::lock_guard lock{mutex_};
-    local_.swap(foreign_);
-    any_foreign_.store(false, std::memory_order_relaxed);
-  }
-  if (local_.empty())
-    return nullptr;
-  auto* job = local_.front();
-  local_.pop_front();
-  return job;
-}
-
-std::size_t ready_queue::size() const noexcept {
-  return local_.size() + (any_foreign_.load(std::memory_order_relaxed) ? 1 : 0);
-}
-
-worker_system::worker_system(engine kind) : core_(core::make(kind)) {}
+worker_system::worker_system(engine kind) : core_(worker_core::make(kind)) {}
 
 worker_system::~worker_system() {
   if (core_->system && !core_->stopped)

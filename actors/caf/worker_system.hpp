@@ -1,6 +1,6 @@
 #pragma once
 
-#include "actors/caf/version.hpp"
+#include "actors/caf/worker_core.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
@@ -11,12 +11,6 @@
 #include <memory>
 
 namespace bulkhead::actors {
-
-/// How a worker runs its actors.
-enum class engine {
-  in_loop,  ///< in the loop thread, by run_ready(); no other thread
-  threaded, ///< by CAF's own scheduler with one worker thread
-};
 
 /// The CAF system of a worker process. Constructed, started and pumped by one thread, the loop
 /// thread; only on_wake's function is called by others.
@@ -54,10 +48,8 @@ public:
   /// Runs the loop until no actor is left or the deadline passes; true when none is left.
   bool stop(time_point deadline);
 
-  class core;
-
 private:
-  std::unique_ptr<core> core_;
+  std::unique_ptr<worker_core> core_;
 };
 
 /// Prepares a host's configuration: its system gets a node id and tells when it shuts down. The

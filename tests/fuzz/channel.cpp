@@ -1,9 +1,9 @@
 // The host's end of a channel whose worker writes what it likes into everything it can: its page,
 // its ring, its indices, its claim. Whatever it does, each item ends exactly once: answered, or
 // given back, or a casualty, or buried with a liar.
-#include "runtime/channel.hpp"
-#include "runtime/failure_wire.hpp"
-#include "runtime/segment_inbox.hpp"
+#include "runtime/channel/channel.hpp"
+#include "runtime/channel/segment_inbox.hpp"
+#include "runtime/outcome/failure_wire.hpp"
 #include "tests/fuzz/require.hpp"
 
 #include <fuzzer/FuzzedDataProvider.h>
@@ -195,7 +195,7 @@ private:
   FuzzedDataProvider& in_;
   channel link_{ring_bytes, channel::peer::thread}; // a thread's pages can be written here
   segment_inbox inbox_;
-  worker_end worker_ = link_.thread_end(inbox_);
+  worker_port worker_ = link_.thread_end(inbox_);
   std::vector<entry> units_;
   bool lied_ = false;
   std::uint64_t sum_ = 0;

@@ -1,7 +1,7 @@
 // The flight recorder of a dead worker, filled with anything: the report is printable and bounded.
-#include "runtime/crash_report.hpp"
-#include "runtime/failure_wire.hpp"
-#include "runtime/module_scan.hpp"
+#include "runtime/code/module_scan.hpp"
+#include "runtime/crash/crash_report.hpp"
+#include "runtime/outcome/failure_wire.hpp"
 #include "tests/fuzz/require.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // What a worker says about a failed item, and what it may have left in its flight recorder.
-#include "runtime/failure_wire.hpp"
+#include "runtime/outcome/failure_wire.hpp"
 #include "tests/fuzz/require.hpp"
 
 #include <bulkhead/failure.hpp>

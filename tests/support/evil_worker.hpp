@@ -1,6 +1,6 @@
 #pragma once
 
-#include "runtime/channel_layout.hpp"
+#include "runtime/channel/channel_layout.hpp"
 
 #include <cstddef>
 #include <cstdint>

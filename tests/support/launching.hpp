@@ -1,8 +1,8 @@
 #pragma once
 
-#include "runtime/descriptors.hpp"
-#include "runtime/launch.hpp"
-#include "runtime/unique_fd.hpp"
+#include "runtime/forkserver/launch.hpp"
+#include "runtime/system/descriptors.hpp"
+#include "runtime/system/unique_fd.hpp"
 
 #include <doctest/doctest.h>
 
@@ -16,7 +16,8 @@
 #include <string>
 #include <vector>
 
-// For tests of runtime/launch.hpp: start one entry function, wait for what it says and how it ends.
+// For tests of runtime/forkserver/launch.hpp: start one entry function, wait for what it says and
+// how it ends.
 namespace bulkhead::tests {
 
 inline constexpr std::chrono::seconds patience{30}; // generous: machines are busy

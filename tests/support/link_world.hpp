@@ -1,9 +1,9 @@
 #pragma once
 
-#include "actors/border.hpp"
+#include "actors/border/border.hpp"
+#include "actors/caf/failure_error.hpp"
 #include "actors/caf/worker_system.hpp"
-#include "actors/failure_error.hpp"
-#include "actors/worker_loop.hpp"
+#include "actors/worker/actor_loop.hpp"
 #include "tests/support/caf_spelling.hpp"
 #include "tests/support/memory_transport.hpp"
 
@@ -197,7 +197,7 @@ public:
 
   fake_worker& worker(std::size_t i) { return *workers_[i - 1]; }
   actors::link& link(std::size_t i) { return *links_.at(i); }
-  memory_transport& worker_end(std::size_t i) { return *ends_[i - 1].second; }
+  memory_transport& worker_port(std::size_t i) { return *ends_[i - 1].second; }
 
   caf::actor_system_config config;
   std::unique_ptr<caf::actor_system> system;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "actors/transport.hpp"
+#include "actors/wire/transport.hpp"
 
 #include <algorithm>
 #include <condition_variable>

@@ -1,6 +1,6 @@
 #include "tests/support/nemesis.hpp"
 
-#include "runtime/descriptors.hpp"
+#include "runtime/system/descriptors.hpp"
 
 #include <fcntl.h>
 #include <poll.h>

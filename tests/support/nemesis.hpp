@@ -1,6 +1,6 @@
 #pragma once
 
-#include "runtime/unique_fd.hpp"
+#include "runtime/system/unique_fd.hpp"
 
 #include <bulkhead/options.hpp>
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "runtime/forkserver.hpp"
+#include "runtime/forkserver/forkserver.hpp"
 
 #include <chrono>
 #include <csignal>

@@ -1,6 +1,6 @@
 #include "tools/command/completions.hpp"
 
-#include "runtime/bell.hpp"
+#include "runtime/system/bell.hpp"
 
 namespace bulkhead::command {
 

@@ -3,7 +3,7 @@
 #include "tools/config/units.hpp"
 #include "tools/config/utf8.hpp"
 
-#include "runtime/unique_fd.hpp"
+#include "runtime/system/unique_fd.hpp"
 
 #include <cerrno>
 #include <cstring>

@@ -68,7 +68,7 @@ caf::strong_actor_ptr spawn_class(caf::actor_system& system, const void*,
   }(std::index_sequence_for<Ts...>{});
 }
 
-/// What travels of a behaviour: see actors/spawn_request.hpp.
+/// What travels of a behaviour: see actors/worker/spawn_request.hpp.
 struct shipped_behavior {
   function_ref stub;
   function_ref behavior;

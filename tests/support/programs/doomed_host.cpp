@@ -2,9 +2,9 @@
 // session of its own. Writes 13 pids to stdout (forkserver, then three for each worker) and waits
 // to be killed.
 
-#include "runtime/forkserver.hpp"
-#include "runtime/launch.hpp"
-#include "runtime/watch_thread.hpp"
+#include "runtime/forkserver/forkserver.hpp"
+#include "runtime/forkserver/launch.hpp"
+#include "runtime/process/watch_thread.hpp"
 
 #include <bulkhead/init.hpp>
 

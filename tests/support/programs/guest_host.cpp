@@ -1,9 +1,9 @@
 // guest_host: uses workers and processes between two marks (access calls on names that do not
 // exist), for a test that reads its system calls. Ends with 0 when all went as expected.
 
-#include "runtime/forkserver.hpp"
-#include "runtime/launch.hpp"
-#include "runtime/watch_thread.hpp"
+#include "runtime/forkserver/forkserver.hpp"
+#include "runtime/forkserver/launch.hpp"
+#include "runtime/process/watch_thread.hpp"
 
 #include <bulkhead/init.hpp>
 #include <bulkhead/process.hpp>

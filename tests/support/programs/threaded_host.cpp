@@ -1,8 +1,8 @@
 // threaded_host: a program whose static constructor has started a thread, so that init cannot fork
 // and the forkserver it execs has that thread too. Launches one worker and prints how it ended.
 
-#include "runtime/forkserver.hpp"
-#include "runtime/launch.hpp"
+#include "runtime/forkserver/forkserver.hpp"
+#include "runtime/forkserver/launch.hpp"
 
 #include <bulkhead/init.hpp>
 

@@ -1,0 +1,168 @@
+#pragma once
+
+#include "actors/border/handle_scan.hpp"
+#include "actors/border/link.hpp"
+#include "actors/caf/codec.hpp"
+#include "runtime/system/adaptive_mutex.hpp"
+
+#include <caf/actor_control_block.hpp>
+#include <caf/node_id.hpp>
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace bulkhead::actors {
+
+class process_proxy;
+
+/// What crosses between this process's CAF system and the others: its links, the proxies of foreign
+/// actors, one each, and the local actors others know. The host has one for each system and a link
+/// for each worker; a worker has one with a single link, to the host, which routes. Thread-safe
+/// unless noted.
+class border : public std::enable_shared_from_this<border> {
+public:
+  using clock = std::chrono::steady_clock;
+
+  border(caf::actor_system& system, peer_id self, exec_ctx* loop);
+  ~border();
+
+  peer_id self() const noexcept { return self_; }
+  bool is_host() const noexcept { return self_ == host_peer; }
+  caf::actor_system& system() noexcept { return system_; }
+
+  /// Frames for the owner of this border: spawn and stop on workers, hello and spawned on the
+  /// host. False: the frame is wrong. To be set before the first link.
+  std::function<bool(link&, const frame&)> on_control;
+
+  std::shared_ptr<link> connect(peer_id peer, std::shared_ptr<transport> io, link_limits limits);
+  /// Null where the peer is unknown or gone.
+  std::shared_ptr<link> route(peer_id peer);
+
+  /// Names a peer's node. False: the id is another peer's; a process number was reused.
+  bool know(peer_id peer, const caf::node_id& node);
+
+  /// Pops and handles what the peer sent. False: it broke the protocol. One caller a link at a
+  /// time; it never waits for room meanwhile.
+  bool receive(link& from, std::size_t limit, std::size_t& popped);
+
+  /// The process behind the link is gone: fails what it owes, fires monitors and links. Once.
+  void fail(link& dead, const caf::error& reason);
+
+  /// Fails all links; the border outlives this only as long as somebody holds a proxy.
+  void close(const caf::error& reason);
+
+  /// The proxy of a foreign actor. `counted`: the peer counts this mention.
+  caf::strong_actor_ptr proxy_for(const actor_key& key, bool counted);
+  /// From now on the proxy lives until its actor ends: somebody wants to hear of that.
+  void pin(const actor_key& key, const caf::strong_actor_ptr& proxy);
+
+  /// A message that leaves. With a watch, the caller deals with any result but ok; without, the
+  /// sender has got its error.
+  link::sent send(const actor_key& to, const caf::strong_actor_ptr& from, caf::message_id mid,
+                  const caf::message& msg, const std::shared_ptr<request_watch>& watch = nullptr);
+  /// A frame without content for the owner of `to`; `from` may be null. Safe inside CAF's locks.
+  void notify(frame_kind kind, const actor_key& to, caf::abstract_actor* from, std::uint64_t id);
+  /// A frame of the owner to one peer; the body was appended after begin_frame.
+  void control(link& to, frame_kind kind, frame_header header, byte_buf&& buf);
+  /// Names an actor for the link's peer and counts the mention.
+  actor_key mention(link& to, const caf::strong_actor_ptr& actor);
+  /// Counts the handles inside an encoded body; returns their keys.
+  std::vector<actor_key> mention_all(link& to, std::span<const std::byte> body);
+
+  /// Decodes a message inside a frame of the peer's; `why` says what is wrong with it.
+  bool decode(link& from, std::span<const std::byte> body, caf::message& msg, std::string& why);
+
+  /// The failure that the peer left; a general one while it lives.
+  caf::error reason_of(peer_id peer);
+
+  /// Lets go of proxies that nobody holds and that were not used for `linger`. When to call again;
+  /// max() where nothing lingers.
+  clock::time_point tidy(clock::time_point now);
+  static constexpr std::chrono::milliseconds linger{500};
+  static constexpr std::size_t lingering = 4096;
+
+  struct counts {
+    std::size_t proxies = 0;
+    std::size_t exported = 0;
+    std::size_t pending = 0;
+    std::size_t peers = 0; ///< known processes, this one included
+  };
+  counts census();
+
+private:
+  friend class process_proxy;
+  struct node {
+    caf::node_id id;
+    bool dead = false;
+    caf::error reason;
+    std::size_t proxies = 0; ///< entries of proxies_
+  };
+  struct known_proxy {
+    caf::weak_actor_ptr actor;
+    const process_proxy* object = nullptr;
+    caf::strong_actor_ptr pinned;
+  };
+  struct recent {
+    caf::strong_actor_ptr actor;
+    clock::time_point since;
+  };
+
+  void proxy_ended(const process_proxy& proxy, std::uint64_t counted);
+  /// With the lock: nobody can name an actor of a dead peer without proxies. The result is to be
+  /// destroyed without the lock.
+  node forget_if_unknown(peer_id peer);
+  caf::strong_actor_ptr find_proxy(const actor_key& key);
+  void kill_proxy(const actor_key& key, const caf::error& reason);
+  bool find_peer(const caf::node_id& id, peer_id& peer);
+  bool key_of(const caf::strong_actor_ptr& actor, actor_key& key);
+  void introduce(link& to, peer_id whom);
+  void unmention(link& to, const std::vector<actor_key>& keys);
+  void published_more(const actor_key& key, const caf::strong_actor_ptr& actor);
+  void published_less(const exports::dropped& gone);
+  /// Answers a request, tells the sender of a message; for errors that are never silent.
+  static void refuse(const caf::strong_actor_ptr& from, caf::message_id mid, caf::error reason);
+
+  bool handle(link& from, const frame& f);
+  bool on_hello(link& from, const frame& f);
+  bool on_node(const frame& f);
+  bool on_message(link& from, const frame& f);
+  bool on_monitor(link& from, const frame& f);
+  bool on_down(link& from, const frame& f);
+  bool on_link(link& from, const frame& f);
+  bool on_release(link& from, const frame& f);
+  /// False: the peer may not name this source.
+  bool source_of(link& from, const frame_header& h, caf::strong_actor_ptr& actor);
+  resolve_handle resolver_for(link& from);
+  /// Null where the body is too short to hold a handle.
+  std::shared_ptr<const handle_scan> scan_for(std::span<const std::byte> body);
+  void bring_home(link& from, std::span<const std::byte> body);
+  void hand_over(link& from, const caf::strong_actor_ptr& to, caf::strong_actor_ptr source,
+                 caf::message_id mid, caf::message&& msg);
+  void watch(const caf::strong_actor_ptr& actor, const actor_key& key);
+  void unwatch(const caf::abstract_actor* actor);
+  void tell_down(const actor_key& key, const caf::error& reason);
+  void tell_down(link& to, const actor_key& key, const caf::error& reason);
+
+  caf::actor_system& system_;
+  const peer_id self_;
+  exec_ctx* const loop_;
+  std::atomic<std::size_t> shortest_handle_ = 0; ///< bytes
+
+  runtime::adaptive_mutex mutex_; ///< guards what follows; CAF is never called under it
+  std::map<peer_id, std::shared_ptr<link>> links_;
+  std::map<peer_id, node> nodes_;
+  std::unordered_map<caf::node_id, peer_id> peers_;
+  std::shared_ptr<const handle_scan> scan_;
+  std::unordered_map<actor_key, known_proxy, actor_key_hash> proxies_;
+  std::unordered_map<caf::actor_id, std::size_t> published_; ///< in how many links' exports
+  std::unordered_set<const caf::abstract_actor*> watched_;   ///< whose end is reported to peers
+  std::deque<recent> recent_;                                ///< proxies made lately, oldest first
+};
+
+} // namespace bulkhead::actors

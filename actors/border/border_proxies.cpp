@@ -1,0 +1,113 @@
+#include "actors/border/border.hpp"
+#include "actors/border/process_proxy.hpp"
+
+#include <caf/actor_cast.hpp>
+
+namespace bulkhead::actors {
+
+caf::strong_actor_ptr border::find_proxy(const actor_key& key) {
+  std::lock_guard lock{mutex_};
+  auto i = proxies_.find(key);
+  return i == proxies_.end() ? nullptr : i->second.actor.lock();
+}
+
+// Under the lock the proxy is made but not used: its constructor calls nothing.
+caf::strong_actor_ptr border::proxy_for(const actor_key& key, bool counted) {
+  caf::strong_actor_ptr actor;
+  caf::error reason;
+  recent evicted;
+  bool fresh = false;
+  bool dead = false;
+  {
+    std::lock_guard lock{mutex_};
+    auto n = nodes_.find(key.peer);
+    if (n == nodes_.end() || key.peer == self_)
+      return nullptr;
+    const auto [entry, inserted] = proxies_.try_emplace(key);
+    n->second.proxies += inserted ? 1 : 0;
+    auto& known = entry->second;
+    actor = known.actor.lock();
+    if (!actor) {
+      actor = make_proxy<process_proxy>(system_, key.id, n->second.id, shared_from_this(), key);
+      known.actor = caf::actor_cast<caf::weak_actor_ptr>(actor);
+      known.object = static_cast<const process_proxy*>(actor->get());
+      if (!proxy_base::tells_observers)
+        known.pinned = actor;
+      fresh = true;
+      dead = n->second.dead;
+      reason = n->second.reason;
+      if (recent_.size() >= lingering) {
+        evicted = std::move(recent_.front());
+        recent_.pop_front();
+      }
+      recent_.push_back({actor, clock::now()});
+    }
+  }
+  auto* proxy = static_cast<process_proxy*>(actor->get());
+  if (counted)
+    proxy->count();
+  if (dead)
+    kill_proxy(key, reason);
+  else if (fresh)
+    notify(frame_kind::monitor, key, nullptr, 0);
+  return actor;
+}
+
+void border::pin(const actor_key& key, const caf::strong_actor_ptr& proxy) {
+  std::lock_guard lock{mutex_};
+  auto i = proxies_.find(key);
+  auto n = nodes_.find(key.peer);
+  if (i != proxies_.end() && i->second.object == proxy->get() && n != nodes_.end()
+      && !n->second.dead && !static_cast<const process_proxy*>(proxy->get())->killed())
+    i->second.pinned = proxy;
+}
+
+void border::kill_proxy(const actor_key& key, const caf::error& reason) {
+  caf::strong_actor_ptr actor;
+  caf::strong_actor_ptr unpinned;
+  {
+    std::lock_guard lock{mutex_};
+    auto i = proxies_.find(key);
+    if (i == proxies_.end())
+      return;
+    actor = i->second.actor.lock();
+    unpinned = std::move(i->second.pinned);
+    i->second.pinned = nullptr;
+  }
+  if (actor)
+    static_cast<process_proxy*>(actor->get())->kill(reason);
+}
+
+// Runs wherever the last handle goes, even inside CAF's locks: a frame, nothing else.
+void border::proxy_ended(const process_proxy& proxy, std::uint64_t counted) {
+  node forgotten;
+  {
+    std::lock_guard lock{mutex_};
+    auto i = proxies_.find(proxy.key());
+    if (i != proxies_.end() && i->second.object == &proxy) {
+      proxies_.erase(i);
+      auto n = nodes_.find(proxy.key().peer);
+      if (n != nodes_.end() && --n->second.proxies == 0)
+        forgotten = forget_if_unknown(n->first);
+    }
+  }
+  if (counted != 0)
+    notify(frame_kind::release, proxy.key(), nullptr, counted);
+}
+
+border::clock::time_point border::tidy(clock::time_point now) {
+  std::vector<recent> old;
+  auto next = clock::time_point::max();
+  {
+    std::lock_guard lock{mutex_};
+    while (!recent_.empty() && recent_.front().since + linger <= now) {
+      old.push_back(std::move(recent_.front()));
+      recent_.pop_front();
+    }
+    if (!recent_.empty())
+      next = recent_.front().since + linger;
+  }
+  return next;
+}
+
+} // namespace bulkhead::actors

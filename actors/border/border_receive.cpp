@@ -1,0 +1,266 @@
+#include "actors/border/border.hpp"
+
+#include "actors/border/process_proxy.hpp"
+#include "actors/border/relay.hpp"
+#include "actors/caf/failure_error.hpp"
+#include "runtime/testing/hooks.hpp"
+
+#include <caf/actor_cast.hpp>
+#include <caf/actor_system.hpp>
+
+namespace bulkhead::actors {
+
+bool border::receive(link& from, std::size_t limit, std::size_t& popped) {
+  no_wait_scope never;
+  const bool good = from.receive(
+    limit, [&](const frame& f) { return handle(from, f); }, popped);
+  from.flush();
+  return good;
+}
+
+// Whose frame, and for whom: a worker speaks for itself, and the host routes.
+bool border::handle(link& from, const frame& f) {
+  const auto& h = f.header;
+  if (!is_host() && h.dest_actor != 0 && h.dest_peer != self_)
+    return false;
+  switch (f.kind()) {
+  case frame_kind::hello:
+    return on_hello(from, f);
+  case frame_kind::node:
+    return on_node(f);
+  case frame_kind::message:
+    return on_message(from, f);
+  case frame_kind::monitor:
+    return on_monitor(from, f);
+  case frame_kind::down:
+    return on_down(from, f);
+  case frame_kind::link:
+  case frame_kind::unlink:
+    return on_link(from, f);
+  case frame_kind::release:
+    return on_release(from, f);
+  case frame_kind::spawn:
+  case frame_kind::spawned:
+  case frame_kind::stop:
+    return on_control && on_control(from, f);
+  }
+  return false;
+}
+
+bool border::on_hello(link& from, const frame& f) {
+  caf::node_id id;
+  resolve_handle none;
+  return is_host() && codec{system_, none}.decode(f.body, id) && know(from.peer(), id)
+         && (!on_control || on_control(from, f));
+}
+
+bool border::on_node(const frame& f) {
+  caf::node_id id;
+  resolve_handle none;
+  return !is_host() && codec{system_, none}.decode(f.body, id) && know(f.header.id, id);
+}
+
+bool border::source_of(link& from, const frame_header& h, caf::strong_actor_ptr& actor) {
+  if (h.source_actor == 0)
+    return true;
+  const actor_key key{h.source_peer, h.source_actor};
+  // Its own actor; on a worker, anybody's that is not ours.
+  if (key.peer == from.peer() || (!is_host() && key.peer != self_)) {
+    actor = proxy_for(key, true);
+    return actor != nullptr;
+  }
+  // A request that it delegates keeps its sender, who must be one that the peer knows.
+  actor = from.exported.find(key);
+  return actor != nullptr || !is_host();
+}
+
+resolve_handle border::resolver_for(link& from) {
+  return [this, &from](const caf::node_id& id, caf::actor_id actor) -> caf::strong_actor_ptr {
+    actor_key key{0, actor};
+    if (!find_peer(id, key.peer) || key.peer == self_)
+      return nullptr;
+    if (!is_host() || key.peer == from.peer())
+      return proxy_for(key, true);
+    return from.exported.find(key);
+  };
+}
+
+// Handles of ours that come back inside a message: CAF looks for them in its registry.
+void border::bring_home(link& from, std::span<const std::byte> body) {
+  const auto scan = scan_for(body);
+  if (!scan)
+    return;
+  for (const auto& f : scan->of(body, self_)) {
+    const actor_key key{f.peer, f.actor};
+    if (auto actor = from.exported.find(key); actor && from.exported.publish(key))
+      published_more(key, actor);
+  }
+}
+
+bool border::decode(link& from, std::span<const std::byte> body, caf::message& msg,
+                    std::string& why) {
+  bring_home(from, body);
+  const auto resolve = resolver_for(from);
+  return codec{system_, resolve}.decode(body, msg, why);
+}
+
+bool border::on_message(link& from, const frame& f) {
+  const auto& h = f.header;
+  const auto mid = to_mid(h.id);
+  caf::strong_actor_ptr source;
+  if (!source_of(from, h, source))
+    return false;
+  auto to = from.exported.find({h.dest_peer, h.dest_actor});
+  if (!to && is_host())
+    return false;
+  caf::message msg;
+  std::string why;
+  if (!decode(from, f.body, msg, why)) {
+    if (is_host())
+      return false;
+    failure bad;
+    bad.kind = failure_kind::codec;
+    bad.message = "the message does not decode in the worker: " + why;
+    refuse(source, mid, to_error(bad));
+    return true;
+  }
+  if (!to) {
+    if (source && mid.is_request())
+      answer_error(source, mid, make_error(caf::sec::request_receiver_down), loop_);
+    return true;
+  }
+  if (mid.is_response())
+    from.pending.answered(to, mid);
+  else if (mid.is_request() && source)
+    from.pending.answered(source, mid); // delegated back to this side
+  BULKHEAD_HOOK("actor.receive.decoded");
+  hand_over(from, to, std::move(source), mid, std::move(msg));
+  BULKHEAD_HOOK("actor.receive.delivered");
+  return true;
+}
+
+void border::hand_over(link& from, const caf::strong_actor_ptr& to, caf::strong_actor_ptr source,
+                       caf::message_id mid, caf::message&& msg) {
+  auto token = mid.is_response() ? nullptr : from.token();
+  const bool passes_on = token && dynamic_cast<proxy_base*>(to->get()) != nullptr;
+  relay_scope relay{passes_on ? std::move(token) : nullptr};
+  deliver(to, std::move(source), mid, std::move(msg), loop_, std::move(token));
+}
+
+bool border::on_monitor(link& from, const frame& f) {
+  BULKHEAD_HOOK("actor.receive.monitor");
+  const actor_key key{f.header.dest_peer, f.header.dest_actor};
+  auto actor = from.exported.find(key);
+  if (!actor) {
+    if (is_host())
+      return false;
+    tell_down(from, key, make_error(caf::exit_reason::unknown));
+    return true;
+  }
+  if (from.exported.monitor(key))
+    watch(actor, key);
+  return true;
+}
+
+// One attachable for each actor, however many peers ask: an actor that lives long would gather
+// those of all workers that ever knew it. First the wish of the peer, then the look whether there
+// is one; at the end first the look is undone, then the wishes are read: no wish is missed.
+void border::watch(const caf::strong_actor_ptr& actor, const actor_key& key) {
+  {
+    std::lock_guard lock{mutex_};
+    if (!watched_.insert(actor->get()).second)
+      return;
+  }
+  // Its object may also go without an end, where it is a proxy that nobody holds.
+  std::shared_ptr<const caf::abstract_actor> guard{
+    actor->get(), [weak = weak_from_this()](const caf::abstract_actor* object) {
+      if (auto self = weak.lock())
+        self->unwatch(object);
+    }};
+  at_exit(actor, [weak = weak_from_this(), guard, key](const caf::error& reason) {
+    if (auto self = weak.lock()) {
+      self->unwatch(guard.get());
+      self->tell_down(key, reason);
+    }
+  });
+}
+
+void border::unwatch(const caf::abstract_actor* actor) {
+  std::lock_guard lock{mutex_};
+  watched_.erase(actor);
+}
+
+void border::tell_down(const actor_key& key, const caf::error& reason) {
+  std::vector<std::shared_ptr<link>> all;
+  {
+    std::lock_guard lock{mutex_};
+    for (const auto& [peer, l] : links_)
+      all.push_back(l);
+  }
+  for (const auto& l : all)
+    if (!l->dead() && l->exported.take_monitor(key))
+      tell_down(*l, key, reason);
+}
+
+void border::tell_down(link& to, const actor_key& key, const caf::error& reason) {
+  BULKHEAD_HOOK("actor.send.down");
+  byte_buf buf;
+  begin_frame(buf);
+  resolve_handle none;
+  codec c{system_, none};
+  if (!c.encode(buf, reason)) {
+    begin_frame(buf);
+    c.encode(buf, make_error(caf::exit_reason::unknown));
+  }
+  control(to, frame_kind::down, {.source_peer = key.peer, .source_actor = key.id}, std::move(buf));
+}
+
+bool border::on_down(link& from, const frame& f) {
+  BULKHEAD_HOOK("actor.receive.down");
+  caf::error reason;
+  const auto resolve = resolver_for(from);
+  if (!codec{system_, resolve}.decode(f.body, reason))
+    return !is_host();
+  if (is_host() && f.header.source_peer != from.peer())
+    return false;
+  // A reason of none means a normal end; a proxy needs one all the same.
+  kill_proxy({f.header.source_peer, f.header.source_actor}, reason);
+  return true;
+}
+
+bool border::on_link(link& from, const frame& f) {
+  BULKHEAD_HOOK("actor.receive.link");
+  caf::strong_actor_ptr source;
+  if (f.header.source_actor == 0 || !source_of(from, f.header, source))
+    return false;
+  auto local = from.exported.find({f.header.dest_peer, f.header.dest_actor});
+  if (!local)
+    return !is_host();
+  auto* proxy = dynamic_cast<process_proxy*>(source ? source->get() : nullptr);
+  if (proxy == nullptr || local == source)
+    return !is_host();
+  if (f.kind() == frame_kind::link) {
+    pin(proxy->key(), source);
+    proxy->link_local(local->get());
+  } else {
+    proxy->unlink_local(local->get());
+  }
+  return true;
+}
+
+bool border::on_release(link& from, const frame& f) {
+  BULKHEAD_HOOK("actor.receive.release");
+  exports::dropped gone;
+  switch (from.exported.release({f.header.dest_peer, f.header.dest_actor}, f.header.id, gone)) {
+  case exports::released::gone:
+    published_less(gone);
+    return true;
+  case exports::released::kept:
+    return true;
+  case exports::released::unknown:
+    return !is_host();
+  }
+  return true;
+}
+
+} // namespace bulkhead::actors

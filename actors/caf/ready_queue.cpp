@@ -1,0 +1,35 @@
+#include "actors/caf/ready_queue.hpp"
+
+namespace bulkhead::actors {
+
+void ready_queue::push(caf::resumable* job) {
+  if (in_loop()) {
+    local_.push_back(job);
+    return;
+  }
+  {
+    std::lock_guard lock{mutex_};
+    foreign_.push_back(job);
+    any_foreign_.store(true, std::memory_order_relaxed);
+  }
+  wake();
+}
+
+caf::resumable* ready_queue::pop() {
+  if (local_.empty() && any_foreign_.load(std::memory_order_relaxed)) {
+    std::lock_guard lock{mutex_};
+    local_.swap(foreign_);
+    any_foreign_.store(false, std::memory_order_relaxed);
+  }
+  if (local_.empty())
+    return nullptr;
+  auto* job = local_.front();
+  local_.pop_front();
+  return job;
+}
+
+std::size_t ready_queue::size() const noexcept {
+  return local_.size() + (any_foreign_.load(std::memory_order_relaxed) ? 1 : 0);
+}
+
+} // namespace bulkhead::actors

@@ -1,0 +1,167 @@
+#include "actors/caf/codec.hpp"
+
+#include <caf/abstract_actor.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/binary_deserializer.hpp>
+#include <caf/binary_serializer.hpp>
+#include <caf/proxy_registry.hpp>
+#include <caf/uniform_type_info_map.hpp>
+
+#include <cxxabi.h>
+
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <typeinfo>
+
+namespace bulkhead::actors {
+
+namespace {
+
+class context final : public caf::execution_unit {
+public:
+  explicit context(caf::actor_system& sys) : execution_unit(&sys) {}
+  void exec_later(caf::resumable*) override {}
+};
+
+/// A registry for one decode: the library keeps its own table of proxies, because CAF's holds each
+/// proxy for ever. Clearing it calls kill_proxy, which our proxies ignore.
+class resolver final : public caf::proxy_registry::backend {
+public:
+  explicit resolver(const resolve_handle& resolve) : resolve_(resolve) {}
+  caf::strong_actor_ptr make_proxy(caf::node_id node, caf::actor_id id) override {
+    if (id == caf::invalid_actor_id && !node)
+      return nullptr;
+    auto result = resolve_ ? resolve_(node, id) : nullptr;
+    if (!result)
+      forged = true;
+    return result;
+  }
+  void set_last_hop(caf::node_id*) override {}
+
+  bool forged = false;
+
+private:
+  const resolve_handle& resolve_;
+};
+
+std::string demangled(const std::type_info* type) {
+  if (type == nullptr)
+    return "unknown type";
+  int status = 0;
+  std::unique_ptr<char, void (*)(void*)> text{
+    abi::__cxa_demangle(type->name(), nullptr, nullptr, &status), std::free};
+  return status == 0 ? text.get() : type->name();
+}
+
+// 0.17's generic call operator drops the errors of messages; the members report them.
+caf::error put(caf::binary_serializer& sink, const caf::message& x) { return x.save(sink); }
+caf::error get(caf::binary_deserializer& source, caf::message& x) { return x.load(source); }
+template <class T>
+caf::error put(caf::binary_serializer& sink, const T& x) {
+  return sink(x);
+}
+template <class T>
+caf::error get(caf::binary_deserializer& source, T& x) {
+  return source(x);
+}
+
+} // namespace
+
+codec::codec(caf::actor_system& system, const resolve_handle& resolve)
+  : system_(system), resolve_(resolve) {}
+
+template <class T>
+bool codec::write(byte_buf& out, const T& value, std::string& why) {
+  const auto size = out.size();
+  try {
+    context ctx{system_};
+    caf::binary_serializer sink{&ctx, out};
+    if (auto err = put(sink, value))
+      why = system_.render(err);
+    else
+      return true;
+  } catch (const std::exception& e) {
+    why = e.what();
+  } catch (...) {
+    why = "an exception of unknown type while encoding";
+  }
+  out.resize(size);
+  return false;
+}
+
+template <class T>
+bool codec::read(std::span<const std::byte> in, T& value, std::string& why) {
+  try {
+    context ctx{system_};
+    resolver backend{resolve_};
+    caf::proxy_registry registry{system_, backend};
+    ctx.proxy_registry_ptr(&registry);
+    caf::binary_deserializer source{&ctx, reinterpret_cast<const char*>(in.data()), in.size()};
+    if (auto err = get(source, value))
+      why = system_.render(err);
+    else if (backend.forged)
+      why = "a handle of an unknown process";
+    else if (source.remaining() != 0)
+      why = "bytes behind the message";
+    else
+      return true;
+  } catch (const std::exception& e) {
+    why = e.what();
+  } catch (...) {
+    why = "an exception of unknown type while decoding";
+  }
+  return false;
+}
+
+bool codec::encode(byte_buf& out, const caf::message& msg, std::string& why) {
+  auto missing = unregistered_type(system_, msg);
+  if (!missing.empty()) {
+    why = "message type '" + missing + "' is not registered: declare it with BULKHEAD_MESSAGE";
+    return false;
+  }
+  const auto size = out.size();
+  if (!write(out, msg, why))
+    return false;
+  if (!msg.empty() && out.size() == size) {
+    why = "the message encoded to nothing";
+    return false;
+  }
+  return true;
+}
+
+bool codec::encode(byte_buf& out, const caf::error& value) {
+  std::string why;
+  return write(out, value, why);
+}
+
+bool codec::encode(byte_buf& out, const caf::node_id& value) {
+  std::string why;
+  return write(out, value, why);
+}
+
+bool codec::decode(std::span<const std::byte> in, caf::message& msg, std::string& why) {
+  return read(in, msg, why);
+}
+
+bool codec::decode(std::span<const std::byte> in, caf::error& value) {
+  std::string why;
+  return read(in, value, why);
+}
+
+bool codec::decode(std::span<const std::byte> in, caf::node_id& value) {
+  std::string why;
+  return read(in, value, why);
+}
+
+std::string unregistered_type(const caf::actor_system& system, const caf::message& msg) {
+  auto& types = system.types();
+  for (std::size_t i = 0; i < msg.size(); ++i) {
+    const auto type = msg.type(i);
+    if (types.portable_name(type) == types.default_type_name())
+      return demangled(type.second);
+  }
+  return {};
+}
+
+} // namespace bulkhead::actors

@@ -1,0 +1,147 @@
+#include "actors/host/actor_hub.hpp"
+
+#include "actors/caf/failure_error.hpp"
+#include "actors/caf/worker_system.hpp"
+
+#include <bulkhead/error.hpp>
+
+namespace bulkhead::actors {
+
+namespace {
+
+struct hubs {
+  std::mutex mutex;
+  std::map<const caf::actor_system*, std::weak_ptr<actor_hub>> by_system;
+};
+
+hubs& all_hubs() {
+  static auto& only = *new hubs;
+  return only;
+}
+
+caf::error shutdown_error() {
+  failure f;
+  f.kind = failure_kind::worker_died;
+  f.message = "the pool has ended";
+  f.exit.cause = exit_cause::shutdown;
+  return to_error(f);
+}
+
+} // namespace
+
+std::shared_ptr<actor_hub> actor_hub::of(caf::actor_system& system) {
+  if (!is_host(system))
+    throw config_error("this caf::actor_system was not prepared for worker processes: call "
+                       "bulkhead::configure(config) before the system is made from it");
+  auto& all = all_hubs();
+  // The hub of an ended system at the same address, which the runtime thread may still hold; its
+  // destructor takes the lock.
+  std::shared_ptr<actor_hub> ended;
+  std::lock_guard lock{all.mutex};
+  auto& known = all.by_system[&system];
+  auto hub = known.lock();
+  if (!hub || !hub->open()) {
+    ended = std::move(hub);
+    hub = std::shared_ptr<actor_hub>(new actor_hub(system));
+    known = hub;
+    auto weak = hub->weak_from_this();
+    hub->border_->on_control = [weak](link& from, const frame& f) {
+      auto self = weak.lock();
+      return self && self->on_control(from, f);
+    };
+    hub->shutdown_token_ = at_shutdown(system, [weak] {
+      if (auto self = weak.lock())
+        self->shut_down();
+    });
+  }
+  return hub;
+}
+
+actor_hub::actor_hub(caf::actor_system& system)
+  : system_(system), reactor_(runtime::reactor::acquire()),
+    border_(std::make_shared<border>(system, host_peer, nullptr)) {
+  byte_buf bytes;
+  resolve_handle none;
+  codec{system_, none}.encode(bytes, system.node());
+  const auto view = as_bytes(bytes);
+  node_bytes_.assign(view.begin(), view.end());
+}
+
+actor_hub::~actor_hub() {
+  {
+    auto& all = all_hubs();
+    std::lock_guard lock{all.mutex};
+    auto i = all.by_system.find(&system_);
+    if (i != all.by_system.end() && i->second.expired())
+      all.by_system.erase(i);
+  }
+  border_->close(shutdown_error());
+}
+
+peer_id actor_hub::enroll(handler on_control) {
+  std::lock_guard lock{mutex_};
+  const auto peer = next_peer_++;
+  handlers_[peer] = std::move(on_control);
+  return peer;
+}
+
+void actor_hub::dismiss(peer_id peer) {
+  handler gone; // destroyed without the lock
+  std::lock_guard lock{mutex_};
+  if (auto i = handlers_.find(peer); i != handlers_.end()) {
+    gone = std::move(i->second);
+    handlers_.erase(i);
+  }
+}
+
+bool actor_hub::on_control(link& from, const frame& f) {
+  handler run;
+  {
+    std::lock_guard lock{mutex_};
+    auto i = handlers_.find(from.peer());
+    if (i == handlers_.end())
+      return true; // its owner has let go; the link fails soon
+    run = i->second;
+  }
+  return run(from, f);
+}
+
+void actor_hub::add(const std::shared_ptr<endable>& part) {
+  std::lock_guard lock{mutex_};
+  std::erase_if(parts_, [](const auto& p) { return p.expired(); });
+  parts_.push_back(part);
+}
+
+// In the thread that destroys the system, which outlives this call.
+void actor_hub::shut_down() noexcept {
+  over_.store(true, std::memory_order_release);
+  std::vector<std::weak_ptr<endable>> parts;
+  {
+    std::lock_guard lock{mutex_};
+    parts.swap(parts_);
+  }
+  for (auto& p : parts)
+    if (auto alive = p.lock())
+      alive->end();
+  border_->close(shutdown_error());
+  callbacks_.stop();
+}
+
+void actor_hub::call_back(std::function<void()> f) { callbacks_.run(std::move(f)); }
+
+void actor_hub::tidy_later() {
+  if (tidying_.exchange(true, std::memory_order_acq_rel))
+    return;
+  reactor_->at(runtime::reactor::clock::now() + border::linger, [weak = weak_from_this()] {
+    if (auto self = weak.lock())
+      self->tidy();
+  });
+}
+
+void actor_hub::tidy() {
+  tidying_.store(false, std::memory_order_release);
+  if (open() && border_->tidy(border::clock::now()) != border::clock::time_point::max())
+    tidy_later();
+}
+
+} // namespace bulkhead::actors

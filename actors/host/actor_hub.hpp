@@ -1,0 +1,79 @@
+#pragma once
+
+#include "actors/border/border.hpp"
+#include "runtime/this_process/callback_thread.hpp"
+#include "runtime/this_process/reactor.hpp"
+
+#include <caf/fwd.hpp>
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace bulkhead::actors {
+
+/// What can be ended when a system shuts down: groups of workers, pool actors.
+class endable {
+public:
+  virtual ~endable() = default;
+  /// Bounded; nothing of it is left afterwards.
+  virtual void end() noexcept = 0;
+};
+
+/// The host's side of one CAF system: its border, shared by all pools in the system, so that
+/// handles pass between them. Thread-safe.
+class actor_hub : public std::enable_shared_from_this<actor_hub> {
+public:
+  /// Throws config_error where the system's configuration did not go through configure().
+  static std::shared_ptr<actor_hub> of(caf::actor_system& system);
+  ~actor_hub();
+
+  caf::actor_system& system() noexcept { return system_; }
+  border& edge() noexcept { return *border_; }
+  const std::shared_ptr<border>& shared_edge() const noexcept { return border_; }
+  const std::shared_ptr<runtime::reactor>& thread() const noexcept { return reactor_; }
+  /// The host's node id, encoded.
+  const std::vector<std::byte>& node_bytes() const noexcept { return node_bytes_; }
+
+  /// A number for a new worker and who deals with its hello and spawned frames.
+  using handler = std::function<bool(link&, const frame&)>;
+  peer_id enroll(handler on_control);
+  void dismiss(peer_id peer);
+
+  /// Ended at the system's shutdown.
+  void add(const std::shared_ptr<endable>& part);
+  /// False once the system shuts down.
+  bool open() const noexcept { return !over_.load(std::memory_order_acquire); }
+
+  /// After proxies were used: lets go of idle ones later.
+  void tidy_later();
+
+  /// Queues user code for the hub's callback thread; what is queued has run when the system is shut
+  /// down. Throws std::system_error where there is no such thread to be had.
+  void call_back(std::function<void()> f);
+
+private:
+  explicit actor_hub(caf::actor_system& system);
+  bool on_control(link& from, const frame& f);
+  void shut_down() noexcept;
+  void tidy();
+
+  caf::actor_system& system_;
+  const std::shared_ptr<runtime::reactor> reactor_;
+  const std::shared_ptr<border> border_;
+  std::vector<std::byte> node_bytes_;
+  std::shared_ptr<void> shutdown_token_;
+  std::atomic<bool> over_ = false;
+  std::atomic<bool> tidying_ = false;
+  runtime::callback_thread callbacks_;
+  std::mutex mutex_;
+  peer_id next_peer_ = 1;
+  std::map<peer_id, handler> handlers_;
+  std::vector<std::weak_ptr<endable>> parts_;
+};
+
+} // namespace bulkhead::actors

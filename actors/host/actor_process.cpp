@@ -1,0 +1,476 @@
+#include "actors/host/actor_process.hpp"
+
+#include "actors/caf/failure_error.hpp"
+#include "actors/host/event_feed.hpp"
+#include "actors/wire/fault_transport.hpp"
+#include "actors/worker/actor_worker_main.hpp"
+#include "actors/worker/actor_worker_settings.hpp"
+#include "runtime/code/shipped_call.hpp"
+#include "runtime/crash/crash_report.hpp"
+#include "runtime/forkserver/launch.hpp"
+#include "runtime/process/exit_classifier.hpp"
+#include "runtime/testing/hooks.hpp"
+
+#include <bulkhead/error.hpp>
+#include <bulkhead/parallelism.hpp>
+
+#include <signal.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+
+namespace bulkhead::actors {
+
+namespace {
+
+// Messages of one worker that host actors have not processed; bounds the host's mailboxes.
+constexpr std::uint64_t window = 8192;
+
+// How often a busy worker is drained before others have their turn on the runtime thread.
+constexpr int looks_per_turn = 16;
+
+// How long a sender that is about to wait for an answer may do so by reading itself. Who asks
+// several workers before it waits is kept that long. After a quick answer the limit is beyond the
+// scheduler's next tick: programming a timer, which that spares, takes longer than the answer.
+constexpr std::chrono::microseconds quick_answer{250};
+constexpr std::chrono::milliseconds longest_lead{5};
+
+// A core must be left for the peer, or spinning only takes the time it needs.
+std::chrono::nanoseconds longest_spin(std::size_t workers) {
+  const auto cores = available_parallelism();
+  return std::chrono::microseconds{cores > 1 && workers <= cores ? 50 : 0};
+}
+
+std::vector<std::byte> call_bytes(const callable& call) {
+  return call ? runtime::encode_call(call) : std::vector<std::byte>{};
+}
+
+std::chrono::nanoseconds beat_interval(const pool_options& options) {
+  return std::clamp<std::chrono::nanoseconds>(
+    options.unresponsive_after / 5, std::chrono::milliseconds{10}, std::chrono::seconds{1});
+}
+
+} // namespace
+
+std::shared_ptr<actor_process> actor_process::start(std::shared_ptr<actor_hub> hub,
+                                                    const pool_options& options, std::size_t number,
+                                                    end_handler on_end) {
+  std::shared_ptr<actor_process> made{
+    new actor_process(std::move(hub), options, number, std::move(on_end))};
+  made->launch(options);
+  return made;
+}
+
+actor_process::actor_process(std::shared_ptr<actor_hub> hub, const pool_options& options,
+                             std::size_t number, end_handler on_end)
+  : hub_(std::move(hub)), number_(number), on_event_(options.on_event),
+    io_(std::make_shared<ring_transport>(options.ring_capacity)), on_end_(std::move(on_end)),
+    spinner_(longest_spin(1)), leader_spinner_(longest_spin(1)) {}
+
+actor_process::~actor_process() {
+  if (child_)
+    child_->kill(SIGKILL);
+}
+
+void actor_process::launch(const pool_options& options) {
+  auto weak = weak_from_this();
+  peer_ = hub_->enroll([weak](link&, const frame& f) {
+    auto self = weak.lock();
+    return !self || self->on_control(f);
+  });
+  link_limits limits;
+  limits.capacity = std::max<std::size_t>(1, options.queue_capacity);
+  limits.grants = true;
+  limits.patience =
+    options.on_full == on_full::block ? std::chrono::seconds{10} : std::chrono::nanoseconds{0};
+  link_ = hub_->edge().connect(peer_, with_faults(io_), limits);
+  link_->reader = weak;
+  unresponsive_after_ = options.unresponsive_after;
+
+  worker_settings settings;
+  settings.peer = peer_;
+  settings.pool_name = options.name;
+  settings.ring_bytes = options.ring_capacity;
+  settings.window = window;
+  settings.beat = beat_interval(options);
+  settings.grace = options.grace;
+  settings.spin =
+    longest_spin(options.actor_workers != 0 ? options.actor_workers : options.workers);
+  settings.host_node = hub_->node_bytes();
+  settings.initializer = call_bytes(options.initializer);
+  settings.finalizer = call_bytes(options.finalizer);
+
+  runtime::launch_request request;
+  request.method =
+    options.start == start_method::spawn ? start_method::spawn : start_method::forkserver;
+  request.entry = &actor_worker_main;
+  request.start = encode_settings(settings);
+  request.fds = io_->worker_fds();
+  request.setup = runtime::worker_setup::from(options.limits, options.affinity, options.nice);
+  runtime::unique_fd null_output;
+  if (options.output == output_mode::prefix || options.output == output_mode::capture) {
+    output_ = std::make_shared<runtime::worker_output>(options.output, options.name, number_,
+                                                       hub_->thread());
+    request.stdout_fd = request.stderr_fd = output_->write_fd();
+  } else if (options.output == output_mode::null) {
+    null_output = runtime::open_null_output();
+    request.stdout_fd = request.stderr_fd = null_output.get();
+  }
+  // Watched before it exists: its exit may be delivered before launch() returns.
+  watch_ = hub_->thread()->watch(io_->bell_fd(), EPOLLIN, [weak](std::uint32_t events) {
+    auto self = weak.lock();
+    if (self && (events & EPOLLOUT) != 0)
+      self->hub_->thread()->change(self->watch_, EPOLLIN);
+    if (self)
+      self->on_bell();
+  });
+  try {
+    adopt(runtime::launch(
+      request,
+      [self = shared_from_this()](const runtime::child_exit& exit) { self->on_exit(exit); },
+      clock::now() + std::chrono::seconds{10}));
+  } catch (...) {
+    hub_->thread()->unwatch(watch_);
+    hub_->edge().fail(*link_, to_error(death_of(0, {.cause = exit_cause::start_failed}, false)));
+    hub_->dismiss(peer_);
+    throw;
+  }
+  io_->close_worker_fds();
+  if (output_)
+    output_->close_write_end();
+  if (unresponsive_after_.count() > 0)
+    check_beat();
+}
+
+// The hello, a bad message or the exit may be known before launch() has returned the child.
+void actor_process::adopt(std::shared_ptr<runtime::child> child) {
+  BULKHEAD_HOOK("actor.host.launched");
+  tell(on_event_, event_kind::started, number_, child->pid(), "actor worker started");
+  bool ready = false;
+  std::optional<runtime::child_exit> exit;
+  {
+    std::lock_guard lock{mutex_};
+    child_ = std::move(child);
+    ready = ready_;
+    exit = early_exit_;
+  }
+  if (ready)
+    tell_ready();
+  if (bad())
+    child_->kill(SIGKILL);
+  if (exit)
+    hub_->thread()->post([self = shared_from_this(), exit = *exit] { self->on_exit(exit); });
+}
+
+bool actor_process::claim_cause(exit_cause why) noexcept {
+  int none = static_cast<int>(exit_cause::none);
+  return cause_.compare_exchange_strong(none, static_cast<int>(why));
+}
+
+void actor_process::tell_ready() const noexcept {
+  tell(on_event_, event_kind::ready, number_, pid(), "actor worker serves");
+}
+
+bool actor_process::on_control(const frame& f) {
+  if (f.kind() == frame_kind::hello) {
+    bool adopted = false;
+    {
+      std::lock_guard lock{mutex_};
+      if (std::exchange(ready_, true))
+        return false;
+      adopted = child_ != nullptr;
+    }
+    if (adopted)
+      tell_ready();
+    return true;
+  }
+  spawn_handler done;
+  {
+    std::lock_guard lock{mutex_};
+    auto i = waiting_.find(f.header.id);
+    if (f.kind() != frame_kind::spawned || i == waiting_.end())
+      return false;
+    done = std::move(i->second);
+    waiting_.erase(i);
+  }
+  if (f.header.source_actor != 0) {
+    done(hub_->edge().proxy_for({peer_, f.header.source_actor}, true), {});
+    return true;
+  }
+  failure why;
+  why.kind = failure_kind::task_exception;
+  why.worker = pid();
+  why.message = std::string(reinterpret_cast<const char*>(f.body.data()),
+                            std::min<std::size_t>(f.body.size(), 4096));
+  done(nullptr, why);
+  return true;
+}
+
+void actor_process::on_bell() {
+  BULKHEAD_HOOK("actor.host.bell");
+  io_->hush();
+  if (!turn_.try_enter_or_note()) {
+    if (turn_.sleeps())
+      io_->wake();
+    return;
+  }
+  io_->stay_awake();
+  bool good = drain();
+  for (int more = 0; more < looks_per_turn && good && look_on(); ++more)
+    good = drain();
+  give_turn_back(good);
+}
+
+// More came meanwhile: the next turn of the runtime thread, so that others get theirs.
+void actor_process::give_turn_back(bool good) noexcept {
+  if (!good)
+    refuse_more();
+  else if (io_->fall_asleep())
+    look_again();
+  if (turn_.leave())
+    look_again();
+}
+
+// In the runtime thread, soon. The bell can always be rung, and the worker can ring it at any time:
+// no descriptor more, and no write that it could block.
+void actor_process::look_again() noexcept { hub_->thread()->change(watch_, EPOLLIN | EPOLLOUT); }
+
+// While somebody waits for an answer it pays to look a little longer. True: there is one.
+bool actor_process::look_on() noexcept {
+  if (link_->pending.requests() == 0)
+    return false;
+  turn_.look_on(true);
+  spinner_.spin([this] { return io_->has_piece() || turn_.wanted(); });
+  turn_.look_on(false);
+  return io_->has_piece() && !turn_.wanted();
+}
+
+// The sender would sleep, the runtime thread would be woken by the answer and wake the sender: two
+// hand-overs more, which take longer than most answers. So the sender looks itself; where that took
+// long lately, only now and then.
+bool actor_process::begin() noexcept {
+  const bool try_again = leads_.fetch_add(1, std::memory_order_relaxed) % 32 == 0;
+  if (!(answers_quickly() || try_again) || !turn_.try_enter())
+    return false;
+  await_answer();
+  return true;
+}
+
+bool actor_process::take_over() noexcept {
+  if (!answers_quickly() || !turn_.try_take_over())
+    return false;
+  await_answer();
+  return true;
+}
+
+// A worker that is awake finds its sender spinning; one that has to get up may need the very core
+// that a spin would keep from it.
+void actor_process::await_answer() noexcept {
+  if (io_->peer_sleeps())
+    io_->sleep_as_leader();
+  else
+    io_->stay_awake();
+}
+
+void actor_process::lead(const caf::strong_actor_ptr& sender, caf::message_id request) {
+  const auto start = clock::now();
+  const auto slow = slow_leads_.load(std::memory_order_relaxed);
+  const auto end = start + (slow == 0 ? clock::duration{longest_lead} : quick_answer);
+  bool good = true;
+  while (good && link_->pending.waits(sender, request) && !turn_.claimed() && await_piece(end)
+         && clock::now() < end)
+    good = drain();
+  if (!good)
+    refuse_more();
+  slow_leads_.store(clock::now() - start < quick_answer ? 0 : slow + 1, std::memory_order_relaxed);
+}
+
+bool actor_process::await_piece(clock::time_point deadline) noexcept {
+  if (turn_.take_note())
+    return true;
+  if (!io_->sleeps_as_leader() && leader_spinner_.spin([this] { return io_->has_piece(); }))
+    return true;
+  return turn_.sleep([&] { return io_->wait_as_leader(deadline); });
+}
+
+void actor_process::end() noexcept { give_turn_back(true); }
+
+void actor_process::refuse_more() noexcept {
+  if (!claim_cause(exit_cause::bad_message))
+    return;
+  std::lock_guard lock{mutex_};
+  if (child_)
+    child_->kill(SIGKILL);
+}
+
+// In the reader's turn. False: a bad message, now or before; nothing more is believed.
+bool actor_process::drain() {
+  if (cause_.load() == static_cast<int>(exit_cause::bad_message))
+    return false;
+  std::size_t popped = 0;
+  const bool good = hub_->edge().receive(*link_, 256, popped);
+  BULKHEAD_HOOK("actor.host.drained");
+  hub_->tidy_later();
+  return good;
+}
+
+void actor_process::spawn(const spawn_request& request, spawn_handler done) {
+  byte_buf buf;
+  begin_frame(buf);
+  const spawn_head head{request.stub, request.behavior};
+  const auto* raw = reinterpret_cast<const byte_buf::value_type*>(&head);
+  buf.insert(buf.end(), raw, raw + sizeof head);
+  const auto begin = buf.size();
+  resolve_handle none;
+  std::string why;
+  if (!codec{hub_->system(), none}.encode(buf, request.args, why))
+    throw codec_error(why);
+  auto mentioned = hub_->edge().mention_all(*link_, as_bytes(buf).subspan(begin));
+  std::uint64_t id = 0;
+  {
+    std::unique_lock lock{mutex_};
+    if (closed_) {
+      const auto f = end_;
+      lock.unlock();
+      done(nullptr, f);
+      return;
+    }
+    id = ++requests_;
+    waiting_[id] = std::move(done);
+  }
+  spawned_.fetch_add(1, std::memory_order_relaxed);
+  // Where the link is dead, the end of the process answers.
+  hub_->edge().control(*link_, frame_kind::spawn, {.dest_peer = peer_, .id = id}, std::move(buf));
+}
+
+caf::strong_actor_ptr actor_process::spawn(const spawn_request& request,
+                                           clock::time_point deadline) {
+  struct answer {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool done = false;
+    caf::strong_actor_ptr actor;
+    failure why;
+  };
+  auto a = std::make_shared<answer>();
+  spawn(request, [a](caf::strong_actor_ptr actor, const failure& why) {
+    std::lock_guard lock{a->mutex};
+    a->done = true;
+    a->actor = std::move(actor);
+    a->why = why;
+    a->changed.notify_all();
+  });
+  std::unique_lock lock{a->mutex};
+  if (!a->changed.wait_until(lock, deadline, [&] { return a->done; }))
+    throw timeout_error("the actor worker " + std::to_string(pid())
+                        + " did not start the actor in time; a behaviour may keep it busy");
+  if (!a->actor)
+    throw_failure(a->why);
+  return std::move(a->actor);
+}
+
+void actor_process::stop(exit_cause why, std::chrono::nanoseconds grace) noexcept {
+  if (!claim_cause(why))
+    return;
+  byte_buf buf;
+  begin_frame(buf);
+  hub_->edge().control(*link_, frame_kind::stop, {.dest_peer = peer_}, std::move(buf));
+  auto timer = hub_->thread()->at(clock::now() + grace, [weak = weak_from_this()] {
+    if (auto self = weak.lock())
+      self->child_->kill(SIGKILL);
+  });
+  std::lock_guard lock{mutex_};
+  timer_ = timer;
+}
+
+void actor_process::kill(exit_cause why) noexcept {
+  claim_cause(why);
+  child_->kill(SIGKILL);
+}
+
+bool actor_process::wait(clock::time_point deadline) {
+  std::unique_lock lock{mutex_};
+  return changed_.wait_until(lock, deadline, [this] { return over_; });
+}
+
+// A stopped process looks alive to a pidfd; its watch thread beats. A look that comes late itself
+// judges nobody: the machine was suspended or overloaded.
+void actor_process::check_beat() {
+  const auto now = clock::now();
+  const auto beat = io_->peer_beat();
+  const bool late = next_look_ != clock::time_point{} && now > next_look_ + unresponsive_after_ / 4;
+  if (beat != seen_beat_ || late || beat_since_ == clock::time_point{}) {
+    seen_beat_ = beat;
+    beat_since_ = now;
+  } else if (now - beat_since_ >= unresponsive_after_ && !asked()) {
+    kill(exit_cause::unresponsive);
+    return;
+  }
+  next_look_ = now + unresponsive_after_ / 4;
+  hub_->thread()->at(next_look_, [weak = weak_from_this()] {
+    if (auto self = weak.lock(); self && !self->link_->dead())
+      self->check_beat();
+  });
+}
+
+void actor_process::on_exit(const runtime::child_exit& exit) {
+  {
+    std::lock_guard lock{mutex_};
+    if (!child_) {
+      early_exit_ = exit;
+      return;
+    }
+  }
+  BULKHEAD_HOOK("actor.host.death_seen");
+  // All its stores are visible now. What it sent counts, unless it was caught lying.
+  turn_.enter([this] { io_->wake(); });
+  bool honest = drain();
+  while (honest && io_->has_piece())
+    honest = drain();
+  turn_.leave();
+  if (!honest)
+    claim_cause(exit_cause::bad_message);
+  hub_->thread()->unwatch(watch_);
+  bool was_ready = false;
+  {
+    std::lock_guard lock{mutex_};
+    was_ready = ready_;
+  }
+  const auto status =
+    runtime::classify_exit(exit, static_cast<exit_cause>(cause_.load()), was_ready);
+  auto f = death_of(pid(), status, true);
+  if (status.cause == exit_cause::crashed) {
+    const auto crash = runtime::read_crash(io_->peer_recorder());
+    f.backtrace = crash.backtrace;
+    f.last_output = crash.log;
+  }
+  if (output_)
+    f.last_output = output_->tail(16 * 1024);
+  if (!exit.start_error.empty())
+    f.message += ": " + exit.start_error;
+  hub_->edge().fail(*link_, to_error(f));
+  hub_->dismiss(peer_);
+  fail_spawns(f);
+  BULKHEAD_HOOK("actor.host.buried");
+  if (status.cause != exit_cause::shutdown)
+    tell(on_event_, event_kind::died, number_, pid(), "actor worker " + to_string(status), status);
+  if (auto done = std::exchange(on_end_, nullptr))
+    done(status, was_ready);
+  std::lock_guard lock{mutex_};
+  over_ = true;
+  changed_.notify_all();
+}
+
+void actor_process::fail_spawns(const failure& f) {
+  std::map<std::uint64_t, spawn_handler> waiting;
+  {
+    std::lock_guard lock{mutex_};
+    end_ = f;
+    closed_ = true;
+    waiting.swap(waiting_);
+  }
+  for (auto& [id, done] : waiting)
+    done(nullptr, f);
+}
+
+} // namespace bulkhead::actors

@@ -1,0 +1,92 @@
+#pragma once
+
+#include "actors/host/actor_process.hpp"
+#include "runtime/dispatch/restart_intensity.hpp"
+
+#include <bulkhead/spawn_pool.hpp>
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <vector>
+
+namespace bulkhead::actors {
+
+/// One message on its way through a pool of instances.
+struct parcel {
+  caf::strong_actor_ptr sender;
+  caf::message_id mid;
+  caf::message content;
+  std::size_t attempts = 0; ///< that may have executed
+};
+
+/// The instances behind the actor of a spawn_pool, and where each message goes. The actor owns it;
+/// processes and watches know it weakly. Thread-safe.
+class instance_pool final : public endable, public std::enable_shared_from_this<instance_pool> {
+public:
+  instance_pool(std::shared_ptr<actor_hub> hub, pool_options options, distribution how,
+                spawn_request what);
+  ~instance_pool() override;
+
+  /// Starts all instances and waits for them. Throws what actor_process::spawn throws.
+  void start();
+
+  /// In the sender's thread.
+  void take(parcel p);
+
+  /// The instances get an exit message and the grace; what waits is answered with an error.
+  void stop() noexcept;
+  /// At once: kills, and waits for the ends, at most 2 s.
+  void end() noexcept override;
+
+  std::size_t size() const noexcept { return instances_.size(); }
+  /// Tells the pool's actor that the pool gave up; runs once, on the runtime thread.
+  std::function<void(const caf::error&)> on_broken;
+
+private:
+  friend class parcel_watch;
+  struct instance {
+    std::shared_ptr<actor_process> process;
+    caf::strong_actor_ptr actor; ///< null: down
+    std::uint64_t generation = 0;
+    std::size_t load = 0; ///< unanswered messages
+  };
+  static constexpr std::size_t none = static_cast<std::size_t>(-1);
+
+  void launch(std::size_t at);
+  void on_up(std::size_t at, std::uint64_t generation, const caf::strong_actor_ptr& actor);
+  void on_down(std::size_t at, std::uint64_t generation) noexcept;
+  void on_end(std::size_t at, std::uint64_t generation, const exit_status& status, bool was_ready);
+  void restart(std::size_t at) noexcept;
+  void give_up(const std::string& why);
+
+  void dispatch(parcel p);
+  void dispatch_to_all(const parcel& p);
+  bool send(std::size_t at, const parcel& p);
+  std::size_t pick(const caf::message& msg); ///< under the lock
+  std::size_t pick_by_key(const std::string& key) const;
+  void keep(parcel&& p); ///< no instance serves now
+  void refuse(const parcel& p, const std::string& why, failure_kind kind) const;
+  void answered(std::size_t at, std::uint64_t generation) noexcept;
+  bool lost(std::size_t at, std::uint64_t generation, parcel&& p, bool delivered);
+  std::vector<std::shared_ptr<actor_process>> close();
+
+  const std::shared_ptr<actor_hub> hub_;
+  const pool_options options_;
+  const distribution how_;
+  const spawn_request what_;
+  std::mutex mutex_; ///< guards what follows; never held while messages are sent
+  std::vector<instance> instances_;
+  std::deque<parcel> waiting_;
+  runtime::restart_intensity intensity_;
+  std::mt19937_64 random_;
+  std::size_t next_ = 0;
+  bool over_ = false;
+};
+
+/// The actor in front of a pool of instances.
+caf::actor make_instance_pool_actor(const std::shared_ptr<actor_hub>& hub,
+                                    const std::shared_ptr<instance_pool>& pool);
+
+} // namespace bulkhead::actors

@@ -1,0 +1,170 @@
+#pragma once
+
+#include "runtime/channel/channel_layout.hpp"
+
+#include <bulkhead/detail/validated.hpp>
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+namespace bulkhead::runtime {
+
+struct unit;
+
+/// A frame in flight: sent to the worker and not fully answered.
+struct flown_frame {
+  unit* work = nullptr; ///< null once all its unanswered items were taken back
+  std::uint32_t items = 0;
+  std::uint64_t ring_end = 0; ///< ring bytes up to here are free once the frame is answered
+};
+
+/// The host's side of claim and recall for one channel: which frames are out, what the worker has
+/// answered, what was taken back. Pure bookkeeping over the shared words: no system call, no clock.
+/// Guarded by the pool's lock. Follows docs/wire_format.md, section "claim and recall".
+class flight {
+public:
+  flight(host_page& mine, const worker_page& theirs, std::uint64_t base);
+
+  /// No frame may be published while a recall stands, nor near the end of the sequence numbers.
+  bool may_publish() const noexcept { return recalled_ == no_position && sent_ < max_sequence - 1; }
+  bool exhausted() const noexcept { return sent_ >= max_sequence - 1; }
+  bool empty() const noexcept { return frames_.empty(); }
+  std::size_t frames() const noexcept { return frames_.size(); }
+  std::uint64_t sent() const noexcept { return sent_; }
+  position next() const noexcept { return make_position(next_seq_, next_item_); }
+
+  /// Room for the record of one more frame; publish or undo_prepare follows. False: no memory.
+  bool prepare() noexcept;
+  void undo_prepare() noexcept { frames_.pop_back(); }
+  /// Records a frame whose bytes are in the ring and publishes it. Returns its sequence number.
+  std::uint64_t publish(unit& work, std::uint32_t items, std::uint64_t ring_end) noexcept;
+
+  /// The frame with this sequence number, or null when it is not in flight.
+  flown_frame* find(std::uint64_t seq) noexcept;
+  flown_frame& front() noexcept { return frames_.front(); }
+
+  /// The first item of the first frame whose unit is `wanted`, or no_position.
+  template <class Wanted>
+  position find_work(Wanted&& wanted) const {
+    for (std::size_t i = 0; i < frames_.size(); ++i)
+      if (frames_[i].work != nullptr && wanted(*frames_[i].work))
+        return make_position(next_seq_ + i, 0);
+    return no_position;
+  }
+  template <class F>
+  void for_each_work(F&& f) const {
+    for (const auto& frame : frames_)
+      if (frame.work != nullptr)
+        f(*frame.work);
+  }
+
+  /// The position that follows.
+  position after(position p) const noexcept;
+
+  /// True while the item is the worker's: not answered, not taken back.
+  bool is_sent(position p) const noexcept { return p >= next() && p < taken_; }
+
+  /// Takes back every frame and item from `p` on that the worker provably has not begun. `take(
+  /// work, first_item, whole)` is called for each frame concerned, in order: the worker loses the
+  /// items from first_item on; `whole`: nothing unanswered of that unit stays with it.
+  template <class Take>
+  void recall(position p, Take&& take) {
+    const auto from = announce_recall(p);
+    give_back_from(from, sequence_after(), take);
+    if (from < taken_)
+      taken_ = from;
+  }
+
+  /// An answer for one item. Empty when the worker has no right to send it: a bad message.
+  struct answered {
+    unit* work;
+    std::uint32_t item;
+    bool last_of_frame;
+  };
+  std::optional<answered> accept_result(position p);
+
+  /// The worker gives back [k, e). False: a bad message. `give` as `take` above.
+  template <class Give>
+  bool accept_returned(position k, std::uint64_t e, Give&& give) {
+    if (!detail::validated("returned.position", k == next())
+        || !detail::validated("returned.end_ahead", e > next_seq_)
+        || !detail::validated("returned.end_sent", e <= sent_))
+      return false;
+    give_back_from(k, e, give);
+    forget_up_to(e);
+    lift_if_answered();
+    return true;
+  }
+
+  /// After the worker's death, when its answers are drained. `casualty(work, item)` is called for
+  /// the item that had started, `give` for what goes elsewhere. False: the record is inconsistent,
+  /// nothing was called, and everything in flight must be treated as maybe executed.
+  template <class Casualty, class Give>
+  bool bury(Casualty&& casualty, Give&& give) {
+    const auto claim = theirs_.claim.load(std::memory_order_acquire); // dead: all stores visible
+    if (!record_is_valid(claim))
+      return false;
+    const auto at = next();
+    auto rest = at;
+    if (!frames_.empty() && position_of(claim) == at && at < taken_
+        && phase_of(claim) == claim_phase::started) {
+      casualty(*frames_.front().work, static_cast<std::uint32_t>(item_of(at)));
+      rest = after(at);
+    }
+    give_back_from(rest, sequence_after(), give);
+    forget_up_to(sent_);
+    return true;
+  }
+
+  /// Calls `f(work, first_item, true)` for all that is the worker's; for a worker that lied.
+  template <class F>
+  void abandon(F&& f) {
+    give_back_from(next(), sequence_after(), f);
+    forget_up_to(sent_);
+  }
+
+  /// Where ring bytes are free up to: all before it are answered.
+  std::uint64_t freed() const noexcept { return freed_; }
+
+private:
+  std::uint64_t sequence_after() const noexcept { return sent_; }
+  position announce_recall(position p);
+  bool record_is_valid(std::uint64_t claim) const noexcept;
+  void pop_front();
+  void forget_up_to(std::uint64_t seq);
+  void lift_if_answered();
+
+  /// Calls `f` for the items in [from, (end, 0)) that are the worker's.
+  template <class F>
+  void give_back_from(position from, std::uint64_t end, F&& f) {
+    for (auto seq = next_seq_; seq < end; ++seq) {
+      auto& frame = frames_[static_cast<std::size_t>(seq - next_seq_)];
+      auto first = make_position(seq, seq == next_seq_ ? next_item_ : 0);
+      first = first < from ? from : first;
+      if (frame.work == nullptr || sequence_of(first) != seq || first >= taken_)
+        continue;
+      const auto item = static_cast<std::uint32_t>(item_of(first));
+      if (item >= frame.items)
+        continue;
+      const bool whole = item == (seq == next_seq_ ? next_item_ : 0);
+      auto& work = *frame.work;
+      if (whole)
+        frame.work = nullptr;
+      f(work, item, whole);
+    }
+  }
+
+  host_page& mine_;
+  const worker_page& theirs_;
+  std::deque<flown_frame> frames_; // front: next_seq_
+  std::uint64_t sent_;             // own copy of mine_.tail
+  std::uint64_t next_seq_;         // first unanswered position
+  std::uint64_t next_item_ = 0;
+  position recalled_ = no_position; // own copy of mine_.recall
+  position taken_ = no_position;    // all in-flight positions from here on were taken back
+  std::uint64_t upto_ = 0;          // the recall stands until all frames below are answered
+  std::uint64_t freed_ = 0;
+};
+
+} // namespace bulkhead::runtime

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "runtime/channel/channel_layout.hpp"
+#include "runtime/channel/segment_inbox.hpp"
+
+#include <cstddef>
+
+namespace bulkhead::runtime {
+
+/// The worker's end of its channel: where the shared words and rings are.
+struct worker_port {
+  const host_page* host;
+  worker_page* mine;
+  const std::byte* requests;
+  std::byte* answers;
+  std::size_t ring_bytes;
+  int event_fd;         ///< rings the host
+  segment_inbox* inbox; ///< brings argument segments
+};
+
+} // namespace bulkhead::runtime

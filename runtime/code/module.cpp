@@ -1,0 +1,191 @@
+#include "runtime/code/module.hpp"
+
+#include <bulkhead/error.hpp>
+
+#include "runtime/code/module_scan.hpp"
+
+#include <array>
+#include <bit>
+#include <cstdio>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include <dlfcn.h>
+
+namespace bulkhead::runtime {
+namespace {
+
+using detail::function_ref;
+
+std::string hex(std::uint64_t number) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(number));
+  return text;
+}
+
+/// What this process knows of its modules. Modules stay loaded once their code has been named, so
+/// an entry that was found stays right.
+class module_table {
+public:
+  static module_table& instance() {
+    static auto& table = *new module_table; // outlives threads that still run at exit
+    return table;
+  }
+
+  function_ref name(const void* code) {
+    const auto address = std::bit_cast<std::uintptr_t>(code);
+    const std::lock_guard lock{mutex_};
+    if (const auto* module = find_address(address))
+      return {module->id, address - module->base};
+    modules_ = scan_modules();
+    if (const auto* module = find_address(address))
+      return {module->id, address - module->base};
+    throw codec_error("no loaded program or library has code at 0x" + hex(address)
+                      + ": a function made at run time cannot be called in a worker");
+  }
+
+  const void* find(function_ref ref) {
+    const std::lock_guard lock{mutex_};
+    const auto* module = find_id(ref.module);
+    if (module == nullptr) {
+      modules_ = scan_modules();
+      module = find_id(ref.module);
+    }
+    if (module == nullptr)
+      module = &load(ref.module);
+    const auto address = module->base + ref.offset;
+    if (!module->has_code_at(address))
+      throw codec_error("module " + hex(ref.module) + " (" + module->path
+                        + ") has no code at offset 0x" + hex(ref.offset));
+    return std::bit_cast<const void*>(address);
+  }
+
+  void set_known(std::vector<known_module> modules) {
+    const std::lock_guard lock{mutex_};
+    known_ = std::move(modules);
+  }
+
+private:
+  const loaded_module* find_address(std::uintptr_t address) const {
+    for (const auto& module : modules_)
+      if (module.has_code_at(address))
+        return &module;
+    return nullptr;
+  }
+
+  const loaded_module* find_id(std::uint64_t id) const {
+    for (const auto& module : modules_)
+      if (module.id == id)
+        return &module;
+    return nullptr;
+  }
+
+  const known_module* find_known(std::uint64_t id) const {
+    for (const auto& known : known_)
+      if (known.id == id)
+        return &known;
+    return nullptr;
+  }
+
+  const loaded_module& load(std::uint64_t id) {
+    const auto* known = find_known(id);
+    if (known == nullptr)
+      throw codec_error("the function's module " + hex(id)
+                        + " is not loaded here and the host named no file for it: load the "
+                          "library with bulkhead::load_library before the pool is made");
+    auto* handle = dlopen(known->path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (handle == nullptr) {
+      const char* reason = dlerror();
+      throw codec_error("the function's module " + hex(id) + " cannot be loaded from " + known->path
+                        + ": " + (reason == nullptr ? "no reason given" : reason));
+    }
+    modules_ = scan_modules();
+    if (const auto* module = find_id(id))
+      return *module;
+    dlclose(handle);
+    modules_ = scan_modules();
+    throw codec_error(known->path + " is not the module " + hex(id)
+                      + " any more that the host has loaded: it was replaced on disk; restart the "
+                        "host");
+  }
+
+  std::mutex mutex_;
+  std::vector<loaded_module> modules_;
+  std::vector<known_module> known_;
+};
+
+/// Direct-mapped, one for each thread: a hit takes no lock.
+template <class Key, class Value>
+class small_cache {
+public:
+  const Value* find(const Key& key, std::uint64_t hash) const noexcept {
+    const auto& entry = slots_[place(hash)];
+    return entry.used && entry.key == key ? &entry.value : nullptr;
+  }
+  void put(const Key& key, std::uint64_t hash, const Value& value) noexcept {
+    slots_[place(hash)] = {true, key, value};
+  }
+
+private:
+  static constexpr int bits = 6;
+  static std::size_t place(std::uint64_t hash) noexcept {
+    return static_cast<std::size_t>((hash * 0x9e3779b97f4a7c15ULL) >> (64 - bits));
+  }
+
+  struct slot {
+    bool used = false;
+    Key key{};
+    Value value{};
+  };
+  std::array<slot, std::size_t{1} << bits> slots_{};
+};
+
+constinit thread_local small_cache<const void*, function_ref> refs;
+constinit thread_local small_cache<function_ref, const void*> addresses;
+
+std::string absolute(const std::string& path) {
+  std::error_code failed;
+  auto full = std::filesystem::absolute(path, failed);
+  return failed ? path : full.lexically_normal().native();
+}
+
+} // namespace
+
+std::vector<known_module> loaded_modules() {
+  std::vector<known_module> known;
+  for (const auto& module : scan_modules())
+    if (module.path.find('/') != std::string::npos) // not the kernel's vdso
+      known.push_back({module.id, absolute(module.path)});
+  return known;
+}
+
+void set_known_modules(std::vector<known_module> modules) {
+  module_table::instance().set_known(std::move(modules));
+}
+
+} // namespace bulkhead::runtime
+
+namespace bulkhead::detail {
+
+function_ref to_ref(const void* code) {
+  const auto hash = std::bit_cast<std::uintptr_t>(code);
+  if (const auto* known = runtime::refs.find(code, hash))
+    return *known;
+  const auto ref = runtime::module_table::instance().name(code);
+  runtime::refs.put(code, hash, ref);
+  return ref;
+}
+
+const void* from_ref(function_ref ref) {
+  const auto hash = ref.module ^ ref.offset;
+  if (const auto* known = runtime::addresses.find(ref, hash))
+    return *known;
+  const auto* code = runtime::module_table::instance().find(ref);
+  runtime::addresses.put(ref, hash, code);
+  return code;
+}
+
+} // namespace bulkhead::detail

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "runtime/crash/flight_recorder.hpp"
+
+#include <string>
+
+namespace bulkhead::runtime {
+
+/// What a dead worker's flight recorder says. Printable and bounded (16 KiB each).
+struct crash_report {
+  int signal = 0;        ///< that the worker recorded; 0: none. The exit status knows better
+  std::string backtrace; ///< innermost first, one frame a line; empty without a crash
+  std::string log;       ///< last lines, "stack overflow" and the terminating exception in it
+  bool stack_overflow = false;
+};
+
+/// Trusts nothing in the record, which its worker may have filled with anything: copies it once,
+/// checks it, and takes names only from the files that this process has loaded itself. Thread-safe.
+/// Takes milliseconds for the first crash at a place, bounded by 200 ms (then lines and inlined
+/// functions are left out); a place seen before is in a cache. Uses no network.
+crash_report read_crash(const flight_recorder& from) noexcept;
+
+} // namespace bulkhead::runtime

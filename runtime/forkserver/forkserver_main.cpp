@@ -1,0 +1,345 @@
+#include "runtime/forkserver/forkserver_main.hpp"
+
+#include "runtime/forkserver/undertaker.hpp"
+#include "runtime/forkserver/worker_exec.hpp"
+#include "runtime/forkserver/worker_main.hpp"
+#include "runtime/process/launch_message.hpp"
+#include "runtime/process/launch_modules.hpp"
+#include "runtime/process/start_bytes.hpp"
+#include "runtime/system/descriptors.hpp"
+#include "runtime/system/launch_error.hpp"
+#include "runtime/system/packet_socket.hpp"
+#include "runtime/this_process/own_process.hpp"
+#include "runtime/this_process/own_threads.hpp"
+#include "runtime/this_process/this_process.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio_ext.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <deque>
+#include <exception>
+#include <vector>
+
+namespace bulkhead::runtime {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const auto& name : names)
+    text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+class server {
+public:
+  explicit server(forkserver_birth birth);
+  [[noreturn]] void run();
+  void answer_hello(std::uint64_t sequence);
+
+private:
+  struct request {
+    request_head head;
+    std::span<const std::byte> body;
+    std::vector<unique_fd> fds;
+  };
+
+  bool host_is_gone(const pollfd& requests, const pollfd& host) const noexcept;
+  void bury_the_dead() noexcept;
+  void serve_one();
+  void launch(request work);
+  void preload(request work);
+  void answer_launch(std::uint64_t sequence, pid_t pid);
+  void answer(const reply_head& reply, std::span<const int> fds = {}) noexcept;
+  void refuse(std::uint64_t sequence, int error, std::string_view text) noexcept;
+  void queue_exit(pid_t worker, int status, const rusage& usage);
+  void send_notices() noexcept;
+
+  forkserver_birth birth_;
+  unique_fd host_;
+  unique_fd deaths_; ///< readable: a child has ended
+  undertaker undertaker_;
+  std::deque<notice> unsent_; ///< at most one a dead worker
+  std::vector<std::byte> packet_ = std::vector<std::byte>(packet_bytes);
+};
+
+int death_bell = -1; // the number of server::deaths_, for the handler
+
+void ring_death_bell(int) noexcept {
+  const auto error = errno;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto full_is_fine = ::write(death_bell, &one, sizeof one);
+  errno = error;
+}
+
+// Signals of the terminal and of service managers go to the host as well, which decides.
+constexpr std::array host_signals{SIGINT,  SIGTERM, SIGHUP,  SIGQUIT,
+                                  SIGPIPE, SIGTSTP, SIGUSR1, SIGUSR2};
+
+void ignore_signals() noexcept {
+  for (const int signal : host_signals)
+    ::signal(signal, SIG_IGN);
+}
+
+// This thread takes signals in its ppoll only. SIGCHLD, so that no other call of it is interrupted:
+// by a handler and not a signalfd, because a foreign thread that does not block the signal would
+// consume it before the signalfd is read. And those it ignores, because a worker that has just been
+// forked does not: what is sent to it before it has reset them waits until then.
+void take_signals_asleep() noexcept {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGCHLD);
+  for (const int signal : host_signals)
+    sigaddset(&set, signal);
+  ::sigprocmask(SIG_SETMASK, &set, nullptr);
+}
+
+unique_fd open_death_bell() noexcept {
+  auto bell = above_stdio(unique_fd{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)});
+  death_bell = bell.get();
+  struct sigaction action {};
+  action.sa_handler = ring_death_bell;
+  action.sa_flags = SA_RESTART | SA_NOCLDSTOP;
+  ::sigaction(SIGCHLD, &action, nullptr);
+  return bell;
+}
+
+// Text that static constructors left in stdio's buffers is the host's to print.
+void forget_unwritten_output() noexcept {
+  __fpurge(stdout);
+  __fpurge(stderr);
+}
+
+// Once here, so that no worker has to look through the loaded modules.
+void learn_modules() {
+  try {
+    const auto ref = detail::to_ref(&learn_modules);
+    detail::from_ref(ref);
+  } catch (const std::exception&) {
+    // then each worker looks, and tells what is wrong
+  }
+}
+
+server::server(forkserver_birth birth) : birth_(std::move(birth)), host_(open_pidfd(birth_.host)) {
+  ignore_signals();
+  take_signals_asleep();
+  ::setpgid(0, 0);
+  ::prctl(PR_SET_NAME, "bulkhead-fs");
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1UL, 0UL, 0UL, 0UL);
+  forget_unwritten_output();
+  point_at_null(0, O_RDONLY);
+  for (const int fd : {1, 2}) // what a worker receives must not land there
+    if (::fcntl(fd, F_GETFD) < 0)
+      point_at_null(fd, O_WRONLY);
+  std::array keep{birth_.request.get(), birth_.notices.get(), host_.get(), this_process::get().exe};
+  close_all_but(keep);
+  deaths_ = open_death_bell();
+  learn_modules();
+}
+
+bool server::host_is_gone(const pollfd& requests, const pollfd& host) const noexcept {
+  const auto hung_up = (requests.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
+  return hung_up || host.revents != 0 || (!host_ && ::getppid() != birth_.host);
+}
+
+void server::run() {
+  if (::getppid() != birth_.host) // it died before we looked at it
+    ::_exit(0);
+  sigset_t none;
+  sigemptyset(&none);
+  for (;;) {
+    const auto want_room = static_cast<short>(unsent_.empty() ? 0 : POLLOUT);
+    std::array looks{pollfd{birth_.request.get(), POLLIN, 0}, pollfd{host_.get(), POLLIN, 0},
+                     pollfd{deaths_.get(), POLLIN, 0}, pollfd{birth_.notices.get(), want_room, 0}};
+    if (::ppoll(looks.data(), looks.size(), nullptr, &none) < 0)
+      continue;
+    if (host_is_gone(looks[0], looks[1])) {
+      undertaker_.bury_all();
+      ::_exit(0);
+    }
+    if (looks[2].revents != 0)
+      bury_the_dead();
+    if (looks[0].revents != 0)
+      serve_one();
+    send_notices();
+  }
+}
+
+void server::bury_the_dead() noexcept {
+  std::uint64_t ignored = 0;
+  [[maybe_unused]] const auto drained = ::read(deaths_.get(), &ignored, sizeof ignored);
+  undertaker_.reap(
+    [this](pid_t worker, int status, const rusage& usage) { queue_exit(worker, status, usage); });
+}
+
+void server::queue_exit(pid_t worker, int status, const rusage& usage) {
+  auto& last = unsent_.emplace_back();
+  last.kind = notice_kind::exited;
+  last.pid = worker;
+  last.status = status;
+  last.usage = usage;
+}
+
+void server::send_notices() noexcept {
+  while (!unsent_.empty()) {
+    const auto error = packet_socket::send_now(birth_.notices.get(), bytes_of(unsent_.front()), {});
+    if (error == EAGAIN)
+      return;
+    unsent_.pop_front();
+  }
+}
+
+void server::serve_one() {
+  auto got =
+    packet_socket::receive(birth_.request.get(), packet_, std::chrono::steady_clock::now());
+  request work;
+  if (got.error != 0 || got.bytes < sizeof work.head) {
+    if (got.error == EMFILE) // the host waits for an answer to its latest request
+      refuse(0, EMFILE, "the forkserver cannot take the descriptors");
+    return;
+  }
+  std::memcpy(&work.head, packet_.data(), sizeof work.head);
+  work.body = std::span{packet_}.first(got.bytes).subspan(sizeof work.head);
+  work.fds = std::move(got.fds);
+  const auto sequence = work.head.sequence;
+  try {
+    if (work.head.kind == request_kind::preload)
+      preload(std::move(work));
+    else
+      launch(std::move(work));
+  } catch (const launch_error& e) {
+    refuse(sequence, e.code(), e.what());
+  } catch (const std::exception& e) {
+    refuse(sequence, 0, e.what());
+  }
+}
+
+// A forkserver with threads must not fork workers that go on in C++: locks of those threads would
+// stay locked in the copy. It execs each worker instead.
+void server::launch(request work) {
+  const auto sequence = work.head.sequence;
+  worker_birth birth{.head = work.head,
+                     .body = work.body,
+                     .fds = std::move(work.fds),
+                     .notices = birth_.notices.get(),
+                     .host = host_.get(),
+                     .depth = birth_.depth + 1};
+  if (work.head.by_exec != 0 || thread_count() > 1) {
+    answer_launch(sequence, exec_worker(birth));
+    return;
+  }
+  const auto pid = ::fork();
+  if (pid == 0)
+    worker_main(std::move(birth));
+  if (pid < 0)
+    throw launch_error{"fork", errno};
+  answer_launch(sequence, pid);
+}
+
+// The pidfd is opened before the child can be reaped: its number is certain.
+void server::answer_launch(std::uint64_t sequence, pid_t pid) {
+  undertaker_.add(pid);
+  const auto pidfd = open_pidfd(pid);
+  if (!pidfd) {
+    const auto error = errno;
+    ::kill(pid, SIGKILL);
+    throw launch_error{"pidfd_open", error};
+  }
+  reply_head reply;
+  reply.sequence = sequence;
+  reply.pid = pid;
+  const int fds[] = {pidfd.get()};
+  answer(reply, fds);
+}
+
+void server::preload(request work) {
+  set_modules(work.body.first(work.head.modules_bytes));
+  auto bytes = work.body.subspan(work.head.modules_bytes);
+  if (work.head.start_in_memfd != 0)
+    bytes = map_start_file(work.fds.at(0).get(), work.head.start_bytes);
+  using preload_entry = void (*)(std::span<const std::byte>);
+  code_at<preload_entry>(work.head.entry)(bytes);
+  if (const auto threads = foreign_threads(); !threads.empty())
+    throw launch_error{"preload started threads, and a process with threads cannot be forked "
+                       "safely: "
+                       + joined(threads) + "; use an initializer instead"};
+  reply_head reply;
+  reply.sequence = work.head.sequence;
+  answer(reply);
+}
+
+void server::answer_hello(std::uint64_t sequence) {
+  reply_head reply;
+  reply.sequence = sequence;
+  const auto threads = thread_count();
+  reply.threads = static_cast<std::uint32_t>(threads);
+  if (threads > 1)
+    put_text(reply.text, joined(foreign_threads()));
+  answer(reply);
+}
+
+void server::refuse(std::uint64_t sequence, int error, std::string_view text) noexcept {
+  reply_head reply;
+  reply.sequence = sequence;
+  reply.error = error == 0 ? EINVAL : error;
+  put_text(reply.text, text);
+  answer(reply);
+}
+
+// The host waits for it, or has given up and will drop it; a worker nobody hears of ends by itself,
+// because nobody tells it to go.
+void server::answer(const reply_head& reply, std::span<const int> fds) noexcept {
+  packet_socket::send_now(birth_.request.get(), bytes_of(reply), fds);
+}
+
+[[noreturn]] void not_ours(const char* mark) {
+  std::fprintf(stderr,
+               "%s is an argument that the bulkhead library gives to processes it makes "
+               "by itself; it is of no use on a command line\n",
+               mark);
+  ::_exit(2);
+}
+
+} // namespace
+
+void forkserver_main(forkserver_birth birth) {
+  auto& self = this_process::get();
+  self.kind = this_process::role::forkserver;
+  self.depth = birth.depth;
+  own_process::adopt();
+  server{std::move(birth)}.run();
+}
+
+void forkserver_by_exec(int request) {
+  request_head hello;
+  const auto deadline = std::chrono::steady_clock::now() + 5s;
+  auto got =
+    packet_socket::receive(request, std::as_writable_bytes(std::span{&hello, 1}), deadline);
+  const auto valid = got.error == 0 && got.bytes == sizeof hello && got.fds.size() == 2
+                     && hello.magic == message_magic && hello.kind == request_kind::hello;
+  if (!valid)
+    not_ours(forkserver_mark);
+  auto& self = this_process::get();
+  self.kind = this_process::role::forkserver;
+  self.depth = hello.depth;
+  self.exe = above_stdio(std::move(got.fds[1])).release();
+  ::fcntl(request, F_SETFD, FD_CLOEXEC);
+  server made{{.request = unique_fd{request},
+               .notices = above_stdio(std::move(got.fds[0])),
+               .host = hello.host_pid,
+               .depth = hello.depth}};
+  made.answer_hello(hello.sequence);
+  made.run();
+}
+
+} // namespace bulkhead::runtime

@@ -1,0 +1,83 @@
+#include <bulkhead/init.hpp>
+
+#include "runtime/code/shipped_call.hpp"
+#include "runtime/forkserver/forkserver.hpp"
+#include "runtime/forkserver/forkserver_main.hpp"
+#include "runtime/forkserver/worker_main.hpp"
+#include "runtime/system/descriptors.hpp"
+#include "runtime/system/launch_error.hpp"
+#include "runtime/this_process/own_threads.hpp"
+#include "runtime/this_process/this_process.hpp"
+
+#include <bulkhead/error.hpp>
+
+#include <fcntl.h>
+
+#include <charconv>
+#include <chrono>
+#include <cstring>
+#include <exception>
+#include <string_view>
+
+namespace bulkhead {
+
+namespace {
+
+using namespace runtime;
+using namespace std::chrono_literals;
+
+constexpr auto preload_patience = 60s;
+
+// Our binary as it is now: a program replaced on disk later never mixes versions.
+int open_own_binary() noexcept {
+  return above_stdio(unique_fd{::open("/proc/self/exe", O_RDONLY | O_CLOEXEC)}).release();
+}
+
+int descriptor_in(const char* text) noexcept {
+  int number = -1;
+  const auto end = text + std::strlen(text);
+  const auto parsed = std::from_chars(text, end, number);
+  return parsed.ec == std::errc{} && parsed.ptr == end ? number : -1;
+}
+
+// Returns where this is the user's program.
+void become_what_was_asked(int argc, char** argv) {
+  if (argc != 3 || argv == nullptr)
+    return;
+  const std::string_view mark{argv[1]};
+  if (mark == forkserver_mark)
+    forkserver_by_exec(descriptor_in(argv[2]));
+  if (mark == worker_mark)
+    worker_by_exec(descriptor_in(argv[2]));
+}
+
+void run_preloaded(std::span<const std::byte> bytes) { run_call(bytes); }
+
+} // namespace
+
+void init(int argc, char** argv) {
+  auto& self = this_process::get();
+  if (self.kind != this_process::role::not_initialised)
+    return;
+  self.name = argc > 0 && argv != nullptr ? argv[0] : "bulkhead";
+  become_what_was_asked(argc, argv);
+  self.exe = open_own_binary();
+  self.kind = this_process::role::host;
+  try {
+    if (thread_count() == 1)
+      forkserver::start_early();
+  } catch (const std::exception&) {
+    // The first pool tries again by exec and tells what is wrong.
+  }
+}
+
+void preload(const callable& f) {
+  preload_call call{detail::to_ref(&run_preloaded), encode_call(f)};
+  try {
+    forkserver::preload(std::move(call), std::chrono::steady_clock::now() + preload_patience);
+  } catch (const launch_error& e) {
+    throw pool_broken("preload failed: " + std::string{e.what()});
+  }
+}
+
+} // namespace bulkhead

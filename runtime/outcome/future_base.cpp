@@ -1,0 +1,93 @@
+#include "runtime/system/futex.hpp"
+
+#include <bulkhead/detail/future_base.hpp>
+#include <bulkhead/detail/pool_core.hpp>
+
+#include <new>
+
+namespace bulkhead::detail {
+
+time_point deadline_after(std::chrono::nanoseconds timeout) noexcept {
+  const auto now = std::chrono::steady_clock::now();
+  if (timeout.count() <= 0)
+    return now;
+  return timeout >= time_point::max() - now ? time_point::max() : now + timeout;
+}
+
+bool event_latch::set() noexcept {
+  // release: what the latch announces was written before; acq_rel to read the waiter bit.
+  const auto before = state_.fetch_or(ready_bit, std::memory_order_acq_rel);
+  if ((before & waiter_bit) == 0)
+    return false;
+  runtime::futex_wake_all(state_, false);
+  return true;
+}
+
+bool event_latch::wait_until(time_point deadline) noexcept {
+  for (;;) {
+    const auto seen = state_.fetch_or(waiter_bit, std::memory_order_acq_rel) | waiter_bit;
+    if ((seen & ready_bit) != 0)
+      return true;
+    if (deadline != time_point::max() && std::chrono::steady_clock::now() >= deadline)
+      return false;
+    runtime::futex_wait(state_, seen, false, deadline);
+  }
+}
+
+bool future_base::wait_until(time_point deadline) {
+  return ready() || core_->wait(latch_, deadline);
+}
+
+bool future_base::cancel(bool kill_running) {
+  return !ready() && core_->cancel(*this, kill_running);
+}
+
+void future_base::when_ready(std::function<void()> f) {
+  core_->expect_callbacks();
+  std::list<std::function<void()>> one; // made here: finish() only moves it on
+  one.push_back(std::move(f));
+  {
+    std::lock_guard lock{callbacks_mutex_};
+    if (!ready()) {
+      callbacks_.splice(callbacks_.end(), one);
+      return;
+    }
+  }
+  core_->call_back(std::move(one.front()));
+}
+
+void future_base::finish() noexcept {
+  std::list<std::function<void()>> callbacks;
+  {
+    std::lock_guard lock{callbacks_mutex_};
+    latch_.set();
+    callbacks.swap(callbacks_);
+  }
+  if (!callbacks.empty())
+    core_->call_back_locked(std::move(callbacks));
+}
+
+void future_base::on_value(std::uint64_t, std::span<const std::byte> result) noexcept {
+  try {
+    bytes_.append(result.data(), result.size());
+  } catch (const std::bad_alloc&) {
+    failure f;
+    f.kind = failure_kind::too_large;
+    f.may_have_executed = true;
+    on_failure(0, std::move(f));
+    return;
+  }
+  finish();
+}
+
+void future_base::on_large_value(std::uint64_t, buffer&& result) noexcept {
+  bytes_ = std::move(result);
+  finish();
+}
+
+void future_base::on_failure(std::uint64_t, failure&& f) noexcept {
+  failure_ = keep(std::move(f));
+  finish();
+}
+
+} // namespace bulkhead::detail

@@ -1,0 +1,108 @@
+#include "runtime/pool/eager_pool.hpp"
+
+#include "runtime/code/shipped_call.hpp"
+#include "runtime/outcome/failure_wire.hpp"
+#include "runtime/process/isolation_report.hpp"
+
+#include <bulkhead/error.hpp>
+
+#include <cstring>
+
+namespace bulkhead::runtime {
+
+eager_pool::eager_pool(pool_options options) : options_(std::move(options)) {
+  if (options_.initializer)
+    run_call(encode_call(options_.initializer));
+}
+
+bool eager_pool::submit(detail::work&& w, detail::admission) {
+  {
+    std::lock_guard lock{mutex_};
+    if (closed_)
+      throw pool_closed("pool '" + options_.name + "' is closed: it takes no more tasks");
+    stats_.submitted += w.items;
+    w.sink->placed(nullptr, next_task_);
+    next_task_ += w.items;
+  }
+  auto rest = w.body.bytes().subspan(w.callable_bytes);
+  for (std::uint32_t i = 0; i < w.items; ++i) {
+    std::uint32_t length = 0;
+    std::memcpy(&length, rest.data(), sizeof length);
+    run_item(w, i, rest.subspan(sizeof length, length));
+    rest = rest.subspan(sizeof length + length);
+  }
+  return true;
+}
+
+void eager_pool::run_item(detail::work& w, std::uint32_t item, std::span<const std::byte> args) {
+  detail::buffer result;
+  failure f;
+  bool ok = false;
+  try {
+    detail::reader callable{w.body.bytes().first(w.callable_bytes)};
+    detail::reader in{args};
+    detail::stub_at(w.stub)(callable, in, result);
+    ok = true;
+  } catch (...) {
+    f = describe_current_exception();
+  }
+  {
+    std::lock_guard lock{mutex_};
+    ++(ok ? stats_.succeeded : stats_.failed);
+  }
+  if (ok)
+    w.sink->on_value(w.first_item + item, result.bytes());
+  else
+    w.sink->on_failure(w.first_item + item, std::move(f));
+}
+
+bool eager_pool::wait(detail::event_latch& latch, detail::time_point deadline) {
+  return latch.wait_until(deadline);
+}
+
+bool eager_pool::cancel(detail::future_base&, bool) { return false; }
+bool eager_pool::cancel_all(const detail::task_sink&, bool) { return false; }
+void eager_pool::call_back(std::function<void()> f) { f(); }
+
+std::size_t eager_pool::chunk_hint(const detail::task_sink&, std::size_t) { return 1; }
+
+void eager_pool::close() {
+  std::lock_guard lock{mutex_};
+  closed_ = true;
+}
+
+bool eager_pool::join(detail::time_point) {
+  std::lock_guard lock{mutex_};
+  if (!closed_)
+    throw config_error("join() waits for a pool that takes no more tasks: call close() first");
+  return true;
+}
+
+void eager_pool::terminate() noexcept {
+  std::lock_guard lock{mutex_};
+  closed_ = true;
+}
+
+void eager_pool::resize(std::size_t) {
+  throw config_error("a pool with start_method::eager has no workers to resize");
+}
+
+std::vector<worker_info> eager_pool::workers() { return {}; }
+
+pool_stats eager_pool::stats() {
+  std::lock_guard lock{mutex_};
+  return stats_;
+}
+
+std::vector<isolation_feature> eager_pool::isolation() {
+  return no_isolation("tasks run in the caller");
+}
+
+int eager_pool::completion_fd() {
+  throw config_error(
+    "a pool with start_method::eager completes in submit; there is nothing to poll");
+}
+
+std::vector<std::uint64_t> eager_pool::completions() { return {}; }
+
+} // namespace bulkhead::runtime

@@ -1,0 +1,60 @@
+#include <bulkhead/pool.hpp>
+#include <bulkhead/version.hpp>
+
+#include "runtime/pool/eager_pool.hpp"
+#include "runtime/pool/pool_checks.hpp"
+#include "runtime/pool/worker_pool.hpp"
+
+namespace bulkhead {
+
+namespace detail {
+
+std::shared_ptr<pool_core> make_pool_core(pool_options options) {
+  auto good = runtime::checked(std::move(options));
+  if (good.start == start_method::eager)
+    return std::make_shared<runtime::eager_pool>(std::move(good));
+  auto core = std::make_shared<runtime::worker_pool>(std::move(good));
+  core->start();
+  return core;
+}
+
+} // namespace detail
+
+std::string_view version() noexcept { return BULKHEAD_VERSION; }
+
+pool::pool(pool_options options) : core_(detail::make_pool_core(std::move(options))) {}
+
+pool& pool::operator=(pool&& other) noexcept {
+  if (this != &other) {
+    if (core_)
+      terminate();
+    core_ = std::move(other.core_);
+  }
+  return *this;
+}
+
+pool::~pool() {
+  if (core_)
+    terminate();
+}
+
+void pool::terminate() noexcept {
+  core_->terminate();
+  if (const auto actors = core_->attached())
+    actors->end();
+}
+void pool::close() { core_->close(); }
+void pool::join() { core_->join(detail::time_point::max()); }
+void pool::resize(std::size_t workers) { core_->resize(workers); }
+std::vector<worker_info> pool::workers() const { return core_->workers(); }
+pool_stats pool::stats() const {
+  auto now = core_->stats();
+  if (const auto actors = core_->attached())
+    now.bad_messages += actors->bad_messages();
+  return now;
+}
+std::vector<isolation_feature> pool::isolation() const { return core_->isolation(); }
+int pool::completion_fd() const { return core_->completion_fd(); }
+std::vector<std::uint64_t> pool::completions() const { return core_->completions(); }
+
+} // namespace bulkhead

@@ -1,0 +1,129 @@
+#include "runtime/process/child.hpp"
+
+#include "runtime/process/isolation_report.hpp"
+#include "runtime/system/descriptors.hpp"
+#include "runtime/system/exit_from_pidfd.hpp"
+#include "runtime/system/packet_socket.hpp"
+#include "runtime/this_process/own_process.hpp"
+
+#include <sys/epoll.h>
+#include <sys/wait.h>
+
+#include <csignal>
+
+namespace bulkhead::runtime {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// From the end of a process to its status: the forkserver needs about 0.1 ms.
+constexpr auto status_patience = 100ms;
+
+void set_status(child_exit& into, int status) noexcept {
+  into.known = true;
+  into.code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+  into.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  into.core = WIFSIGNALED(status) && WCOREDUMP(status);
+}
+
+} // namespace
+
+child::child(pid_t pid, unique_fd pidfd, unique_fd control, worker_setup setup)
+  : owner_(own_process::identity()), pid_(pid), pidfd_(std::move(pidfd)),
+    control_(std::move(control)), setup_(setup) {}
+
+child::~child() = default;
+
+bool child::kill(int signal) noexcept {
+  return own_process::is(owner_) && send_signal(pidfd_.get(), signal);
+}
+
+// The lock is held while the watch is made: its handler finds watch_ set.
+void child::begin(std::shared_ptr<reactor> thread, exit_handler on_exit,
+                  std::function<void()> gone) {
+  const std::lock_guard lock{mutex_};
+  reactor_ = std::move(thread);
+  on_exit_ = std::move(on_exit);
+  gone_ = std::move(gone);
+  watch_ = reactor_->watch(pidfd_.get(), EPOLLIN,
+                           [self = shared_from_this()](std::uint32_t) { self->pidfd_ready(); });
+}
+
+void child::tell_go() noexcept {
+  const std::byte go{1};
+  if (packet_socket::send_now(control_.get(), std::span{&go, 1}, {}) != 0)
+    kill(SIGKILL); // it would wait for ever; its exit tells the rest
+}
+
+void child::take(const notice& news) {
+  std::unique_lock lock{mutex_};
+  switch (news.kind) {
+  case notice_kind::ready:
+    exit_.started = true;
+    report_ = news.report;
+    return;
+  case notice_kind::start_failed:
+    exit_.start_error = get_text(news.text);
+    return;
+  case notice_kind::exited:
+    set_status(exit_, news.status);
+    exit_.usage = news.usage;
+    if (ended_)
+      finish(lock);
+    return;
+  }
+}
+
+void child::undertaker_died() {
+  std::unique_lock lock{mutex_};
+  orphaned_ = true;
+  if (ended_ && learn_status())
+    finish(lock);
+}
+
+void child::pidfd_ready() {
+  std::unique_lock lock{mutex_};
+  reactor_->unwatch(watch_);
+  ended_ = true;
+  if (exit_.known || (orphaned_ && learn_status()))
+    return finish(lock);
+  timer_ = reactor_->at(reactor::clock::now() + status_patience,
+                        [self = shared_from_this()] { self->give_up_waiting(); });
+}
+
+void child::give_up_waiting() {
+  std::unique_lock lock{mutex_};
+  timer_ = 0;
+  learn_status();
+  finish(lock);
+}
+
+bool child::learn_status() noexcept {
+  if (const auto status = exit_from_pidfd(pidfd_.get()))
+    set_status(exit_, *status);
+  return exit_.known;
+}
+
+void child::finish(std::unique_lock<std::mutex>& lock) {
+  if (std::exchange(finished_, true))
+    return;
+  const auto self = shared_from_this();
+  if (timer_ != 0)
+    reactor_->cancel(timer_);
+  reactor_.reset(); // before on_exit: a pool that hears of its last worker joins the runtime thread
+  const auto on_exit = std::exchange(on_exit_, nullptr);
+  const auto gone = std::exchange(gone_, nullptr);
+  const auto exit = exit_;
+  lock.unlock();
+  gone();
+  if (on_exit)
+    on_exit(exit);
+}
+
+std::vector<isolation_feature> child::isolation() const {
+  const std::lock_guard lock{mutex_};
+  return isolation_report(setup_, exit_.started ? &report_ : nullptr, orphaned_);
+}
+
+} // namespace bulkhead::runtime

@@ -1,0 +1,28 @@
+#pragma once
+
+#include "runtime/process/worker_setup.hpp"
+#include "runtime/process/worker_start.hpp"
+
+#include <bulkhead/options.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+namespace bulkhead::runtime {
+
+class forkserver;
+
+/// What launch starts.
+struct launch_request {
+  start_method method = start_method::forkserver; ///< forkserver, spawn, or fork with `server`
+  worker_entry entry = nullptr;                   ///< in any loaded module; runs in the new process
+  std::vector<std::byte> start = {};              ///< handed to entry; at most max_start_bytes
+  std::vector<int> fds = {}; ///< borrowed; arrive in this order; at most max_launch_fds
+  int stdout_fd = -1;        ///< borrowed; -1: inherited
+  int stderr_fd = -1;
+  worker_setup setup = {};
+  std::shared_ptr<forkserver> server = {}; ///< null: the process-wide one; see copy_host
+};
+
+} // namespace bulkhead::runtime

@@ -1,0 +1,112 @@
+#include "runtime/process/watch_thread.hpp"
+
+#include "runtime/process/worker_start.hpp"
+#include "runtime/system/children.hpp"
+#include "runtime/system/launch_error.hpp"
+#include "runtime/system/timespec.hpp"
+#include "runtime/this_process/own_threads.hpp"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <memory>
+
+namespace bulkhead::runtime {
+
+namespace {
+
+struct watch {
+  int control;
+  int host;
+  std::atomic<std::uint64_t>* beat;
+  std::chrono::nanoseconds interval;
+  std::function<void(int)> on_message;
+  pid_t forkserver;
+  ino_t control_inode;
+};
+
+ino_t socket_inode(int fd) noexcept {
+  struct stat status {};
+  return ::fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode) ? status.st_ino : 0;
+}
+
+// With a living forkserver a plain end is enough: it kills our group and our orphans. Without one
+// nobody else would.
+[[noreturn]] void end_process(const watch& self) noexcept {
+  if (::getppid() != self.forkserver) {
+    kill_all_children();
+    if (::getpgrp() == ::getpid())
+      ::kill(0, SIGKILL);
+  }
+  ::_exit(exit_hung_up);
+}
+
+void read_message(const watch& self) {
+  if (self.on_message)
+    return self.on_message(self.control);
+  std::array<char, 64> ignored;
+  [[maybe_unused]] const auto bytes =
+    ::recv(self.control, ignored.data(), ignored.size(), MSG_DONTWAIT);
+}
+
+void beat_once(const watch& self) noexcept {
+  if (self.beat != nullptr) // relaxed: the host only looks whether it moves
+    self.beat->store(self.beat->load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+[[noreturn]] void watch_forever(const watch& self) {
+  const auto interval = as_timespec(self.interval);
+  for (;;) {
+    std::array looks{pollfd{self.control, POLLIN, 0}, pollfd{self.host, POLLIN, 0}};
+    const auto* patience = self.interval.count() > 0 ? &interval : nullptr;
+    const auto count = ::ppoll(looks.data(), looks.size(), patience, nullptr);
+    beat_once(self);
+    const auto lost = (looks[0].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
+    // A task that closed or replaced our descriptors has cut the worker off.
+    if (lost || looks[1].revents != 0 || socket_inode(self.control) != self.control_inode)
+      end_process(self);
+    if (count > 0 && (looks[0].revents & POLLIN) != 0)
+      read_message(self);
+  }
+}
+
+void* watch_main(void* given) {
+  const std::unique_ptr<watch> self{static_cast<watch*>(given)};
+  pthread_setname_np(pthread_self(), "bulkhead-watch");
+  const own_thread registered;
+  watch_forever(*self);
+}
+
+int start_small_thread(void* given) noexcept {
+  constexpr std::size_t stack_bytes = 256 * 1024;
+  sigset_t all;
+  sigfillset(&all);
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setsigmask_np(&attributes, &all);
+  pthread_attr_setstacksize(&attributes, stack_bytes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_t thread;
+  const auto error = pthread_create(&thread, &attributes, &watch_main, given);
+  pthread_attr_destroy(&attributes);
+  return error;
+}
+
+} // namespace
+
+void start_watch_thread(int control, int host_pidfd, std::atomic<std::uint64_t>* beat,
+                        std::chrono::nanoseconds interval, std::function<void(int)> on_message) {
+  auto self =
+    std::make_unique<watch>(watch{control, host_pidfd, beat, interval, std::move(on_message),
+                                  ::getppid(), socket_inode(control)});
+  if (const auto error = start_small_thread(self.get()); error != 0)
+    throw launch_error{"pthread_create", error};
+  static_cast<void>(self.release()); // the thread's now
+}
+
+} // namespace bulkhead::runtime

@@ -1,0 +1,30 @@
+#include "runtime/system/bell.hpp"
+
+#include <sys/eventfd.h>
+#include <sys/uio.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <system_error>
+
+namespace bulkhead::runtime {
+
+unique_fd make_bell(const char* what) {
+  unique_fd fd{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+  if (!fd)
+    throw std::system_error(errno, std::generic_category(), what);
+  return fd;
+}
+
+void ring(int bell) noexcept {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto full_is_fine = ::write(bell, &one, sizeof one);
+}
+
+void hush(int bell) noexcept {
+  std::uint64_t rings = 0;
+  const iovec into{&rings, sizeof rings};
+  [[maybe_unused]] const auto none_is_fine = ::preadv2(bell, &into, 1, -1, RWF_NOWAIT);
+}
+
+} // namespace bulkhead::runtime

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "runtime/system/unique_fd.hpp"
+
+#include <sys/types.h>
+
+#include <span>
+
+namespace bulkhead::runtime {
+
+/// The same open file under a number above 2, close-on-exec: a host that was started with closed
+/// standard descriptors must not find our sockets there. Empty with errno on failure.
+unique_fd above_stdio(unique_fd fd) noexcept;
+
+/// Closes every descriptor above 2 that is not in `keep`; sorts `keep`. Async-signal-safe.
+void close_all_but(std::span<int> keep) noexcept;
+
+/// A pidfd, close-on-exec. Empty with errno on failure.
+unique_fd open_pidfd(pid_t pid) noexcept;
+
+/// Sends a signal to exactly this process, however its number was reused. False with errno.
+bool send_signal(int pidfd, int signal) noexcept;
+
+/// Whether the process of this pidfd has ended.
+bool has_ended(int pidfd) noexcept;
+
+/// Makes `fd` (0, 1 or 2) /dev/null, or leaves it where /dev/null cannot be opened.
+void point_at_null(int fd, int open_flags) noexcept;
+
+} // namespace bulkhead::runtime

@@ -1,0 +1,97 @@
+#include "runtime/system/segment.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+
+#ifndef MFD_NOEXEC_SEAL
+#  define MFD_NOEXEC_SEAL 0x0008U // Linux 6.3; Debian 12's headers lack it
+#endif
+
+namespace bulkhead::runtime {
+
+namespace {
+
+[[noreturn]] void fail(const char* call, std::size_t bytes) {
+  throw std::system_error(errno, std::generic_category(),
+                          std::string(call) + " for " + std::to_string(bytes)
+                            + " bytes of memory shared with a worker");
+}
+
+unique_fd make_memfd(const char* name, std::size_t bytes) {
+  const auto flags = static_cast<unsigned>(MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  unique_fd fd{::memfd_create(name, flags | MFD_NOEXEC_SEAL)};
+  if (!fd && errno == EINVAL)
+    fd.reset(::memfd_create(name, flags));
+  if (!fd)
+    fail("memfd_create", bytes);
+  if (::ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0)
+    fail("ftruncate", bytes);
+  int error = EINTR;
+  while (error == EINTR)
+    error = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(bytes));
+  if (error != 0) {
+    errno = error;
+    fail("posix_fallocate", bytes);
+  }
+  if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0)
+    fail("fcntl(F_ADD_SEALS)", bytes);
+  return fd;
+}
+
+} // namespace
+
+segment::~segment() {
+  if (base_ != nullptr)
+    ::munmap(base_, head_bytes_ + 2 * ring_bytes_);
+}
+
+segment segment::make(const char* name, std::size_t head_bytes, std::size_t ring_bytes,
+                      access own) {
+  segment s;
+  s.head_bytes_ = head_bytes;
+  s.ring_bytes_ = ring_bytes;
+  s.fd_ = make_memfd(name, head_bytes + ring_bytes);
+  s.map(own);
+  return s;
+}
+
+segment segment::attach(unique_fd fd, std::size_t head_bytes, std::size_t ring_bytes, access own) {
+  segment s;
+  s.head_bytes_ = head_bytes;
+  s.ring_bytes_ = ring_bytes;
+  s.fd_ = std::move(fd);
+  s.map(own);
+  return s;
+}
+
+void segment::seal_writes() {
+  if (::fcntl(fd_.get(), F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) != 0)
+    fail("fcntl(F_SEAL_FUTURE_WRITE)", head_bytes_ + ring_bytes_);
+}
+
+void segment::map(access own) {
+  const auto all = head_bytes_ + 2 * ring_bytes_;
+  const int protection = own == access::read_write ? PROT_READ | PROT_WRITE : PROT_READ;
+  // Reserve the whole range first, so that both views of the ring are neighbours.
+  void* at = ::mmap(nullptr, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED)
+    fail("mmap", all);
+  base_ = static_cast<std::byte*>(at);
+  const auto place = [&](std::byte* where, std::size_t bytes, std::size_t offset) {
+    if (bytes != 0
+        && ::mmap(where, bytes, protection, MAP_SHARED | MAP_FIXED, fd_.get(),
+                  static_cast<off_t>(offset))
+             == MAP_FAILED)
+      fail("mmap", bytes);
+  };
+  place(base_, head_bytes_ + ring_bytes_, 0);
+  place(base_ + head_bytes_ + ring_bytes_, ring_bytes_, head_bytes_);
+  if (::madvise(base_, all, MADV_DONTFORK) != 0)
+    fail("madvise(MADV_DONTFORK)", all);
+}
+
+} // namespace bulkhead::runtime

@@ -1,0 +1,97 @@
+#include "runtime/testing/hooks.hpp"
+
+#if defined(BULKHEAD_HOOKS) && BULKHEAD_HOOKS
+
+#  include <bulkhead/detail/validated.hpp>
+
+#  include <signal.h>
+#  include <time.h>
+#  include <unistd.h>
+
+#  include <array>
+#  include <atomic>
+#  include <cstdlib>
+
+namespace bulkhead::testing {
+
+namespace {
+
+constexpr std::array<std::string_view, 10> worker_points{
+  "worker.frame_read", "worker.claimed",   "worker.checked",  "worker.started",  "worker.ran",
+  "worker.written",    "worker.published", "worker.returned", "worker.sleeping", "worker.ready"};
+constexpr std::array<std::string_view, 6> host_points{"host.written",    "host.published",
+                                                      "host.drained",    "host.recalled",
+                                                      "host.death_seen", "host.buried"};
+constexpr std::array<std::string_view, 16> actor_worker_points{
+  "actor.worker.hello",      "actor.receive.popped",  "actor.worker.spawn_read",
+  "actor.worker.spawn_made", "actor.receive.decoded", "actor.receive.delivered",
+  "actor.receive.monitor",   "actor.receive.link",    "actor.receive.down",
+  "actor.receive.release",   "actor.worker.ran",      "actor.send.encoded",
+  "actor.send.before_push",  "actor.send.after_push", "actor.send.down",
+  "actor.worker.sleeping"};
+constexpr std::array<std::string_view, 17> actor_host_points{
+  "actor.host.launched",   "actor.send.encoded",      "actor.send.before_push",
+  "actor.send.after_push", "actor.host.bell",         "actor.receive.popped",
+  "actor.receive.decoded", "actor.receive.delivered", "actor.receive.monitor",
+  "actor.receive.link",    "actor.receive.down",      "actor.receive.release",
+  "actor.host.drained",    "actor.host.death_seen",   "actor.host.link_dead",
+  "actor.host.answered",   "actor.host.buried"};
+
+std::string_view armed_point;
+std::atomic<std::uint32_t> countdown{0};
+hook_action armed_action = hook_action::none;
+
+void act() noexcept {
+  switch (armed_action) {
+  case hook_action::none:
+    break;
+  case hook_action::kill:
+    ::kill(::getpid(), SIGKILL);
+    break;
+  case hook_action::crash:
+    ::raise(SIGSEGV);
+    break;
+  case hook_action::exit:
+    ::_exit(0);
+  case hook_action::stop:
+    ::kill(::getpid(), SIGSTOP);
+    break;
+  case hook_action::delay: {
+    const timespec pause{0, 20'000'000};
+    ::nanosleep(&pause, nullptr);
+    break;
+  }
+  }
+}
+
+} // namespace
+
+void arm_hook(std::string_view point, std::uint32_t count, hook_action action) {
+  for (const auto known : {worker_hooks(), host_hooks(), actor_worker_hooks(), actor_host_hooks()})
+    for (const auto name : known)
+      if (name == point)
+        armed_point = name; // static storage
+  armed_action = action;
+  countdown.store(count, std::memory_order_release);
+}
+
+std::span<const std::string_view> worker_hooks() noexcept { return worker_points; }
+std::span<const std::string_view> host_hooks() noexcept { return host_points; }
+std::span<const std::string_view> actor_worker_hooks() noexcept { return actor_worker_points; }
+std::span<const std::string_view> actor_host_hooks() noexcept { return actor_host_points; }
+
+void reach_hook(std::string_view point) noexcept {
+  if (countdown.load(std::memory_order_acquire) == 0 || point != armed_point)
+    return;
+  if (countdown.fetch_sub(1, std::memory_order_acq_rel) == 1)
+    act();
+}
+
+} // namespace bulkhead::testing
+
+bool bulkhead::detail::is_broken(const char* check) noexcept {
+  static const char* const name = std::getenv("BULKHEAD_BREAK");
+  return name != nullptr && std::string_view{name} == check;
+}
+
+#endif

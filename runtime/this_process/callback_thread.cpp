@@ -1,0 +1,116 @@
+#include "runtime/this_process/callback_thread.hpp"
+
+#include "runtime/outcome/failure_wire.hpp"
+#include "runtime/this_process/own_threads.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <cstdio>
+
+namespace bulkhead::runtime {
+
+namespace {
+
+/// The thread must not receive the host's signals.
+std::thread start_masked(const std::function<void()>& f) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  std::thread t;
+  try {
+    t = std::thread(f);
+  } catch (...) {
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    throw;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_setname_np(t.native_handle(), "bulkhead-cb");
+  return t;
+}
+
+} // namespace
+
+// Several threads may stop it at once, and it itself too: whoever takes the thread out ends it.
+void callback_thread::stop() noexcept {
+  std::unique_lock lock{state_->mutex};
+  state_->stop = true;
+  state_->changed.notify_all();
+  auto ended = std::move(thread_);
+  if (on_thread()) {
+    state_->alone = true;
+    state_->changed.notify_all();
+    if (ended.joinable())
+      ended.detach();
+    return;
+  }
+  state_->changed.wait(lock, [this] { return !state_->running || state_->alone; });
+  lock.unlock();
+  if (ended.joinable())
+    ended.join();
+}
+
+void callback_thread::start() {
+  const std::lock_guard lock{state_->mutex};
+  if (!state_->running && !state_->stop)
+    start_locked();
+}
+
+void callback_thread::start_locked() {
+  if (thread_.joinable())
+    thread_.join(); // it gave up the lock for the last time
+  thread_ = start_masked([s = state_] { loop(s); });
+  state_->running = true;
+  state_->alone = false;
+}
+
+void callback_thread::run(std::list<std::function<void()>>&& calls) {
+  const std::lock_guard lock{state_->mutex};
+  if (!state_->running)
+    start_locked(); // it sees the queue once we give up the lock
+  state_->queue.splice(state_->queue.end(), calls);
+  state_->changed.notify_one();
+}
+
+void callback_thread::run(std::function<void()> call) {
+  std::list<std::function<void()>> one;
+  one.push_back(std::move(call));
+  run(std::move(one));
+}
+
+bool callback_thread::on_thread() const noexcept {
+  return state_->id.load(std::memory_order_relaxed) == std::this_thread::get_id();
+}
+
+// It is the library's own: a host with callbacks may still fork its workers. What a callback holds
+// locked meanwhile stays locked in the copy, as with any fork.
+void callback_thread::loop(const std::shared_ptr<state>& s) {
+  const own_thread registered;
+  // Only this thread ever finds its own id here, so no order is needed.
+  s->id.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  std::unique_lock lock{s->mutex};
+  for (;;) {
+    s->changed.wait(lock, [&] { return s->stop || !s->queue.empty(); });
+    if (s->queue.empty()) {
+      s->running = false;
+      s->id.store({}, std::memory_order_relaxed);
+      s->changed.notify_all();
+      return;
+    }
+    auto f = std::move(s->queue.front());
+    s->queue.pop_front();
+    lock.unlock();
+    try {
+      f();
+    } catch (...) {
+      const auto what = describe_current_exception();
+      std::fprintf(stderr, "bulkhead: a callback threw %s: %s\n", what.type.c_str(),
+                   what.message.c_str());
+    }
+    f = nullptr;
+    lock.lock();
+  }
+}
+
+} // namespace bulkhead::runtime

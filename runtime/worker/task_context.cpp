@@ -1,0 +1,130 @@
+#include "runtime/worker/task_context.hpp"
+
+#include <bulkhead/worker.hpp>
+
+#include <algorithm>
+
+namespace bulkhead::runtime {
+
+namespace {
+task_context* of_process = nullptr;
+thread_local task_context* of_thread = nullptr;
+} // namespace
+
+task_context* task_context::current() noexcept {
+  return of_thread != nullptr ? of_thread : of_process;
+}
+
+void task_context::install(task_context* context, bool thread_only) noexcept {
+  (thread_only ? of_thread : of_process) = context;
+}
+
+void task_context::begin(position where, std::uint64_t id, std::uint32_t attempt,
+                         std::optional<std::chrono::steady_clock::time_point> deadline) noexcept {
+  where_.store(where, std::memory_order_relaxed);
+  id_.store(id, std::memory_order_relaxed);
+  attempt_ = attempt;
+  deadline_ = deadline;
+}
+
+void task_context::end() noexcept {
+  if (stop_) {
+    std::lock_guard lock{stop_mutex_};
+    poller_ = {};
+    stop_.reset();
+  }
+  where_.store(no_position, std::memory_order_relaxed);
+  id_.store(0, std::memory_order_relaxed);
+  attempt_ = 0;
+  deadline_.reset();
+}
+
+bool task_context::stop_requested() const noexcept {
+  const auto where = where_.load(std::memory_order_relaxed);
+  if (where == no_position)
+    return host_.stop.load(std::memory_order_relaxed) != 0;
+  const auto asked = host_.stop_task.load(std::memory_order_relaxed);
+  return asked == where || asked == no_position;
+}
+
+std::stop_token task_context::stop_token() {
+  std::lock_guard lock{stop_mutex_};
+  if (!stop_) {
+    stop_.emplace();
+    poller_ = std::jthread(
+      [this, source = *stop_](const std::stop_token& until) mutable { poll_stop(until, source); });
+  }
+  return stop_->get_token();
+}
+
+void task_context::poll_stop(const std::stop_token& until, std::stop_source& source) const {
+  // The request is a word in the host's memory; nothing wakes a sleeper here, so look every 5 ms.
+  while (!until.stop_requested()) {
+    if (stop_requested()) {
+      source.request_stop();
+      return;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds{5});
+  }
+}
+
+void task_context::progress(double fraction) noexcept {
+  const auto clamped = fraction > 0 ? std::min(fraction, 1.0) : 0.0; // NaN is 0
+  mine_.progress.store(static_cast<std::uint64_t>(clamped * 1e6), std::memory_order_relaxed);
+}
+
+} // namespace bulkhead::runtime
+
+namespace bulkhead::this_worker {
+
+using runtime::task_context;
+
+bool active() noexcept { return task_context::current() != nullptr; }
+
+std::size_t id() noexcept {
+  const auto* c = task_context::current();
+  return c != nullptr ? c->worker() : 0;
+}
+
+std::string_view pool_name() noexcept {
+  const auto* c = task_context::current();
+  return c != nullptr ? std::string_view(c->pool()) : std::string_view();
+}
+
+bool stop_requested() noexcept {
+  const auto* c = task_context::current();
+  return c != nullptr && c->stop_requested();
+}
+
+std::stop_token stop_token() {
+  auto* c = task_context::current();
+  return c != nullptr ? c->stop_token() : std::stop_token{};
+}
+
+} // namespace bulkhead::this_worker
+
+namespace bulkhead::this_task {
+
+using runtime::task_context;
+
+std::uint64_t id() noexcept {
+  const auto* c = task_context::current();
+  return c != nullptr ? c->task() : 0;
+}
+
+std::size_t attempt() noexcept {
+  const auto* c = task_context::current();
+  return c != nullptr ? c->attempt() : 0;
+}
+
+std::optional<std::chrono::steady_clock::time_point> deadline() noexcept {
+  const auto* c = task_context::current();
+  return c != nullptr ? c->deadline() : std::nullopt;
+}
+
+void progress(double fraction) noexcept {
+  if (auto* c = task_context::current())
+    c->progress(fraction);
+}
+
+} // namespace bulkhead::this_task

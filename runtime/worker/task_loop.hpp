@@ -1,0 +1,75 @@
+#pragma once
+
+#include "runtime/channel/channel_layout.hpp"
+#include "runtime/channel/worker_port.hpp"
+#include "runtime/system/segment.hpp"
+#include "runtime/system/spin.hpp"
+#include "runtime/worker/task_context.hpp"
+#include "runtime/worker/worker_config.hpp"
+
+#include <bulkhead/detail/buffer.hpp>
+#include <bulkhead/failure.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+
+namespace bulkhead::runtime {
+
+/// Runs a worker: initializer, then frame after frame, inline on the calling thread, until the host
+/// asks it to end. Follows docs/wire_format.md. The host is trusted.
+class task_loop {
+public:
+  task_loop(const worker_config& config, const worker_port& end, bool is_thread);
+
+  /// Returns the exit code.
+  int run();
+
+private:
+  struct running_frame {
+    frame_header header;
+    std::span<const std::byte> callable;
+    std::span<const std::byte> rest; ///< lengths and arguments of the items not yet run
+    std::string refusal;             ///< why the body cannot be read; empty: it can
+  };
+
+  bool initialize();
+  void finalize() noexcept;
+  bool wait_for_frame();
+  void run_frame();
+  running_frame open_frame();
+  std::span<const std::byte> segment_body(const frame_header& h);
+  bool claim(position p);
+  void give_back(position p);
+  void run_item(running_frame& frame, position p, std::uint32_t item);
+  bool expired(const frame_header& h);
+  void call_stub(running_frame& frame, std::span<const std::byte> args);
+  void answer_result(position p, std::uint64_t ran_ns);
+  void answer_failure(position p, const failure& f, std::uint64_t ran_ns);
+  void retire_if_grown();
+  void skip_to(std::uint64_t sequence);
+
+  void publish(answer_kind kind, position where, std::uint64_t value,
+               std::span<const std::byte> payload);
+  template <class Ready>
+  bool wait(Ready&& ready, bool until_stop);
+
+  worker_config config_;
+  worker_port end_;
+  bool is_thread_;
+  task_context context_;
+  spinner spinner_;
+  std::uint64_t next_;        // sequence number of the next frame
+  std::uint64_t read_ = 0;    // bytes of requests read
+  std::uint64_t written_ = 0; // bytes of answers published
+  std::uint32_t sleep_epoch_ = 0;
+  std::uint32_t rung_epoch_ = 0;
+  std::uint32_t sampled_ = 0; // frames since running time was last measured
+  bool retired_ = false;      // grown too large: gives back all that comes
+  bool slow_ = true;          // the last measured item was slow: measure each
+  detail::buffer result_;
+  std::map<std::uint32_t, segment> segments_;
+};
+
+} // namespace bulkhead::runtime
