@@ -4,6 +4,7 @@
 #include "runtime/outcome/failure_of.hpp"
 #include "runtime/pool/pool_checks.hpp"
 #include "runtime/system/bell.hpp"
+#include "runtime/system/descriptors.hpp"
 #include "runtime/system/launch_error.hpp"
 #include "runtime/this_process/own_process.hpp"
 #include "runtime/worker/task_worker.hpp"
@@ -25,7 +26,7 @@ namespace {
 unique_fd checked(int fd, const char* call) {
   if (fd < 0)
     throw std::system_error(errno, std::generic_category(), call);
-  return unique_fd{fd};
+  return above_stdio(unique_fd{fd});
 }
 
 void add_to(int epoll, int fd) {
