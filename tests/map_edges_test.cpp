@@ -37,6 +37,16 @@ struct brittle {
   }
 };
 
+/// As deep as it is long.
+struct chain {
+  int length = 0;
+  std::vector<chain> next;
+  template <class Inspector>
+  friend bool inspect(Inspector& f, chain& x) {
+    return f.object(x).fields(f.field("length", x.length), f.field("next", x.next));
+  }
+};
+
 } // namespace
 
 TEST_CASE("a callable larger than a chunk maps every item") {
@@ -144,4 +154,79 @@ TEST_CASE("close() lets a blocked submit go") {
   CHECK(eventually([&] { return refused.load(); }, 60s));
   submitter.join();
   p.terminate();
+}
+
+TEST_CASE("for_each ships no results, nor asks that they can travel") {
+  const leak_guard guard;
+  struct stays {
+    std::unique_ptr<int> here;
+  };
+  pool p{{.workers = 1}};
+  p.for_each([](int x) { return stays{std::make_unique<int>(x)}; }, std::vector<int>{1, 2, 3});
+  CHECK(p.stats().succeeded == 3);
+  CHECK_THROWS_AS(
+    p.for_each([](int) -> int { throw std::runtime_error("no"); }, std::vector<int>{1}),
+    task_error);
+}
+
+TEST_CASE("what was read before the input throws is delivered before the exception") {
+  const leak_guard guard;
+  pool p{{.workers = 2}};
+  const auto broken_at = [](int line) {
+    return std::views::iota(0) | std::views::transform([line](int i) {
+             if (i == line)
+               throw std::runtime_error("line is broken");
+             return i;
+           });
+  };
+  for (const int line : {0, 5, 3000}) {
+    int next = 0;
+    bool thrown = false;
+    try {
+      for (int x : p.imap([](int x) { return x; }, broken_at(line)))
+        CHECK(x == next++);
+    } catch (const std::runtime_error& e) {
+      thrown = std::string{e.what()} == "line is broken";
+    }
+    CHECK(thrown);
+    CHECK(next == line);
+  }
+}
+
+TEST_CASE("an on_progress that throws ends its map") {
+  const leak_guard guard;
+  pool p{{.workers = 1}};
+  const auto tell = [](std::size_t, std::size_t) { throw std::runtime_error("enough"); };
+  CHECK_THROWS_AS(p.map([](int) { ::usleep(100'000); }, std::vector<int>(1000),
+                        {.chunk = 1, .on_progress = tell}),
+                  std::runtime_error);
+  CHECK(p.apply([] { return 1; }) == 1);
+  CHECK(p.stats().cancelled > 900);
+}
+
+TEST_CASE("lazy results and callbacks may be of types that only move") {
+  const leak_guard guard;
+  pool p{{.workers = 1}};
+  int sum = 0;
+  for (auto x : p.imap([](int x) { return std::make_unique<int>(x); }, std::vector<int>{1, 2}))
+    sum += *x;
+  CHECK(sum == 3);
+  std::atomic<int> seen = 0;
+  auto f = p.submit([] { return 7; });
+  f.on_ready(
+    [&seen, own = std::make_unique<int>(1)](const outcome<int>& o) { seen = o.value() + *own; });
+  CHECK(eventually([&] { return seen == 8; }, 30s));
+}
+
+TEST_CASE("a value nested too deep is refused before it exhausts the caller's stack") {
+  const leak_guard guard;
+  pool p{{.workers = 1}};
+  chain deep;
+  for (auto* at = &deep; ++deep.length < 100'000;)
+    at = &at->next.emplace_back();
+  CHECK_THROWS_AS(p.submit([](const chain& c) { return c.length; }, deep), codec_error);
+  while (!deep.next.empty()) { // its destructor would nest as deep
+    auto next = std::move(deep.next.front().next);
+    deep.next = std::move(next);
+  }
 }

@@ -8,6 +8,14 @@
 
 namespace bulkhead::runtime {
 
+void report_callback_exception() noexcept try {
+  const auto what = describe_current_exception();
+  std::fprintf(stderr, "bulkhead: a callback threw %s: %s\n", what.type.c_str(),
+               what.message.c_str());
+} catch (const std::exception&) { // no memory for the words
+  std::fputs("bulkhead: a callback threw\n", stderr);
+}
+
 // Several threads may stop it at once, and it itself too: whoever takes the thread out ends it.
 void callback_thread::stop() noexcept {
   std::unique_lock lock{state_->mutex};
@@ -80,9 +88,7 @@ void callback_thread::loop(const std::shared_ptr<state>& s) {
     try {
       f();
     } catch (...) {
-      const auto what = describe_current_exception();
-      std::fprintf(stderr, "bulkhead: a callback threw %s: %s\n", what.type.c_str(),
-                   what.message.c_str());
+      report_callback_exception();
     }
     f = nullptr;
     lock.lock();

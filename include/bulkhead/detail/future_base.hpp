@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bulkhead/detail/completion_queue.hpp>
 #include <bulkhead/detail/duration.hpp>
 #include <bulkhead/detail/kept_failure.hpp>
 #include <bulkhead/detail/task_sink.hpp>
@@ -47,6 +48,13 @@ public:
   /// Throws std::system_error where that thread cannot start; then `f` never runs.
   void when_ready(std::function<void()> f);
 
+  using watch_list = std::list<completion_watch>;
+  /// Tells the queue `index` as soon as the future is ready: now, or once in the thread that takes
+  /// the outcome. Until then `unwatch` takes it back.
+  watch_list::iterator watch(std::shared_ptr<completion_queue> queue, std::size_t index);
+  /// For each `watch` once, whether or not the queue was told.
+  void unwatch(watch_list::iterator which) noexcept;
+
   void on_value(std::uint64_t item, std::span<const std::byte> result) noexcept override;
   void on_failure(std::uint64_t item, failure&& f) noexcept override;
   void on_large_value(std::uint64_t item, buffer&& result) noexcept override;
@@ -80,6 +88,7 @@ private:
   std::shared_ptr<pool_core> core_;
   std::mutex callbacks_mutex_;
   std::list<std::function<void()>> callbacks_;
+  watch_list watches_; ///< those that were told have an empty index
 };
 
 } // namespace bulkhead::detail

@@ -68,9 +68,9 @@ void add_item(work& w, const Args&... args) {
 
 /// A unit of work without items yet.
 template <class F, class... Args>
-work make_work(const F& f) {
+work make_work(const F& f, const function_ref& stub = stub_ref<F, Args...>()) {
   work w;
-  w.stub = stub_ref<F, Args...>();
+  w.stub = stub;
   encode_callable(w.body, f);
   if (w.body.size() > UINT32_MAX)
     throw too_large("the function object has more than 4 GiB: " + std::to_string(w.body.size())
