@@ -19,8 +19,6 @@ void process_proxy::on_send(caf::strong_actor_ptr sender, caf::message_id mid, c
 }
 
 void process_proxy::on_link(caf::abstract_actor* local, bool on) {
-  if (on)
-    on_observed();
   owner_->notify(on ? frame_kind::link : frame_kind::unlink, key_, local, 0);
 }
 

@@ -1,7 +1,6 @@
 #include "actors/caf/proxy.hpp"
 
 #include <caf/actor_cast.hpp>
-#include <caf/actor_registry.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/system_messages.hpp>
 
@@ -40,14 +39,25 @@ void at_exit(const caf::strong_actor_ptr& actor, std::function<void(const caf::e
   actor->get()->attach_functor([f = std::move(f)](const caf::error& reason) { f(reason); });
 }
 
-void publish(const caf::strong_actor_ptr& actor) {
-  actor->home_system->registry().put(actor->id(), actor);
-}
+namespace {
 
-void withdraw(caf::actor_system& system, caf::actor_id id) { system.registry().erase(id); }
+class ended_proxy final : public proxy_base {
+public:
+  using proxy_base::proxy_base;
+  void on_send(caf::strong_actor_ptr sender, caf::message_id mid, caf::message) override {
+    if (sender && mid.is_request())
+      answer_error(sender, mid, make_error(caf::sec::request_receiver_down), nullptr);
+  }
+  void on_link(caf::abstract_actor*, bool) override {}
+};
 
-caf::strong_actor_ptr published(caf::actor_system& system, caf::actor_id id) {
-  return system.registry().get(id);
+} // namespace
+
+caf::strong_actor_ptr ended_actor(caf::actor_system& system, const caf::node_id& node,
+                                  caf::actor_id id) {
+  auto made = make_proxy<ended_proxy>(system, id, node);
+  static_cast<ended_proxy*>(made->get())->kill(make_error(caf::exit_reason::unknown));
+  return made;
 }
 
 } // namespace bulkhead::actors
