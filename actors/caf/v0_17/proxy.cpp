@@ -49,27 +49,38 @@ public:
 
   staged_reply(caf::actor_config& config, caf::strong_actor_ptr requester, caf::message_id mid,
                stages next)
-    : proxy_base(config), requester_(std::move(requester)), mid_(mid), next_(std::move(next)) {}
+    : proxy_base(config), mid_(mid), requester_(std::move(requester)), next_(std::move(next)) {}
 
-  // A failure is the answer to the whole: no stage could do anything with it.
+  // A failure is the answer to the whole: no stage could do anything with it. Afterwards nothing is
+  // held: the peer may keep its handle of this one for a while, which must not keep the stages.
   void on_send(caf::strong_actor_ptr, caf::message_id mid, caf::message msg) override {
+    stages rest;
+    caf::strong_actor_ptr requester;
+    {
+      std::lock_guard lock{mutex_};
+      rest.swap(next_);
+      requester.swap(requester_);
+    }
+    if (rest.empty())
+      return;
     if (mid.is_response() && msg.match_elements<caf::error>()) {
-      if (requester_)
-        requester_->enqueue(nullptr, mid_.response_id(), std::move(msg), nullptr);
+      if (requester)
+        requester->enqueue(nullptr, mid_.response_id(), std::move(msg), nullptr);
       return;
     }
-    auto rest = next_;
-    const auto to = rest.back();
+    const auto to = std::move(rest.back());
     rest.pop_back();
-    to->enqueue(caf::make_mailbox_element(requester_, mid_, std::move(rest), std::move(msg)),
-                nullptr);
+    to->enqueue(
+      caf::make_mailbox_element(std::move(requester), mid_, std::move(rest), std::move(msg)),
+      nullptr);
   }
   void on_link(caf::abstract_actor*, bool) override {}
 
 private:
-  const caf::strong_actor_ptr requester_;
   const caf::message_id mid_;
-  const stages next_; ///< the last one comes first
+  std::mutex mutex_;
+  caf::strong_actor_ptr requester_;
+  stages next_; ///< the last one comes first
 };
 
 /// What CAF's registry holds in the place of an actor that a message named: it does not keep the
