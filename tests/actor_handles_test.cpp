@@ -5,6 +5,7 @@
 #include "tests/support/leak_guard.hpp"
 
 #include "actors/caf/failure_error.hpp"
+#include "actors/caf/worker_system.hpp"
 
 #include <bulkhead/actor.hpp>
 #include <bulkhead/error.hpp>
@@ -15,6 +16,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -83,6 +85,13 @@ caf::behavior mirror(caf::event_based_actor* self) {
 #if BULKHEAD_CAF_0
     [](caf::get_atom) { return undeclared{1}; },
 #endif
+  };
+}
+
+caf::behavior throws(caf::event_based_actor* self) {
+  return {
+    [](const std::string& text) -> int { throw std::out_of_range(text); },
+    [self](caf::spawn_atom) { return caf::actor{self->spawn(throws)}; },
   };
 }
 
@@ -283,6 +292,42 @@ TEST_CASE("elements without bytes are bounded before they are made") {
   REQUIRE(f);
   CHECK(f->exit.cause == bulkhead::exit_cause::bad_message);
 }
+
+TEST_CASE("a worker's node id is made of the host's and a number that comes once") {
+  using bulkhead::actors::node_for;
+  const leak_guard guard;
+  host_system h;
+  const auto host = h.system->node();
+  CHECK(node_for(host, 1) == node_for(host, 1));
+  CHECK(node_for(host, 1) != node_for(host, 2));
+  CHECK(node_for(host, 1) != host);
+  bulkhead::pool p{*h.system, small(2)};
+  const auto first = p.spawn(mirror);
+  const auto second = p.spawn(mirror);
+  CHECK(first->node() != second->node());
+#if BULKHEAD_CAF_0
+  CHECK(first->node() == node_for(host, 1));
+  CHECK(second->node() == node_for(host, 2));
+#endif
+}
+
+#if BULKHEAD_CAF_0
+TEST_CASE("an exception in a behaviour, or in a child's, keeps its type and its text") {
+  const leak_guard guard;
+  host_system h;
+  bulkhead::pool p{*h.system, small()};
+  caf::scoped_actor self{*h.system};
+  auto a = p.spawn(throws);
+  const auto child = ask<caf::actor>(self, a, caf::spawn_atom_v);
+  for (const auto& whom : {child, a}) {
+    const auto f = bulkhead::actors::failure_of(error_of(self, whom, std::string{"no such row"}));
+    REQUIRE(f);
+    CHECK(f->kind == bulkhead::failure_kind::task_exception);
+    CHECK(f->type == "std::out_of_range");
+    CHECK(f->message == "no such row");
+  }
+}
+#endif
 
 TEST_CASE("a monitor and a link keep no actor, and tell of its end") {
   const leak_guard guard;

@@ -115,7 +115,7 @@ link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from, 
   if (!codec{system_, none}.encode(item.bytes, msg, why))
     return answer_instead(to, from, mid, border_error(failure_kind::codec, why), watch);
   BULKHEAD_HOOK("actor.send.encoded");
-  auto mentioned = mention_all(*out, as_bytes(item.bytes).subspan(sizeof(frame_header)));
+  auto mentioned = mention_all(*out, as_bytes(item.bytes).subspan(sizeof(frame_header)), &msg);
   const auto size = item.bytes.size() - sizeof(frame_header);
   if (size > max_body_bytes) {
     unmention(*out, mentioned);
@@ -224,20 +224,24 @@ std::shared_ptr<const handle_scan> border::scan_for(std::span<const std::byte> b
 }
 
 // The message still holds what it names, so only who has ended is not found.
-caf::strong_actor_ptr border::named(const actor_key& key) {
-  return key.peer == self_ ? take_named(system_, key.id) : find_proxy(key);
+caf::strong_actor_ptr border::named(const actor_key& key, const caf::message* msg) {
+  auto found = key.peer == self_ ? take_named(system_, key.id) : find_proxy(key);
+  if (!found && msg != nullptr && key.peer == self_)
+    found = handle_in(*msg, system_.node(), key.id);
+  return found;
 }
 
 // The receiver counts each handle in the bytes, so each is counted here, also of actors that have
 // ended: whoever asks for those is told of their end.
-std::vector<actor_key> border::mention_all(link& to, std::span<const std::byte> body) {
+std::vector<actor_key> border::mention_all(link& to, std::span<const std::byte> body,
+                                           const caf::message* msg) {
   std::vector<actor_key> keys;
   const auto scan = scan_for(body);
   if (!scan)
     return keys;
   for (const auto& f : is_host() ? scan->all(body, to.peer()) : scan->of(body, self_)) {
     const actor_key key{f.peer, f.actor};
-    to.exported.add(key, named(key));
+    to.exported.add(key, named(key, msg));
     introduce(to, key.peer);
     keys.push_back(key);
   }

@@ -73,8 +73,10 @@ public:
   void control(link& to, frame_kind kind, frame_header header, byte_buf&& buf);
   /// Names an actor for the link's peer and counts the mention.
   actor_key mention(link& to, const caf::strong_actor_ptr& actor);
-  /// Counts the handles inside an encoded body; returns their keys.
-  std::vector<actor_key> mention_all(link& to, std::span<const std::byte> body);
+  /// Counts the handles inside an encoded body; returns their keys. `msg`: what was encoded, where
+  /// there may be handles of ended actors in it, which are not found otherwise.
+  std::vector<actor_key> mention_all(link& to, std::span<const std::byte> body,
+                                     const caf::message* msg = nullptr);
   /// Takes mentions back that never went out.
   void unmention(link& to, const std::vector<actor_key>& keys);
 
@@ -130,7 +132,7 @@ private:
   bool find_peer(const caf::node_id& id, peer_id& peer);
   bool key_of(const caf::strong_actor_ptr& actor, actor_key& key);
   void introduce(link& to, peer_id whom);
-  caf::strong_actor_ptr named(const actor_key& key);
+  caf::strong_actor_ptr named(const actor_key& key, const caf::message* msg);
   link::sent answer_instead(const actor_key& to, const caf::strong_actor_ptr& from,
                             caf::message_id mid, caf::error reason,
                             const std::shared_ptr<request_watch>& watch);

@@ -1,5 +1,6 @@
 #include "actors/caf/proxy.hpp"
 
+#include <caf/actor.hpp>
 #include <caf/actor_cast.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/system_messages.hpp>
@@ -37,6 +38,23 @@ std::optional<exit_request> as_exit(const caf::message& msg) {
 
 void at_exit(const caf::strong_actor_ptr& actor, std::function<void(const caf::error&)> f) {
   actor->get()->attach_functor([f = std::move(f)](const caf::error& reason) { f(reason); });
+}
+
+caf::strong_actor_ptr handle_in(const caf::message& msg, const caf::node_id& node,
+                                caf::actor_id id) {
+  const auto fits = [&](const caf::strong_actor_ptr& a) {
+    return a && a->id() == id && a->node() == node;
+  };
+  for (std::size_t i = 0; i < msg.size(); ++i) {
+    caf::strong_actor_ptr one;
+    if (msg.match_element<caf::actor>(i))
+      one = caf::actor_cast<caf::strong_actor_ptr>(msg.get_as<caf::actor>(i));
+    else if (msg.match_element<caf::strong_actor_ptr>(i))
+      one = msg.get_as<caf::strong_actor_ptr>(i);
+    if (fits(one))
+      return one;
+  }
+  return nullptr;
 }
 
 namespace {

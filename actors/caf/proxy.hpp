@@ -146,6 +146,10 @@ void at_exit(const caf::strong_actor_ptr& actor, std::function<void(const caf::e
 /// points to it, except beside a middleman of the user's, who looks for it there.
 caf::strong_actor_ptr take_named(caf::actor_system& system, caf::actor_id id);
 
+/// A handle that is an element of the message; null where there is none, or deeper inside.
+caf::strong_actor_ptr handle_in(const caf::message& msg, const caf::node_id& node,
+                                caf::actor_id id);
+
 /// A handle of an actor of which nothing is left but its name: monitors and links fire at once, and
 /// requests are answered with an error.
 caf::strong_actor_ptr ended_actor(caf::actor_system& system, const caf::node_id& node,
