@@ -59,31 +59,29 @@ auto inspect(Inspector& f, undeclared& x) {
 
 caf::behavior mirror(caf::event_based_actor* self) {
   return {
-    [](int x) { return x; },
-    [](const caf::actor& x) { return x; },
-    [](const named_number& x) { return x; },
-    [](const std::vector<caf::actor>& xs) { return static_cast<int>(xs.size()); },
-    [self](caf::monitor_atom, const caf::actor& x) { self->monitor(x); },
-    [](caf::put_atom, const std::string& text) { return static_cast<int>(text.size()); },
-    [self](caf::spawn_atom) {
-      return caf::actor{self->spawn([](caf::event_based_actor*) -> caf::behavior {
-        return {[](int x) { return x; }};
-      })};
-    },
-    [self](caf::close_atom) {
-      auto child = caf::actor{self->spawn([](caf::event_based_actor* me) { me->quit(); })};
-      return child;
-    },
-    [self](caf::ok_atom, const caf::actor& other, int x) { return self->delegate(other, x); },
-    [self](caf::flush_atom, int levels) {
-      caf::error e = make_error(caf::sec::runtime_error);
-      for (int i = 0; i < levels; ++i)
-        e = make_error(caf::sec::runtime_error, std::move(e));
-      return e;
-    },
-    [](caf::tick_atom, int count) { return std::vector<tag>(static_cast<std::size_t>(count)); },
+    [](int x) { return x; }, [](const caf::actor& x) { return x; },
+      [](const named_number& x) { return x; },
+      [](const std::vector<caf::actor>& xs) { return static_cast<int>(xs.size()); },
+      [self](caf::monitor_atom, const caf::actor& x) { self->monitor(x); },
+      [](caf::put_atom, const std::string& text) { return static_cast<int>(text.size()); },
+      [self](caf::spawn_atom) {
+        return caf::actor{self->spawn(
+          [](caf::event_based_actor*) -> caf::behavior { return {[](int x) { return x; }}; })};
+      },
+      [self](caf::close_atom) {
+        auto child = caf::actor{self->spawn([](caf::event_based_actor* me) { me->quit(); })};
+        return child;
+      },
+      [self](caf::ok_atom, const caf::actor& other, int x) { return self->delegate(other, x); },
+      [self](caf::flush_atom, int levels) {
+        caf::error e = make_error(caf::sec::runtime_error);
+        for (int i = 0; i < levels; ++i)
+          e = make_error(caf::sec::runtime_error, std::move(e));
+        return e;
+      },
+      [](caf::tick_atom, int count) { return std::vector<tag>(static_cast<std::size_t>(count)); },
 #if BULKHEAD_CAF_0
-    [](caf::get_atom) { return undeclared{1}; },
+      [](caf::get_atom) { return undeclared{1}; },
 #endif
   };
 }
@@ -135,11 +133,12 @@ caf::error reason_of(caf::scoped_actor& self, const caf::actor& whom) {
   self->monitor(whom);
   caf::error reason;
   bool told = false;
-  self->receive([&](const caf::down_msg& d) {
-    told = true;
-    reason = d.reason;
-  },
-                caf::after(60s) >> [] {});
+  self->receive(
+    [&](const caf::down_msg& d) {
+      told = true;
+      reason = d.reason;
+    },
+    caf::after(60s) >> [] {});
   CHECK(told);
   return reason;
 }

@@ -20,9 +20,9 @@ caf::error border_error(failure_kind kind, std::string text) {
 }
 
 caf::error too_large_error(std::size_t size) {
-  return border_error(failure_kind::too_large,
-                      "a message of " + std::to_string(size) + " bytes exceeds the limit of "
-                        + std::to_string(max_body_bytes));
+  return border_error(failure_kind::too_large, "a message of " + std::to_string(size)
+                                                 + " bytes exceeds the limit of "
+                                                 + std::to_string(max_body_bytes));
 }
 
 } // namespace
@@ -154,8 +154,8 @@ link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from, 
   return result;
 }
 
-// A message that cannot go. Where it is an answer, the requester is told: he waits, and who answered
-// could do nothing about it.
+// A message that cannot go. Where it is an answer, the requester is told: he waits, and who
+// answered could do nothing about it.
 link::sent border::answer_instead(const actor_key& to, const caf::strong_actor_ptr& from,
                                   caf::message_id mid, caf::error reason,
                                   const std::shared_ptr<request_watch>& watch) {

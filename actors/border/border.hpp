@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/border/frames_out.hpp"
 #include "actors/border/handle_scan.hpp"
 #include "actors/border/link.hpp"
 #include "actors/caf/codec.hpp"
@@ -20,18 +21,16 @@
 
 namespace bulkhead::actors {
 
-class process_proxy;
-
 /// What crosses between this process's CAF system and the others: its links, the proxies of foreign
 /// actors, one each, and the local actors others know. The host has one for each system and a link
 /// for each worker; a worker has one with a single link, to the host, which routes. Thread-safe
 /// unless noted.
-class border : public std::enable_shared_from_this<border> {
+class border final : public frames_out, public std::enable_shared_from_this<border> {
 public:
   using clock = std::chrono::steady_clock;
 
   border(caf::actor_system& system, peer_id self, exec_ctx* loop);
-  ~border();
+  ~border() override;
 
   peer_id self() const noexcept { return self_; }
   bool is_host() const noexcept { return self_ == host_peer; }
@@ -60,15 +59,13 @@ public:
 
   /// The proxy of a foreign actor. `counted`: the peer counts this mention.
   caf::strong_actor_ptr proxy_for(const actor_key& key, bool counted);
-  /// From now on the proxy lives until its actor ends: CAF 1.x needs that where somebody observes it.
-  void pin(const actor_key& key, const caf::strong_actor_ptr& proxy);
+  void pin(const actor_key& key, const caf::strong_actor_ptr& proxy) override;
 
-  /// A message that leaves. With a watch, the caller deals with any result but ok; without, the
-  /// sender has got its error.
   link::sent send(const actor_key& to, const caf::strong_actor_ptr& from, caf::message_id mid,
-                  const caf::message& msg, const std::shared_ptr<request_watch>& watch = nullptr);
-  /// A frame without content for the owner of `to`; `from` may be null. Safe inside CAF's locks.
-  void notify(frame_kind kind, const actor_key& to, caf::abstract_actor* from, std::uint64_t id);
+                  const caf::message& msg,
+                  const std::shared_ptr<request_watch>& watch = nullptr) override;
+  void notify(frame_kind kind, const actor_key& to, caf::abstract_actor* from,
+              std::uint64_t id) override;
   /// A frame of the owner to one peer; the body was appended after begin_frame.
   void control(link& to, frame_kind kind, frame_header header, byte_buf&& buf);
   /// Names an actor for the link's peer and counts the mention.
@@ -97,12 +94,11 @@ public:
     std::size_t exported = 0;
     std::size_t pending = 0;
     std::size_t observed = 0; ///< foreign actors without a handle here whose end somebody awaits
-    std::size_t peers = 0; ///< known processes, this one included
+    std::size_t peers = 0;    ///< known processes, this one included
   };
   counts census();
 
 private:
-  friend class process_proxy;
   struct node {
     caf::node_id id;
     bool dead = false;
@@ -119,7 +115,7 @@ private:
     clock::time_point since;
   };
 
-  void proxy_ended(process_proxy& proxy, std::uint64_t counted);
+  void proxy_ended(process_proxy& proxy, std::uint64_t counted) override;
   /// Monitors and links that hung on proxies which nobody holds any more; a chain.
   caf::attachable_ptr take_observers(const actor_key& key);
   void end_all_of(peer_id peer, const caf::error& reason);

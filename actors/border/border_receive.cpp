@@ -89,9 +89,8 @@ caf::strong_actor_ptr border::resolve(link& from, const caf::node_id& where, caf
 }
 
 resolve_handle border::resolver_for(link& from) {
-  return [this, &from](const caf::node_id& where, caf::actor_id id) {
-    return resolve(from, where, id);
-  };
+  return
+    [this, &from](const caf::node_id& where, caf::actor_id id) { return resolve(from, where, id); };
 }
 
 bool border::decode(link& from, std::span<const std::byte> body, caf::message& msg,

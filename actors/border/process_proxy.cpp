@@ -2,7 +2,7 @@
 
 namespace bulkhead::actors {
 
-process_proxy::process_proxy(caf::actor_config& config, std::shared_ptr<border> owner,
+process_proxy::process_proxy(caf::actor_config& config, std::shared_ptr<frames_out> owner,
                              actor_key key)
   : proxy_base(config), owner_(std::move(owner)), key_(key) {}
 

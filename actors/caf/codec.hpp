@@ -20,8 +20,8 @@ using resolve_handle = std::function<caf::strong_actor_ptr(const caf::node_id&, 
 /// look for in its registry.
 struct home_node {
   explicit home_node(caf::actor_system& system);
-  byte_buf bytes;       ///< the node id as CAF encodes it
-  caf::node_id away;    ///< one that no process has
+  byte_buf bytes;    ///< the node id as CAF encodes it
+  caf::node_id away; ///< one that no process has
   byte_buf away_bytes;
 };
 
@@ -29,8 +29,7 @@ struct home_node {
 class codec {
 public:
   /// `home`: handles of this process's own actors are resolved like others; null: CAF does it.
-  codec(caf::actor_system& system, const resolve_handle& resolve,
-        const home_node* home = nullptr);
+  codec(caf::actor_system& system, const resolve_handle& resolve, const home_node* home = nullptr);
 
   /// Appends `msg`. False: a type in it is not registered or does not encode; `why` names it and
   /// the buffer is as it was.

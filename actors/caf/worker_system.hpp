@@ -62,8 +62,8 @@ private:
 /// user's own middleman stays as it is, whatever the order of the calls.
 void load_host(caf::actor_system_config& config, const caf::node_id& node = {});
 
-/// The node id for the process with this number, 1 or more, of a host: never given twice, as process
-/// ids are. Empty where CAF makes such ids itself (1.x).
+/// The node id for the process with this number, 1 or more, of a host: never given twice, as
+/// process ids are. Empty where CAF makes such ids itself (1.x).
 caf::node_id node_for(const caf::node_id& host, std::uint64_t number);
 /// A node id as codec encodes it, for a process that has no system yet; empty where the bytes are
 /// none, and on 1.x.

@@ -22,10 +22,10 @@ enum class frame_kind : std::uint8_t {
   down,      ///< source_actor ended; body: the reason
   link,      ///< source_actor linked to dest_actor
   unlink,
-  release, ///< dest_actor: `id` references of it are gone here
-  spawn,   ///< host -> worker: `id`: request; body: see spawn.hpp
-  spawned, ///< worker -> host: `id`: request; source_actor, or 0 and a text
-  stop,    ///< host -> worker: end your actors, then the process
+  release,          ///< dest_actor: `id` references of it are gone here
+  spawn,            ///< host -> worker: `id`: request; body: see spawn.hpp
+  spawned,          ///< worker -> host: `id`: request; source_actor, or 0 and a text
+  stop,             ///< host -> worker: end your actors, then the process
   release_observed, ///< as release; who gave it back wants to be told of the end nevertheless
 };
 

@@ -79,10 +79,10 @@ private:
   std::span<const std::byte> home_;
   std::span<const std::byte> away_;
   const std::set<std::size_t>* plain_ = nullptr;
-  std::size_t node_at_ = 0;        ///< where the last handle's node id begins; 0: there was none
-  std::uint64_t actor_ = 0;        ///< of the last handle
-  bool shown_ = false;             ///< nobody has asked for the last handle yet
-  std::set<std::uint64_t> asked_;  ///< CAF asks once for each actor
+  std::size_t node_at_ = 0;       ///< where the last handle's node id begins; 0: there was none
+  std::uint64_t actor_ = 0;       ///< of the last handle
+  bool shown_ = false;            ///< nobody has asked for the last handle yet
+  std::set<std::uint64_t> asked_; ///< CAF asks once for each actor
   std::optional<std::size_t> mistaken_;
 };
 

@@ -61,10 +61,9 @@ void leave_system(caf::actor_system& system) {
 }
 
 void load_host(caf::actor_system_config& config, const caf::node_id& node) {
-  config.module_factories.push_back(
-    [node](caf::actor_system& sys) -> caf::actor_system::module* {
-      return new host_module(sys, node);
-    });
+  config.module_factories.push_back([node](caf::actor_system& sys) -> caf::actor_system::module* {
+    return new host_module(sys, node);
+  });
 }
 
 caf::node_id read_node(std::span<const std::byte> bytes) {

@@ -1,5 +1,5 @@
-#include "actors/caf/failure_error.hpp"
 #include "actors/caf/in_loop.hpp"
+#include "actors/caf/failure_error.hpp"
 #include "actors/caf/v0_17/private_member.hpp"
 #include "runtime/outcome/failure_wire.hpp"
 
@@ -18,8 +18,8 @@ namespace {
 
 using exception_handler = caf::error (*)(caf::scheduled_actor*, std::exception_ptr&);
 
-/// As CAF's own handler, which tells the log and gives an error without a word; this one says in the
-/// error what was thrown.
+/// As CAF's own handler, which tells the log and gives an error without a word; this one says in
+/// the error what was thrown.
 caf::error tell_exception(caf::scheduled_actor* actor, std::exception_ptr& thrown) {
   caf::scheduled_actor::default_exception_handler(actor, thrown);
   try {

@@ -113,8 +113,8 @@ private:
 
 } // namespace
 
-// The lock makes the look, the erasure and the new entry one step for all that look here. An encoder
-// that enters the actor in between hangs one more functor on it, no more.
+// The lock makes the look, the erasure and the new entry one step for all that look here. An
+// encoder that enters the actor in between hangs one more functor on it, no more.
 caf::strong_actor_ptr take_named(caf::actor_system& system, caf::actor_id id) {
   static std::mutex mutex;
   std::lock_guard lock{mutex};
@@ -141,9 +141,9 @@ void proxy_base::enqueue(caf::mailbox_element_ptr what, caf::execution_unit* ctx
     return;
   }
   if (!what->stages.empty())
-    what->sender = make_proxy<staged_reply>(home_system(), home_system().next_actor_id(),
-                                            home_system().node(), std::move(what->sender),
-                                            what->mid, std::move(what->stages));
+    what->sender =
+      make_proxy<staged_reply>(home_system(), home_system().next_actor_id(), home_system().node(),
+                               std::move(what->sender), what->mid, std::move(what->stages));
   asking_scope scope{asks};
   on_send(std::move(what->sender), what->mid, what->move_content_to_message());
 }
