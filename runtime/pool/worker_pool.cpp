@@ -205,7 +205,7 @@ void worker_pool::admit(const slot_ptr& slot) {
     kill(*slot, exit_cause::shutdown);
   else if (serving() > target_) { // the pool shrank or ended while it started
     slot->draining = true;
-    slot->asked = target_ == 0 ? exit_cause::shutdown : exit_cause::recycled;
+    slot->leaving = target_ == 0 ? exit_cause::shutdown : exit_cause::recycled;
   }
   arm(*slot);
   if (options_.max_age_per_worker.count() != 0)
@@ -352,8 +352,7 @@ bool worker_pool::join(time_point deadline) {
   if (!lead(lock, quiet, nullptr, deadline))
     return false;
   for (const auto& s : slots_) {
-    if (s->asked == exit_cause::none)
-      s->asked = exit_cause::shutdown;
+    s->leaving = exit_cause::shutdown;
     s->draining = true;
   }
   target_ = 0;
@@ -419,7 +418,7 @@ void worker_pool::resize(std::size_t workers) {
       if (!(*s)->serves() || (idle_only && (*s)->busy()))
         continue;
       (*s)->draining = (*s)->surplus = true;
-      (*s)->asked = exit_cause::recycled;
+      (*s)->leaving = exit_cause::recycled;
       --surplus;
     }
   stop_idle_workers();
@@ -434,7 +433,7 @@ void worker_pool::take_back_surplus() noexcept {
   for (const auto& s : slots_)
     if (s->surplus && !s->stopping && !s->lost && serving() < target_) {
       s->surplus = s->draining = false;
-      s->asked = exit_cause::none;
+      s->leaving = exit_cause::none;
     }
 }
 

@@ -139,6 +139,7 @@ private:
 
   // worker_pool_death.cpp
   void on_exit(const slot_ptr& slot, const child_exit& exit);
+  static exit_cause cause_of(const worker_slot& slot, const child_exit& exit) noexcept;
   struct casualty {
     std::unique_ptr<unit> work;
     std::uint32_t item = 0;

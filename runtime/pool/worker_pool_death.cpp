@@ -25,7 +25,7 @@ void worker_pool::on_exit(const slot_ptr& slot, const child_exit& exit) {
   BULKHEAD_HOOK("host.death_seen");
   while (drain_slot(*slot)) {
   }
-  const auto status = classify_exit(exit, slot->asked, slot->ready);
+  const auto status = classify_exit(exit, cause_of(*slot, exit), slot->ready);
   slot->lost = true;
   std::vector<casualty> casualties;
   if (auto one = bury(*slot, casualties))
@@ -53,6 +53,15 @@ void worker_pool::on_exit(const slot_ptr& slot, const child_exit& exit) {
   pump();
   changed_.notify_all();
   wake_leader();
+}
+
+// Why the host ended it, none where it did not: a worker that was only to take nothing more, and
+// crashes in its last task, has crashed.
+exit_cause worker_pool::cause_of(const worker_slot& slot, const child_exit& exit) noexcept {
+  if (slot.asked != exit_cause::none || !slot.stopping)
+    return slot.asked;
+  const bool orderly = !exit.known || (exit.signal == 0 && exit.code == 0);
+  return orderly ? slot.leaving : exit_cause::none;
 }
 
 std::optional<worker_pool::casualty> worker_pool::bury(worker_slot& slot,

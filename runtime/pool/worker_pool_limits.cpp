@@ -169,8 +169,7 @@ void worker_pool::check_worker(worker_slot& slot, time_point now) {
 
 void worker_pool::retire(worker_slot& slot) {
   slot.draining = true;
-  if (slot.asked == exit_cause::none)
-    slot.asked = exit_cause::recycled;
+  slot.leaving = exit_cause::recycled;
 }
 
 // What it had before its initializer ran (preloaded, a copy of the host's) is not its doing. Its
@@ -198,7 +197,7 @@ void worker_pool::check_grace(worker_slot& slot, time_point now) {
   if (now < slot.kill_at)
     return need_tick(slot.kill_at);
   if (slot.stopping)
-    return kill(slot, exit_cause::recycled);
+    return kill(slot, slot.leaving);
   slot.kill_at = time_point::max();
   const auto* running = slot.busy() ? slot.link.flown().front().work : nullptr;
   const bool guilty = running != nullptr && running->kill_wanted;

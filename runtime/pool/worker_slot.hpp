@@ -36,10 +36,11 @@ struct worker_slot {
   bool stopping = false; ///< was asked to end
   bool lied = false;     ///< it broke the wire protocol: its record is not believed either
   bool lost = false;     ///< nothing from its ring is believed any more
-  exit_cause asked = exit_cause::none; ///< why the host ends it; the first cause wins
-  bool cancelled_task = false;         ///< it is killed for cancel(kill_running)
-  bool flew_at_death = false;          ///< frames were in flight when it ended
-  std::string unfit;                   ///< text of its failed initializer
+  exit_cause leaving = exit_cause::none; ///< why it drains: recycled or shutdown
+  exit_cause asked = exit_cause::none;   ///< why the host kills it; the first cause wins
+  bool cancelled_task = false;           ///< it is killed for cancel(kill_running)
+  bool flew_at_death = false;            ///< frames were in flight when it ended
+  std::string unfit;                     ///< text of its failed initializer
 
   std::uint64_t inherited_bytes = 0; ///< resident before its initializer; not counted as its own
 
