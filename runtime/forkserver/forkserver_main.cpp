@@ -269,6 +269,7 @@ void server::preload(request work) {
     bytes = map_start_file(work.fds.at(0).get(), work.head.start_bytes);
   using preload_entry = void (*)(std::span<const std::byte>);
   code_at<preload_entry>(work.head.entry)(bytes);
+  undertaker_.spare_present(); // what it started is not a dead worker's
   if (const auto threads = foreign_threads(); !threads.empty())
     throw launch_error{"preload started threads, and a process with threads cannot be forked "
                        "safely: "

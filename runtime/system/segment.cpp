@@ -1,5 +1,7 @@
 #include "runtime/system/segment.hpp"
 
+#include "runtime/system/descriptors.hpp"
+
 #include <fcntl.h>
 #include <sys/mman.h>
 
@@ -26,6 +28,7 @@ unique_fd make_memfd(const char* name, std::size_t bytes) {
   unique_fd fd{::memfd_create(name, flags | MFD_NOEXEC_SEAL)};
   if (!fd && errno == EINVAL)
     fd.reset(::memfd_create(name, flags));
+  fd = above_stdio(std::move(fd));
   if (!fd)
     fail("memfd_create", bytes);
   if (::ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0)

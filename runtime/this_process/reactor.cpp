@@ -1,6 +1,7 @@
 #include "runtime/this_process/reactor.hpp"
 
 #include "runtime/system/bell.hpp"
+#include "runtime/system/descriptors.hpp"
 #include "runtime/system/timespec.hpp"
 #include "runtime/this_process/own_process.hpp"
 #include "runtime/this_process/own_threads.hpp"
@@ -37,7 +38,7 @@ std::shared_ptr<reactor> reactor::acquire() {
 }
 
 reactor::reactor()
-  : owner_(own_process::identity()), epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+  : owner_(own_process::identity()), epoll_(above_stdio(unique_fd{::epoll_create1(EPOLL_CLOEXEC)})),
     wake_(make_bell("eventfd")) {
   if (!epoll_)
     fail("epoll_create1");

@@ -175,9 +175,7 @@ public:
   exec_ctx* context() noexcept override { return &scheduler_->context(); }
   std::size_t run_ready(std::size_t budget) override { return scheduler_->run(budget); }
   std::size_t ready() noexcept override { return queue_.size(); }
-  bool next_deadline(time_point& due) override {
-    return scheduler_->clock().next(due);
-  }
+  bool next_deadline(time_point& due) override { return scheduler_->clock().next(due); }
   std::size_t fire_timers() override { return scheduler_->clock().fire(); }
   void on_wake(std::function<void()> wake) override { queue_.on_wake(std::move(wake)); }
 

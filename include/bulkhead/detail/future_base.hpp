@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bulkhead/detail/duration.hpp>
 #include <bulkhead/detail/kept_failure.hpp>
 #include <bulkhead/detail/task_sink.hpp>
 #include <bulkhead/error.hpp>
@@ -15,22 +16,6 @@
 namespace bulkhead::detail {
 
 class pool_core;
-using time_point = std::chrono::steady_clock::time_point;
-
-/// `now + timeout` without overflow; a negative timeout is now.
-time_point deadline_after(std::chrono::nanoseconds timeout) noexcept;
-
-template <class Rep, class Period>
-std::chrono::nanoseconds to_nanoseconds(std::chrono::duration<Rep, Period> d) noexcept {
-  using namespace std::chrono;
-  using wide = duration<long double, std::nano>;
-  const auto exact = wide(d);
-  if (exact >= wide(nanoseconds::max()))
-    return nanoseconds::max();
-  if (exact <= wide(nanoseconds::min()))
-    return nanoseconds::min();
-  return duration_cast<nanoseconds>(d);
-}
 
 /// Something that becomes ready once and can be waited for by many threads.
 class event_latch {
@@ -70,7 +55,8 @@ public:
   std::uint64_t id() const noexcept { return id_; }
   void placed(void* where, std::uint64_t id) noexcept override {
     place = where;
-    id_ = id;
+    if (id_ != id) // told again where the task moves on, while others may read it
+      id_ = id;
   }
 
   /// Where the pool keeps the task; guarded by the pool's lock, null once it has its outcome.
