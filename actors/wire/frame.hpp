@@ -23,7 +23,7 @@ enum class frame_kind : std::uint8_t {
   link,      ///< source_actor linked to dest_actor
   unlink,
   release,          ///< dest_actor: `id` references of it are gone here
-  spawn,            ///< host -> worker: `id`: request; body: see spawn.hpp
+  spawn,            ///< host -> worker: `id`: request; body: see spawn_request.hpp
   spawned,          ///< worker -> host: `id`: request; source_actor, or 0 and a text
   stop,             ///< host -> worker: end your actors, then the process
   release_observed, ///< as release; who gave it back wants to be told of the end nevertheless

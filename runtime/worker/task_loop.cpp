@@ -158,13 +158,16 @@ std::span<const std::byte> task_loop::segment_body(const frame_header& h) {
 bool task_loop::claim(position p) {
   const bool first = item_of(p) == 0;
   const auto phase = first ? claim_phase::claimed : claim_phase::started;
-  // A1, A4: seq_cst store then seq_cst load; partner of the host's store of recall, load of claim.
+  // Sync point "worker claims": seq_cst store then seq_cst load; partner of the host's store of
+  // recall, load of claim.
   end_.mine->claim.store(make_claim(p, phase), std::memory_order_seq_cst);
   BULKHEAD_HOOK("worker.claimed");
   if (end_.host->recall.load(std::memory_order_seq_cst) <= p)
     return false;
   BULKHEAD_HOOK("worker.checked");
-  if (first) // A3: for a dead process all stores count; a live host infers nothing from its absence
+  // Sync point "worker starts": for a dead process all stores count; a live host infers nothing
+  // from its absence.
+  if (first)
     end_.mine->claim.store(make_claim(p, claim_phase::started), std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
   BULKHEAD_HOOK("worker.started");
