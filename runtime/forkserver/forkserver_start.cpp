@@ -21,6 +21,7 @@
 #include <cerrno>
 #include <csignal>
 #include <memory>
+#include <vector>
 
 namespace bulkhead::runtime {
 
@@ -94,8 +95,15 @@ public:
     std::string mark{forkserver_mark};
     auto number = std::to_string(request_);
     char* arguments[] = {name.data(), mark.data(), number.data(), nullptr};
+    // A copy made in init: other threads may change the environment at this moment.
+    auto lines = this_process::get().environment;
+    std::vector<char*> environment;
+    for (auto& line : lines)
+      environment.push_back(line.data());
+    environment.push_back(nullptr);
     pid_t pid = 0;
-    const auto error = posix_spawn(&pid, path.c_str(), &actions_, &attributes_, arguments, environ);
+    const auto error = posix_spawn(&pid, path.c_str(), &actions_, &attributes_, arguments,
+                                   environment.data());
     if (error != 0)
       throw launch_error{"posix_spawn of the program", error};
     return pid;
