@@ -27,6 +27,7 @@
 #include <cstring>
 #include <deque>
 #include <exception>
+#include <iostream>
 #include <vector>
 
 namespace bulkhead::runtime {
@@ -297,6 +298,8 @@ void server::preload(request work) {
   const auto bytes = rest.subspan(work.head.modules_bytes);
   using preload_entry = void (*)(std::span<const std::byte>);
   code_at<preload_entry>(work.head.entry)(bytes);
+  std::cout.flush(); // what it printed is printed once, and not by each worker again
+  std::fflush(nullptr);
   undertaker_.spare_present(); // what it started is not a dead worker's
   if (const auto threads = foreign_threads(); !threads.empty())
     throw launch_error{"preload started threads, and a process with threads cannot be forked "

@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <spawn.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -211,6 +212,9 @@ forkserver_link forkserver_copy() {
 }
 
 void dismiss_forkserver(forkserver_link& link) noexcept {
+  // A child that the host has forked may hold a copy: closing ours would be no end.
+  if (link.request)
+    ::shutdown(link.request.get(), SHUT_RDWR);
   link.request.reset();
   link.notices.reset();
   if (link.pidfd)

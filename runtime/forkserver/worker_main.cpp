@@ -20,6 +20,7 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <iostream>
 #include <iterator>
 #include <string>
 
@@ -121,7 +122,9 @@ prepared prepare(worker_birth& birth) {
   connect_standard(kept.standard_output, 1);
   connect_standard(kept.standard_error, 2);
   // Whole lines, at once: what a task printed before its crash must not stay in a buffer.
-  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+  // With a buffer of its own: on the old one libc goes on as before if the stream was used.
+  static char line[BUFSIZ];
+  std::setvbuf(stdout, line, _IOLBF, sizeof line);
   close_others(birth, kept);
   report.note(setup_step::descriptors, 0);
 
@@ -165,6 +168,10 @@ void worker_main(worker_birth birth) noexcept {
   if (!wait_for_go(made.start.control.get(), made.start.host.get()))
     ::_exit(exit_hung_up);
   made.entry(made.start);
+  for (auto* stream : {&std::cout, &std::clog}) // have buffers of their own without sync_with_stdio
+    stream->flush();
+  std::wcout.flush();
+  std::wclog.flush();
   std::fflush(nullptr);
   ::_exit(made.start.exit_code);
 }
