@@ -17,6 +17,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <iostream>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -93,6 +94,50 @@ bool and_back() {
   return like_the_host(bulkhead::start_method::forkserver, "root again") && good;
 }
 
+// The pool is refused, and then an argument: the host lives.
+bool outlives_its_file_limit() {
+  rlimit files{100'000, RLIM_INFINITY};
+  ::setrlimit(RLIMIT_FSIZE, &files);
+  bool refused = false;
+  try {
+    bulkhead::pool pool({.workers = 1});
+  } catch (const std::exception&) {
+    refused = true;
+  }
+  files.rlim_cur = 3 << 20;
+  ::setrlimit(RLIMIT_FSIZE, &files);
+  bulkhead::pool pool({.workers = 1});
+  try {
+    pool.apply([](const std::string& text) { return text.size(); }, std::string(8 << 20, 'x'));
+    return false;
+  } catch (const std::exception&) {
+  }
+  return refused && pool.apply([] { return 7; }) == 7;
+}
+
+// stdout is a pipe and has been used; what the tasks print comes before their end.
+bool prints() {
+  std::puts("header");
+  bulkhead::preload(bulkhead::call([] { std::puts("preloaded"); }));
+  {
+    bulkhead::pool pool({.workers = 1, .start = bulkhead::start_method::fork});
+    try {
+      pool.apply([] {
+        std::puts("last words");
+        std::abort();
+      });
+    } catch (const bulkhead::error&) {
+    }
+  }
+  bulkhead::process child{[] {
+    std::ios::sync_with_stdio(false);
+    std::cout << "unsynchronised\n";
+  }};
+  child.start();
+  child.join();
+  return child.exit_code() == 0;
+}
+
 bool follows() {
   using bulkhead::start_method;
   bool good = true;
@@ -112,6 +157,10 @@ int main(int argc, char** argv) {
     good = follows();
   } else if (which == "drops") {
     good = drop_privileges() && follows() && ends_a_hung_task();
+  } else if (which == "small_files") {
+    good = outlives_its_file_limit();
+  } else if (which == "prints") {
+    good = prints();
   } else if (which == "comes_back") {
     good = and_back();
   }
