@@ -74,7 +74,8 @@ TEST_CASE("what workers print on a used stdout comes once, and before they crash
   }
 }
 
-TEST_CASE("a worker without free descriptors refuses or runs large arguments, and runs small ones") {
+TEST_CASE(
+  "a worker without free descriptors refuses or runs large arguments, and runs small ones") {
   const leak_guard guard;
   bulkhead::resource_limits limits;
   limits.open_files = 64;

@@ -19,9 +19,7 @@ namespace {
 
 constexpr std::chrono::seconds patience{30}; // it is in the socket: a machine that crawls
 
-unique_fd any_descriptor() noexcept {
-  return unique_fd{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
-}
+unique_fd any_descriptor() noexcept { return unique_fd{::open("/dev/null", O_RDONLY | O_CLOEXEC)}; }
 
 segment map_arguments(unique_fd fd, std::size_t bytes) {
   auto mapped = segment::attach(std::move(fd), bytes, 0, segment::access::read_only);

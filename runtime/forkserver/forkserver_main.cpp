@@ -248,8 +248,8 @@ void server::unpack(request& work) {
     where.directory = (first + head.has_root)->get();
   const auto wanted = standing::decode(work.body.first(head.standing_bytes));
   if (const auto* refused = take_on(wanted, where); refused != nullptr)
-    throw cannot_follow{std::string{"the forkserver cannot become what the host is now: "} + refused,
-                        errno};
+    throw cannot_follow{
+      std::string{"the forkserver cannot become what the host is now: "} + refused, errno};
   work.body = work.body.subspan(head.standing_bytes);
   work.fds.erase(first, first + head.has_root + head.has_directory);
 }

@@ -103,8 +103,8 @@ public:
       environment.push_back(line.data());
     environment.push_back(nullptr);
     pid_t pid = 0;
-    const auto error = posix_spawn(&pid, path.c_str(), &actions_, &attributes_, arguments,
-                                   environment.data());
+    const auto error =
+      posix_spawn(&pid, path.c_str(), &actions_, &attributes_, arguments, environment.data());
     if (error != 0)
       throw launch_error{"posix_spawn of the program", error};
     return pid;

@@ -1,7 +1,7 @@
 #include "runtime/dispatch/chunking.hpp"
-#include "runtime/system/descriptors.hpp"
 #include "runtime/outcome/failure_of.hpp"
 #include "runtime/pool/worker_pool.hpp"
+#include "runtime/system/descriptors.hpp"
 #include "runtime/this_process/own_process.hpp"
 
 #include <algorithm>

@@ -32,9 +32,9 @@ inline constexpr unsigned max_depth = 8; ///< of pools inside workers
 enum class request_kind : std::uint32_t { hello, launch, preload };
 
 /// Head of a request. Body: the host's standing, then known modules and start bytes, which are in a
-/// memfd where they are large. Descriptors: hello: notice, host, exe. launch and preload: [memfd], [root],
-/// [directory], which the forkserver takes out; then of a launch: control, [stdout], [stderr], the
-/// caller's.
+/// memfd where they are large. Descriptors: hello: notice, host, exe. launch and preload: [memfd],
+/// [root], [directory], which the forkserver takes out; then of a launch: control, [stdout],
+/// [stderr], the caller's.
 struct request_head {
   std::uint32_t magic = message_magic;
   request_kind kind = request_kind::launch;

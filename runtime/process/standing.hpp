@@ -40,7 +40,8 @@ struct standing {
   std::array<rlimit, RLIM_NLIMITS> limits = {};
   std::vector<gid_t> groups = {};
 
-  /// Of the calling thread. Never throws but for memory; what cannot be learnt stays at its default.
+  /// Of the calling thread. Never throws but for memory; what cannot be learnt stays at its
+  /// default.
   static standing now();
   std::vector<std::byte> encode() const;
   /// Throws launch_error for bytes that are none.
