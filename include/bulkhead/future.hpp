@@ -4,6 +4,7 @@
 #include <bulkhead/outcome.hpp>
 
 #include <coroutine>
+#include <cxxabi.h>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -43,11 +44,10 @@ protected:
         decode_result<void>(bytes_.bytes()), to.emplace();
       else
         to.emplace(decode_result<T>(bytes_.bytes()));
-    } catch (const error& e) {
-      failure f = e.info();
-      f.kind = failure_kind::codec;
-      f.may_have_executed = true;
-      to.emplace(std::move(f));
+    } catch (abi::__forced_unwind&) {
+      throw;
+    } catch (...) {
+      to.emplace(undecodable_result());
     }
     bytes_ = buffer{};
   }

@@ -81,7 +81,10 @@ void map_state::count_one() noexcept {
 }
 
 void map_state::finish() noexcept {
-  latch_.set(); // idempotent: the feeder and the last answer may both come here
+  // The feeder and the last answer may both come here; acq_rel: the second one touches nothing.
+  if (finished_.exchange(true, std::memory_order_acq_rel))
+    return;
+  latch_.set();
   if (const auto f = std::exchange(dependent_, {}).lock())
     f->finish();
 }

@@ -70,7 +70,9 @@ public:
     count = count < limit ? count : limit;
     auto w = Spread::make(f_, std::type_identity<item>{});
     const auto bytes = chunk_ != 0 ? SIZE_MAX : core_->options().ring_capacity / 16;
-    for (; w.items < count && w.body.size() < bytes && *it_ != std::ranges::end(range_); ++*it_)
+    // The callable's own bytes do not count: a large one must not end the input.
+    const auto is_small = [&] { return w.body.size() - w.callable_bytes < bytes; };
+    for (; w.items < count && is_small() && *it_ != std::ranges::end(range_); ++*it_)
       Spread::add(w, static_cast<const item&>(**it_));
     const std::size_t taken = w.items;
     if (taken == 0)
