@@ -1,6 +1,7 @@
 #include "runtime/dispatch/chunking.hpp"
 #include "runtime/outcome/failure_of.hpp"
 #include "runtime/pool/worker_pool.hpp"
+#include "runtime/system/descriptors.hpp"
 #include "runtime/this_process/own_process.hpp"
 
 #include <algorithm>
@@ -17,6 +18,10 @@ void worker_pool::check_open() const {
 }
 
 std::unique_ptr<unit> worker_pool::make_unit(detail::work&& w) const {
+  constexpr std::size_t smallest_ring = 64 * 1024; // what is no larger fits where the rings did
+  if (w.body.size() > smallest_ring && !within_file_limit(w.body.size()))
+    throw too_large("the arguments have " + std::to_string(w.body.size())
+                    + " bytes, more than this process's RLIMIT_FSIZE allows");
   if (w.body.size() > options_.queue_bytes)
     throw too_large("the arguments have " + std::to_string(w.body.size()) + " bytes, more than the "
                     + std::to_string(options_.queue_bytes)
