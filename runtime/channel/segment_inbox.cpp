@@ -1,5 +1,6 @@
 #include "runtime/channel/segment_inbox.hpp"
 
+#include "runtime/system/descriptors.hpp"
 #include "runtime/system/packet_socket.hpp"
 
 #include <fcntl.h>
@@ -19,7 +20,9 @@ namespace {
 
 constexpr std::chrono::seconds patience{30}; // it is in the socket: a machine that crawls
 
-unique_fd any_descriptor() noexcept { return unique_fd{::open("/dev/null", O_RDONLY | O_CLOEXEC)}; }
+unique_fd any_descriptor() noexcept {
+  return above_stdio(unique_fd{::open("/dev/null", O_RDONLY | O_CLOEXEC)});
+}
 
 segment map_arguments(unique_fd fd, std::size_t bytes) {
   auto mapped = segment::attach(std::move(fd), bytes, 0, segment::access::read_only);
@@ -29,7 +32,7 @@ segment map_arguments(unique_fd fd, std::size_t bytes) {
 
 } // namespace
 
-segment_inbox::segment_inbox() : reserve_(any_descriptor()) {}
+void segment_inbox::keep_reserve() noexcept { reserve_ = any_descriptor(); }
 
 void segment_inbox::receive(int control) noexcept {
   try {

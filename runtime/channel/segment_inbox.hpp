@@ -14,7 +14,8 @@ namespace bulkhead::runtime {
 /// the control socket before the frame that needs it. Thread-safe.
 class segment_inbox {
 public:
-  segment_inbox();
+  /// Keeps a descriptor free for receive. Only in a worker, before its thread begins.
+  void keep_reserve() noexcept;
 
   /// Reads one packet off the socket and maps what it brings; called by the thread that watches it.
   /// A segment that cannot come in is noted as lost, so that nobody waits for it.

@@ -31,6 +31,7 @@ void serve(worker_start& start) {
   auto* mine = reinterpret_cast<worker_page*>(own.head());
   install_crash_recorder(mine->recorder);
   static segment_inbox inbox;
+  inbox.keep_reserve();
   start_watch_thread(start.control.get(), start.host.get(), &mine->beat, config.beat,
                      [](int control) { inbox.receive(control); });
   const worker_port end{reinterpret_cast<const host_page*>(host.head()),
