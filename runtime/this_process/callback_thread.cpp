@@ -8,13 +8,7 @@
 
 namespace bulkhead::runtime {
 
-void report_callback_exception() noexcept try {
-  const auto what = describe_current_exception();
-  std::fprintf(stderr, "bulkhead: a callback threw %s: %s\n", what.type.c_str(),
-               what.message.c_str());
-} catch (const std::exception&) { // no memory for the words
-  std::fputs("bulkhead: a callback threw\n", stderr);
-}
+void report_callback_exception() noexcept { report_exception_in("a callback"); }
 
 // Several threads may stop it at once, and it itself too: whoever takes the thread out ends it.
 void callback_thread::stop() noexcept {

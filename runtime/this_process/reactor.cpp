@@ -1,5 +1,6 @@
 #include "runtime/this_process/reactor.hpp"
 
+#include "runtime/outcome/failure_wire.hpp"
 #include "runtime/system/bell.hpp"
 #include "runtime/system/descriptors.hpp"
 #include "runtime/system/timespec.hpp"
@@ -19,6 +20,16 @@
 namespace bulkhead::runtime {
 
 namespace {
+
+/// Nothing that a handler lets through may end the host, or keep the other pools from theirs.
+template <class F>
+void fenced(F& run) noexcept {
+  try {
+    run();
+  } catch (...) {
+    report_exception_in("a handler of the library");
+  }
+}
 
 [[noreturn]] void fail(const char* call) {
   throw std::system_error{errno, std::generic_category(), call};
@@ -193,7 +204,7 @@ void reactor::run_as(std::uint64_t id, std::unique_lock<std::mutex>& lock,
                      const std::function<void()>& run) {
   running_ = id;
   lock.unlock();
-  run();
+  fenced(run);
   lock.lock();
   running_ = 0;
   ran_.notify_all();
@@ -232,7 +243,7 @@ void reactor::run_posted() {
     batch.swap(posted_);
   }
   for (auto& run : batch)
-    run();
+    fenced(run);
 }
 
 // False: stop.
