@@ -28,7 +28,7 @@ public:
   imap_range(imap_range&&) noexcept = default;
   imap_range& operator=(imap_range&&) = delete;
   ~imap_range() {
-    if (core_ && delivered_ < source_->fed())
+    if (core_ && core_->is_of_own_process() && delivered_ < source_->fed())
       core_->cancel_all(*state_);
   }
 

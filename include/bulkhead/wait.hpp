@@ -30,7 +30,8 @@ public:
   template <class T>
   void add(const future<T>& f, std::size_t index) {
     auto base = future_access::base(f);
-    watched_.reserve(watched_.size() + 1); // nothing may fail between watch and its note
+    if (watched_.size() == watched_.capacity()) // nothing may fail between watch and its note
+      watched_.reserve(2 * watched_.size() + 1);
     const auto where = base->watch(queue_, index);
     watched_.emplace_back(std::move(base), where);
   }

@@ -58,6 +58,8 @@ void future_base::when_ready(std::function<void()> f) {
 
 future_base::watch_list::iterator future_base::watch(std::shared_ptr<completion_queue> queue,
                                                      std::size_t index) {
+  if (!ready())
+    core_->require_own_process(); // nobody would ever tell
   watch_list one;
   one.push_back({std::move(queue), {index}});
   const auto made = one.begin();
@@ -69,6 +71,8 @@ future_base::watch_list::iterator future_base::watch(std::shared_ptr<completion_
 }
 
 void future_base::unwatch(watch_list::iterator which) noexcept {
+  if (!core_->is_of_own_process())
+    return; // whoever held the lock when the copy was made is not here
   watch_list gone;
   const std::lock_guard lock{callbacks_mutex_};
   gone.splice(gone.end(), watches_, which);

@@ -336,14 +336,14 @@ void worker_pool::fail_everything_queued(const failure& f) {
 }
 
 void worker_pool::close() {
-  own_process::require();
+  own_process::require(owner_);
   lock_type lock{mutex_};
   closed_ = true;
   wake_room_waiters(); // the first of them may lead, and sleeps elsewhere
 }
 
 bool worker_pool::join(time_point deadline) {
-  own_process::require();
+  own_process::require(owner_);
   lock_type lock{mutex_};
   if (!closed_ && !terminated_ && !broken_)
     throw config_error("join() waits for a pool that takes no more tasks: call close() or "
@@ -406,7 +406,7 @@ void worker_pool::terminate() noexcept {
 }
 
 void worker_pool::resize(std::size_t workers) {
-  own_process::require();
+  own_process::require(owner_);
   check_worker_count(workers);
   lock_type lock{mutex_};
   check_open();
@@ -438,17 +438,19 @@ void worker_pool::take_back_surplus() noexcept {
 }
 
 void worker_pool::expect_callbacks() {
-  own_process::require();
+  own_process::require(owner_);
   callbacks_->start();
 }
 
 void worker_pool::call_back(std::function<void()> f) {
-  own_process::require();
+  own_process::require(owner_);
   callbacks_->run(std::move(f));
 }
 
 // The thread runs since expect_callbacks, but where the pool has ended and no new one can start.
 void worker_pool::call_back_locked(std::list<std::function<void()>>&& calls) noexcept try {
+  if (!own_process::is(owner_))
+    return;
   callbacks_->run(std::move(calls));
 } catch (const std::system_error& e) {
   std::fprintf(stderr, "bulkhead: callbacks are lost: no thread for them: %s\n", e.what());

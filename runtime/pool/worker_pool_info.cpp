@@ -27,7 +27,7 @@ worker_state state_of(const worker_slot& s) noexcept {
 } // namespace
 
 std::vector<worker_info> worker_pool::workers() {
-  own_process::require();
+  own_process::require(owner_);
   lock_type lock{mutex_};
   if (!leader_)
     drain_all();
@@ -51,7 +51,7 @@ std::vector<worker_info> worker_pool::workers() {
 }
 
 pool_stats worker_pool::stats() {
-  own_process::require();
+  own_process::require(owner_);
   lock_type lock{mutex_};
   if (!leader_)
     drain_all();
@@ -62,7 +62,7 @@ pool_stats worker_pool::stats() {
 }
 
 std::vector<isolation_feature> worker_pool::isolation() {
-  own_process::require();
+  own_process::require(owner_);
   lock_type lock{mutex_};
   for (const auto& s : slots_)
     if (s->process)
@@ -72,7 +72,7 @@ std::vector<isolation_feature> worker_pool::isolation() {
 }
 
 std::vector<std::size_t> worker_pool::worker_ids() {
-  own_process::require();
+  own_process::require(owner_);
   lock_type lock{mutex_};
   // A worker that has just been used up, or died, has its successor in a moment: without it a
   // broadcast would reach only some, or none.
@@ -92,7 +92,7 @@ std::vector<std::size_t> worker_pool::worker_ids() {
 }
 
 int worker_pool::completion_fd() {
-  own_process::require();
+  own_process::require(owner_);
   lock_type lock{mutex_};
   if (!completion_fd_) {
     completion_fd_ = make_bell("eventfd for completion_fd()");
@@ -102,7 +102,7 @@ int worker_pool::completion_fd() {
 }
 
 std::vector<std::uint64_t> worker_pool::completions() {
-  own_process::require();
+  own_process::require(owner_);
   lock_type lock{mutex_};
   std::uint64_t rings = 0;
   if (completion_fd_ && ::read(completion_fd_.get(), &rings, sizeof rings) < 0 && errno != EAGAIN)

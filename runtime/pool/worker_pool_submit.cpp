@@ -43,8 +43,7 @@ std::unique_ptr<unit> worker_pool::make_unit(detail::work&& w) const {
 }
 
 bool worker_pool::submit(detail::work&& w, detail::admission how) {
-  if (!own_process::is(owner_))
-    own_process::require();
+  own_process::require(owner_);
   const auto broadcast = w.broadcast;
   const auto worker = w.worker;
   auto u = make_unit(std::move(w));
@@ -145,7 +144,7 @@ std::size_t worker_pool::chunk_hint(const detail::task_sink& sink, std::size_t r
 }
 
 bool worker_pool::cancel(detail::future_base& f, bool kill_running) {
-  own_process::require();
+  own_process::require(owner_);
   lock_type lock{mutex_};
   if (!leader_)
     drain_all(); // a result that is already there wins
@@ -197,7 +196,7 @@ void worker_pool::request_kill(unit& u) {
 }
 
 bool worker_pool::cancel_all(const detail::task_sink& sink, bool kill_running) {
-  own_process::require();
+  own_process::require(owner_);
   lock_type lock{mutex_};
   if (!leader_)
     drain_all(); // a result that is already there wins

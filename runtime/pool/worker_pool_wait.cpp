@@ -19,7 +19,7 @@ namespace bulkhead::runtime {
 bool worker_pool::wait(detail::event_latch& latch, time_point deadline) {
   if (latch.ready())
     return true;
-  own_process::require();
+  own_process::require(owner_);
   lock_type lock{mutex_};
   if (leader_ || slots_.empty() || reactor_->on_thread()) {
     lock.unlock();

@@ -72,4 +72,10 @@ void own_process::adopt() noexcept {
   page.load(std::memory_order_acquire)->store(fresh_identity(), std::memory_order_relaxed);
 }
 
+void own_process::throw_foreign() {
+  require(); // says it better in a copy that somebody else made
+  throw config_error("this object belongs to another process: it was copied with the host's memory "
+                     "into a worker; make one here, or pass values as arguments");
+}
+
 } // namespace bulkhead::runtime

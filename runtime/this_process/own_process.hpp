@@ -21,9 +21,19 @@ public:
   /// Throws config_error in a forked copy.
   static void require();
 
+  /// Throws config_error where an object that stored `identity` belongs to another process: in a
+  /// forked copy, and in a worker that is a copy of the host.
+  static void require(std::uint64_t identity) {
+    if (!is(identity)) [[unlikely]]
+      throw_foreign();
+  }
+
   /// Makes the calling process an original again. Only for processes that the library itself
   /// forked, and only while they are single-threaded.
   static void adopt() noexcept;
+
+private:
+  [[noreturn]] static void throw_foreign();
 };
 
 } // namespace bulkhead::runtime

@@ -1,6 +1,8 @@
 #include "actors/caf/in_loop.hpp"
+
 #include "actors/caf/failure_error.hpp"
 #include "actors/caf/v0_17/private_member.hpp"
+#include "actors/caf/worker_system.hpp"
 #include "runtime/outcome/failure_wire.hpp"
 
 #include <caf/abstract_actor.hpp>

@@ -1,5 +1,7 @@
 #include "actors/caf/in_loop.hpp"
 
+#include "actors/caf/worker_system.hpp"
+
 #include "actors/caf/timer_list.hpp"
 
 #include <caf/actor_cast.hpp>

@@ -5,6 +5,7 @@
 #include <bulkhead/pool_info.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <memory>
@@ -33,7 +34,13 @@ public:
 /// The pool behind the facade, untyped. All calls are thread-safe.
 class pool_core : public std::enable_shared_from_this<pool_core> {
 public:
+  pool_core() noexcept;
   virtual ~pool_core() = default;
+
+  /// Whether the pool was made in this process, and not copied into it by a fork().
+  bool is_of_own_process() const noexcept;
+  /// Throws config_error where it was.
+  void require_own_process() const;
 
   /// Takes a unit of work, or returns false where the backlog is full under admission::try_only.
   /// Throws pool_closed, pool_broken, too_large, and queue_full as on_full says.
@@ -80,6 +87,9 @@ public:
     const std::lock_guard lock{attachment_mutex};
     return attachment;
   }
+
+private:
+  const std::uint64_t made_in_; ///< identity of the process
 };
 
 /// The options as they are, or config_error for a time below zero.

@@ -41,7 +41,6 @@ void write_elements(buffer& out, const View& view) {
   }
 }
 
-/// Writes `value` so that decode_argument<shipped_t<T>> reads it.
 /// The characters before the first terminator; all of them where there is none.
 template <class Char, std::size_t N>
 std::size_t length_of_text(const Char (&text)[N]) noexcept {
@@ -51,6 +50,7 @@ std::size_t length_of_text(const Char (&text)[N]) noexcept {
   return length;
 }
 
+/// Writes `value` so that decode_argument<shipped_t<T>> reads it.
 template <class T>
 void encode_argument(buffer& out, const T& value) {
   using shipped = shipped_t<T>;
