@@ -35,7 +35,8 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
 public:
   virtual ~pool_core() = default;
 
-  /// Takes a unit of work, or returns false where the backlog is full under admission::try_only.
+  /// Takes a unit of work, or returns false where the backlog is full under admission::try_only: `w`
+  /// is as it was then.
   /// Throws pool_closed, pool_broken, too_large, and queue_full as on_full says.
   virtual bool submit(work&& w, admission how) = 0;
 
