@@ -14,6 +14,7 @@ function(bulkhead_library name output)
   add_library(${name} ${ARGN})
   set_target_properties(${name} PROPERTIES
     OUTPUT_NAME ${output}
+    INSTALL_RPATH "$ORIGIN"
     VERSION ${PROJECT_VERSION}
     SOVERSION ${PROJECT_VERSION_MAJOR})
   target_compile_features(${name} PUBLIC cxx_std_20)

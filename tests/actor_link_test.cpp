@@ -465,9 +465,7 @@ TEST_CASE("nonsense from a worker is refused and costs that worker only") {
   poison([&](auto&) { return std::vector<std::byte>(3); });
   poison([&](auto&) { return std::vector<std::byte>(64, std::byte{0xff}); });
   poison([&](auto&) { return bytes_of(kind::message, {.dest_actor = 12345, .id = 7}); });
-  poison([&](auto&) { return bytes_of(kind::monitor, {.dest_actor = 999}); });
   poison([&](auto&) { return bytes_of(kind::down, {.source_peer = 2, .source_actor = 1}); });
-  poison([&](auto&) { return bytes_of(kind::release, {.dest_actor = 1, .id = 1}); });
   poison([&](auto&) { return bytes_of(kind::spawn, {}); });
   poison([&](auto&) { return bytes_of(kind::hello, {.source_peer = 1}, "again"); });
   // Undecodable content for an actor that the worker may name.
@@ -488,6 +486,26 @@ TEST_CASE("nonsense from a worker is refused and costs that worker only") {
     caf::anon_send_exit(local, caf::exit_reason::kill);
     return result;
   });
+}
+
+TEST_CASE("a worker that names what it was never told of is told that it is gone, and lives") {
+  standard_world w{1};
+  auto calc = w.spawn(1, 1);
+  auto push = [&](actors::frame_kind kind, actors::frame_header h) {
+    actors::byte_buf buf;
+    actors::begin_frame(buf);
+    actors::finish_frame(buf, kind, h);
+    auto* p = reinterpret_cast<const std::byte*>(buf.data());
+    CHECK(w.worker_port(1).try_push({p, buf.size()}));
+  };
+  using kind = actors::frame_kind;
+  push(kind::monitor, {.dest_actor = 999});
+  push(kind::release, {.dest_actor = 999, .id = 1});
+  push(kind::release_observed, {.dest_actor = 999, .id = 1});
+  push(kind::link, {.source_peer = 1, .source_actor = calc->id(), .dest_actor = 999});
+  caf::scoped_actor self{*w.system};
+  CHECK(ask_or(0, self, calc, 1, 2) == 3);
+  CHECK(w.bad == 0);
 }
 
 TEST_CASE("random kills under traffic: each request has exactly one outcome, in both engines") {

@@ -284,7 +284,9 @@ TEST_CASE("a behaviour that waits without a limit fails, and its worker goes on"
   bulkhead::pool p{small()};
   auto s = p.spawn(service);
   caf::scoped_actor self{s->home_system()};
-  CHECK(error_of(self, p.spawn(waits), 1) == caf::sec::runtime_error);
+  const auto f = bulkhead::failure_of(error_of(self, p.spawn(waits), 1));
+  REQUIRE(f);
+  CHECK(f->kind == bulkhead::failure_kind::task_exception);
   CHECK(ask<int>(self, s, 1, 2) == 3);
 }
 

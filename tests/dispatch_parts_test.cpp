@@ -54,6 +54,16 @@ TEST_CASE("the backlog orders by priority, then first in first out") {
   CHECK(order == std::vector<std::uint64_t>{2, 1, 3, 4});
 }
 
+TEST_CASE("a priority that nobody waits with has no list") {
+  backlog queue{10, 1000};
+  for (int priority = 1; priority <= 1000; ++priority) {
+    queue.push_back(make_unit(1, -priority));
+    CHECK(queue.priorities() == 2); // its own and 0
+    queue.remove(*queue.front());
+    CHECK(queue.priorities() == 1);
+  }
+}
+
 TEST_CASE("what comes back goes before its equals") {
   backlog queue{10, 1000};
   queue.push_back(make_unit(1));

@@ -162,12 +162,14 @@ bool holds(const std::vector<bulkhead::isolation_feature>& features, const std::
 
 } // namespace
 
-TEST_CASE("a worker starts with default signals, nothing blocked, and SIGINT ignored") {
+TEST_CASE("a worker starts with default signals, but ignores SIGINT and the terminal's stops") {
   const leak_guard guard;
   ::signal(SIGUSR1, SIG_IGN);
   ::signal(SIGUSR2, [](int) {});
   for (const auto method : methods)
-    CHECK(output_of(tell_signals, method) == " ignored:" + std::to_string(SIGINT));
+    CHECK(output_of(tell_signals, method)
+          == " ignored:" + std::to_string(SIGINT) + " ignored:" + std::to_string(SIGTTIN)
+               + " ignored:" + std::to_string(SIGTTOU));
   ::signal(SIGUSR1, SIG_DFL);
   ::signal(SIGUSR2, SIG_DFL);
 }

@@ -19,10 +19,17 @@ caf::error border_error(failure_kind kind, std::string text) {
   return to_error(f);
 }
 
+caf::error too_large_error(std::size_t size) {
+  return border_error(failure_kind::too_large, "a message of " + std::to_string(size)
+                                                 + " bytes exceeds the limit of "
+                                                 + std::to_string(max_body_bytes));
+}
+
 } // namespace
 
 border::border(caf::actor_system& system, peer_id self, exec_ctx* loop)
-  : system_(system), self_(self), loop_(loop), scan_(std::make_shared<handle_scan>()) {
+  : system_(system), self_(self), loop_(loop), home_(system),
+    scan_(std::make_shared<handle_scan>()) {
   know(self, system.node());
 }
 
@@ -105,24 +112,15 @@ link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from, 
   begin_frame(item.bytes);
   resolve_handle none;
   std::string why;
-  if (!codec{system_, none}.encode(item.bytes, msg, why)) {
-    refuse(from, mid, border_error(failure_kind::codec, why));
-    if (watch)
-      watch->answered();
-    return link::sent::ok;
-  }
+  if (!codec{system_, none}.encode(item.bytes, msg, why))
+    return answer_instead(to, from, mid, border_error(failure_kind::codec, why), watch);
+  BULKHEAD_HOOK("actor.send.encoded");
+  auto mentioned = mention_all(*out, as_bytes(item.bytes).subspan(sizeof(frame_header)), &msg);
   const auto size = item.bytes.size() - sizeof(frame_header);
   if (size > max_body_bytes) {
-    refuse(from, mid,
-           border_error(failure_kind::too_large, "a message of " + std::to_string(size)
-                                                   + " bytes exceeds the limit of "
-                                                   + std::to_string(max_body_bytes)));
-    if (watch)
-      watch->answered();
-    return link::sent::ok;
+    unmention(*out, mentioned);
+    return answer_instead(to, from, mid, too_large_error(size), watch);
   }
-  BULKHEAD_HOOK("actor.send.encoded");
-  auto mentioned = mention_all(*out, as_bytes(item.bytes).subspan(sizeof(frame_header)));
   const auto source = mention(*out, from);
   mentioned.push_back(source);
   finish_frame(item.bytes, frame_kind::message,
@@ -134,7 +132,8 @@ link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from, 
   item.counted = !mid.is_response();
   item.token = relay_scope::current();
   pending_table::entry request;
-  if (mid.is_request() && from)
+  // What an actor of the same process asks is answered over there.
+  if (mid.is_request() && from && source.peer != to.peer)
     request = {from, mid, 0, watch};
   else
     request.watch = watch;
@@ -153,6 +152,19 @@ link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from, 
   else if (own && from && mid.is_request())
     answer_error(from, mid, reason_of(to.peer), nullptr);
   return result;
+}
+
+// A message that cannot go. Where it is an answer, the requester is told: he waits, and who
+// answered could do nothing about it.
+link::sent border::answer_instead(const actor_key& to, const caf::strong_actor_ptr& from,
+                                  caf::message_id mid, caf::error reason,
+                                  const std::shared_ptr<request_watch>& watch) {
+  if (mid.is_response())
+    return send(to, from, mid, caf::make_message(std::move(reason)), watch);
+  refuse(from, mid, std::move(reason));
+  if (watch)
+    watch->answered();
+  return link::sent::ok;
 }
 
 void border::refuse(const caf::strong_actor_ptr& from, caf::message_id mid, caf::error reason) {
@@ -211,20 +223,26 @@ std::shared_ptr<const handle_scan> border::scan_for(std::span<const std::byte> b
   return scan_;
 }
 
-std::vector<actor_key> border::mention_all(link& to, std::span<const std::byte> body) {
+// The message still holds what it names, so only who has ended is not found.
+caf::strong_actor_ptr border::named(const actor_key& key, const caf::message* msg) {
+  auto found = key.peer == self_ ? take_named(system_, key.id) : find_proxy(key);
+  if (!found && msg != nullptr && key.peer == self_)
+    found = handle_in(*msg, system_.node(), key.id);
+  return found;
+}
+
+// The receiver counts each handle in the bytes, so each is counted here, also of actors that have
+// ended: whoever asks for those is told of their end.
+std::vector<actor_key> border::mention_all(link& to, std::span<const std::byte> body,
+                                           const caf::message* msg) {
   std::vector<actor_key> keys;
   const auto scan = scan_for(body);
   if (!scan)
     return keys;
   for (const auto& f : is_host() ? scan->all(body, to.peer()) : scan->of(body, self_)) {
     const actor_key key{f.peer, f.actor};
-    auto actor = key.peer == self_ ? published(system_, key.id) : find_proxy(key);
-    if (!actor)
-      continue;
-    to.exported.add(key, actor);
+    to.exported.add(key, named(key, msg));
     introduce(to, key.peer);
-    if (key.peer == self_ && to.exported.publish(key))
-      published_more(key, actor);
     keys.push_back(key);
   }
   return keys;
@@ -232,9 +250,9 @@ std::vector<actor_key> border::mention_all(link& to, std::span<const std::byte> 
 
 void border::unmention(link& to, const std::vector<actor_key>& keys) {
   for (const auto& key : keys) {
-    exports::dropped gone;
-    if (key.id != 0 && to.exported.release(key, 1, gone) == exports::released::gone)
-      published_less(gone);
+    caf::strong_actor_ptr gone;
+    if (key.id != 0)
+      to.exported.release(key, 1, true, gone);
   }
 }
 
@@ -254,30 +272,6 @@ void border::introduce(link& to, peer_id whom) {
   resolve_handle none;
   codec{system_, none}.encode(buf, id);
   control(to, frame_kind::node, {.id = whom}, std::move(buf));
-}
-
-// CAF's decoder finds local actors in the registry, which holds them; so they are there only while
-// some peer has a handle that came inside a message.
-void border::published_more(const actor_key& key, const caf::strong_actor_ptr& actor) {
-  {
-    std::lock_guard lock{mutex_};
-    ++published_[key.id];
-  }
-  publish(actor);
-}
-
-void border::published_less(const exports::dropped& gone) {
-  if (!gone.published || !gone.actor)
-    return;
-  const auto id = gone.actor->id();
-  {
-    std::lock_guard lock{mutex_};
-    auto i = published_.find(id);
-    if (i == published_.end() || --i->second != 0)
-      return;
-    published_.erase(i);
-  }
-  withdraw(system_, id);
 }
 
 caf::error border::reason_of(peer_id peer) {
@@ -331,12 +325,31 @@ void border::fail(link& dead, const caf::error& reason) {
   BULKHEAD_HOOK("actor.host.answered");
   for (auto& p : proxies)
     static_cast<process_proxy*>(p->get())->kill(reason);
-  for (auto& gone : dead.exported.take())
-    published_less(gone);
+  dead.exported.take();
   proxies.clear();
+  end_all_of(dead.peer(), reason);
   node forgotten;
   std::lock_guard lock{mutex_};
   forgotten = forget_if_unknown(dead.peer());
+}
+
+// Who observes actors of a dead process without having a handle, here and in other processes.
+void border::end_all_of(peer_id peer, const caf::error& reason) {
+  std::vector<actor_key> observed;
+  std::vector<std::shared_ptr<link>> others;
+  {
+    std::lock_guard lock{mutex_};
+    for (const auto& [key, chain] : observers_)
+      if (!is_host() || key.peer == peer)
+        observed.push_back(key);
+    for (const auto& [other, l] : links_)
+      others.push_back(l);
+  }
+  for (const auto& key : observed)
+    tell_observers(key, reason);
+  for (const auto& l : others)
+    for (const auto& key : l->exported.take_monitors(peer))
+      tell_down(*l, key, reason);
 }
 
 void border::close(const caf::error& reason) {
@@ -357,6 +370,7 @@ border::counts border::census() {
   std::lock_guard lock{mutex_};
   result.proxies = proxies_.size();
   result.peers = nodes_.size();
+  result.observed = observers_.size();
   for (auto& [peer, l] : links_) {
     result.exported += l->exported.size();
     result.pending += l->pending.requests();

@@ -1,11 +1,13 @@
 #pragma once
 
+#include "actors/border/frames_out.hpp"
 #include "actors/border/handle_scan.hpp"
 #include "actors/border/link.hpp"
 #include "actors/caf/codec.hpp"
 #include "runtime/system/adaptive_mutex.hpp"
 
 #include <caf/actor_control_block.hpp>
+#include <caf/attachable.hpp>
 #include <caf/node_id.hpp>
 
 #include <atomic>
@@ -19,18 +21,16 @@
 
 namespace bulkhead::actors {
 
-class process_proxy;
-
 /// What crosses between this process's CAF system and the others: its links, the proxies of foreign
 /// actors, one each, and the local actors others know. The host has one for each system and a link
 /// for each worker; a worker has one with a single link, to the host, which routes. Thread-safe
 /// unless noted.
-class border : public std::enable_shared_from_this<border> {
+class border final : public frames_out, public std::enable_shared_from_this<border> {
 public:
   using clock = std::chrono::steady_clock;
 
   border(caf::actor_system& system, peer_id self, exec_ctx* loop);
-  ~border();
+  ~border() override;
 
   peer_id self() const noexcept { return self_; }
   bool is_host() const noexcept { return self_ == host_peer; }
@@ -59,21 +59,23 @@ public:
 
   /// The proxy of a foreign actor. `counted`: the peer counts this mention.
   caf::strong_actor_ptr proxy_for(const actor_key& key, bool counted);
-  /// From now on the proxy lives until its actor ends: somebody wants to hear of that.
-  void pin(const actor_key& key, const caf::strong_actor_ptr& proxy);
+  void pin(const actor_key& key, const caf::strong_actor_ptr& proxy) override;
 
-  /// A message that leaves. With a watch, the caller deals with any result but ok; without, the
-  /// sender has got its error.
   link::sent send(const actor_key& to, const caf::strong_actor_ptr& from, caf::message_id mid,
-                  const caf::message& msg, const std::shared_ptr<request_watch>& watch = nullptr);
-  /// A frame without content for the owner of `to`; `from` may be null. Safe inside CAF's locks.
-  void notify(frame_kind kind, const actor_key& to, caf::abstract_actor* from, std::uint64_t id);
+                  const caf::message& msg,
+                  const std::shared_ptr<request_watch>& watch = nullptr) override;
+  void notify(frame_kind kind, const actor_key& to, caf::abstract_actor* from,
+              std::uint64_t id) override;
   /// A frame of the owner to one peer; the body was appended after begin_frame.
   void control(link& to, frame_kind kind, frame_header header, byte_buf&& buf);
   /// Names an actor for the link's peer and counts the mention.
   actor_key mention(link& to, const caf::strong_actor_ptr& actor);
-  /// Counts the handles inside an encoded body; returns their keys.
-  std::vector<actor_key> mention_all(link& to, std::span<const std::byte> body);
+  /// Counts the handles inside an encoded body; returns their keys. `msg`: what was encoded, where
+  /// there may be handles of ended actors in it, which are not found otherwise.
+  std::vector<actor_key> mention_all(link& to, std::span<const std::byte> body,
+                                     const caf::message* msg = nullptr);
+  /// Takes mentions back that never went out.
+  void unmention(link& to, const std::vector<actor_key>& keys);
 
   /// Decodes a message inside a frame of the peer's; `why` says what is wrong with it.
   bool decode(link& from, std::span<const std::byte> body, caf::message& msg, std::string& why);
@@ -91,12 +93,12 @@ public:
     std::size_t proxies = 0;
     std::size_t exported = 0;
     std::size_t pending = 0;
-    std::size_t peers = 0; ///< known processes, this one included
+    std::size_t observed = 0; ///< foreign actors without a handle here whose end somebody awaits
+    std::size_t peers = 0;    ///< known processes, this one included
   };
   counts census();
 
 private:
-  friend class process_proxy;
   struct node {
     caf::node_id id;
     bool dead = false;
@@ -113,7 +115,11 @@ private:
     clock::time_point since;
   };
 
-  void proxy_ended(const process_proxy& proxy, std::uint64_t counted);
+  void proxy_ended(process_proxy& proxy, std::uint64_t counted) override;
+  /// Monitors and links that hung on proxies which nobody holds any more; a chain.
+  caf::attachable_ptr take_observers(const actor_key& key);
+  void end_all_of(peer_id peer, const caf::error& reason);
+  void tell_observers(const actor_key& key, const caf::error& reason);
   /// With the lock: nobody can name an actor of a dead peer without proxies. The result is to be
   /// destroyed without the lock.
   node forget_if_unknown(peer_id peer);
@@ -122,9 +128,10 @@ private:
   bool find_peer(const caf::node_id& id, peer_id& peer);
   bool key_of(const caf::strong_actor_ptr& actor, actor_key& key);
   void introduce(link& to, peer_id whom);
-  void unmention(link& to, const std::vector<actor_key>& keys);
-  void published_more(const actor_key& key, const caf::strong_actor_ptr& actor);
-  void published_less(const exports::dropped& gone);
+  caf::strong_actor_ptr named(const actor_key& key, const caf::message* msg);
+  link::sent answer_instead(const actor_key& to, const caf::strong_actor_ptr& from,
+                            caf::message_id mid, caf::error reason,
+                            const std::shared_ptr<request_watch>& watch);
   /// Answers a request, tells the sender of a message; for errors that are never silent.
   static void refuse(const caf::strong_actor_ptr& from, caf::message_id mid, caf::error reason);
 
@@ -135,13 +142,16 @@ private:
   bool on_monitor(link& from, const frame& f);
   bool on_down(link& from, const frame& f);
   bool on_link(link& from, const frame& f);
-  bool on_release(link& from, const frame& f);
+  void on_release(link& from, const frame& f);
   /// False: the peer may not name this source.
   bool source_of(link& from, const frame_header& h, caf::strong_actor_ptr& actor);
   resolve_handle resolver_for(link& from);
   /// Null where the body is too short to hold a handle.
   std::shared_ptr<const handle_scan> scan_for(std::span<const std::byte> body);
-  void bring_home(link& from, std::span<const std::byte> body);
+  caf::strong_actor_ptr resolve(link& from, const caf::node_id& where, caf::actor_id id);
+  void on_undecodable(link& from, const caf::strong_actor_ptr& to,
+                      const caf::strong_actor_ptr& source, caf::message_id mid,
+                      const std::string& why);
   void hand_over(link& from, const caf::strong_actor_ptr& to, caf::strong_actor_ptr source,
                  caf::message_id mid, caf::message&& msg);
   void watch(const caf::strong_actor_ptr& actor, const actor_key& key);
@@ -152,6 +162,7 @@ private:
   caf::actor_system& system_;
   const peer_id self_;
   exec_ctx* const loop_;
+  const home_node home_;
   std::atomic<std::size_t> shortest_handle_ = 0; ///< bytes
 
   runtime::adaptive_mutex mutex_; ///< guards what follows; CAF is never called under it
@@ -160,9 +171,9 @@ private:
   std::unordered_map<caf::node_id, peer_id> peers_;
   std::shared_ptr<const handle_scan> scan_;
   std::unordered_map<actor_key, known_proxy, actor_key_hash> proxies_;
-  std::unordered_map<caf::actor_id, std::size_t> published_; ///< in how many links' exports
-  std::unordered_set<const caf::abstract_actor*> watched_;   ///< whose end is reported to peers
-  std::deque<recent> recent_;                                ///< proxies made lately, oldest first
+  std::unordered_map<actor_key, caf::attachable_ptr, actor_key_hash> observers_; ///< without proxy
+  std::unordered_set<const caf::abstract_actor*> watched_; ///< ours whose end is reported to peers
+  std::deque<recent> recent_;                              ///< proxies made lately, oldest first
 };
 
 } // namespace bulkhead::actors

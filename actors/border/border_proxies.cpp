@@ -5,6 +5,17 @@
 
 namespace bulkhead::actors {
 
+namespace {
+
+void append(caf::attachable_ptr& chain, caf::attachable_ptr more) {
+  auto* end = &chain;
+  while (*end)
+    end = &(*end)->next;
+  *end = std::move(more);
+}
+
+} // namespace
+
 caf::strong_actor_ptr border::find_proxy(const actor_key& key) {
   std::lock_guard lock{mutex_};
   auto i = proxies_.find(key);
@@ -46,6 +57,12 @@ caf::strong_actor_ptr border::proxy_for(const actor_key& key, bool counted) {
   auto* proxy = static_cast<process_proxy*>(actor->get());
   if (counted)
     proxy->count();
+  if (fresh)
+    for (auto chain = take_observers(key); chain;) {
+      auto rest = std::move(chain->next);
+      proxy->attach(std::move(chain));
+      chain = std::move(rest);
+    }
   if (dead)
     kill_proxy(key, reason);
   else if (fresh)
@@ -78,11 +95,16 @@ void border::kill_proxy(const actor_key& key, const caf::error& reason) {
     static_cast<process_proxy*>(actor->get())->kill(reason);
 }
 
-// Runs wherever the last handle goes, even inside CAF's locks: a frame, nothing else.
-void border::proxy_ended(const process_proxy& proxy, std::uint64_t counted) {
+// Runs wherever the last handle goes, even inside CAF's locks: a frame, nothing else. Who observes
+// the actor does not keep it, and is told of its end all the same.
+void border::proxy_ended(process_proxy& proxy, std::uint64_t counted) {
   node forgotten;
+  bool observed = false;
   {
     std::lock_guard lock{mutex_};
+    if (auto chain = proxy.take_observers())
+      append(observers_[proxy.key()], std::move(chain));
+    observed = observers_.contains(proxy.key());
     auto i = proxies_.find(proxy.key());
     if (i != proxies_.end() && i->second.object == &proxy) {
       proxies_.erase(i);
@@ -91,8 +113,27 @@ void border::proxy_ended(const process_proxy& proxy, std::uint64_t counted) {
         forgotten = forget_if_unknown(n->first);
     }
   }
-  if (counted != 0)
-    notify(frame_kind::release, proxy.key(), nullptr, counted);
+  if (auto out = route(proxy.key().peer); !out || out->dead())
+    tell_observers(proxy.key(), reason_of(proxy.key().peer));
+  else if (counted != 0)
+    notify(observed ? frame_kind::release_observed : frame_kind::release, proxy.key(), nullptr,
+           counted);
+}
+
+caf::attachable_ptr border::take_observers(const actor_key& key) {
+  std::lock_guard lock{mutex_};
+  auto i = observers_.find(key);
+  if (i == observers_.end())
+    return nullptr;
+  auto chain = std::move(i->second);
+  observers_.erase(i);
+  return chain;
+}
+
+void border::tell_observers(const actor_key& key, const caf::error& reason) {
+  const auto chain = take_observers(key);
+  for (auto* observer = chain.get(); observer != nullptr; observer = observer->next.get())
+    observer->actor_exited(reason, loop_);
 }
 
 border::clock::time_point border::tidy(clock::time_point now) {

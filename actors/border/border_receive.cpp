@@ -38,7 +38,9 @@ bool border::handle(link& from, const frame& f) {
   case frame_kind::unlink:
     return on_link(from, f);
   case frame_kind::release:
-    return on_release(from, f);
+  case frame_kind::release_observed:
+    on_release(from, f);
+    return true;
   case frame_kind::spawn:
   case frame_kind::spawned:
   case frame_kind::stop:
@@ -74,34 +76,27 @@ bool border::source_of(link& from, const frame_header& h, caf::strong_actor_ptr&
   return actor != nullptr || !is_host();
 }
 
-resolve_handle border::resolver_for(link& from) {
-  return [this, &from](const caf::node_id& id, caf::actor_id actor) -> caf::strong_actor_ptr {
-    actor_key key{0, actor};
-    if (!find_peer(id, key.peer) || key.peer == self_)
-      return nullptr;
-    if (!is_host() || key.peer == from.peer())
-      return proxy_for(key, true);
-    return from.exported.find(key);
-  };
+// A worker may name an actor that the host has not told it of, or has told it of as ended: it gets
+// the handle of one that has ended, with which nothing can be reached.
+caf::strong_actor_ptr border::resolve(link& from, const caf::node_id& where, caf::actor_id id) {
+  actor_key key{0, id};
+  if (!find_peer(where, key.peer))
+    return is_host() ? ended_actor(system_, where, id) : nullptr;
+  if (key.peer != self_ && (!is_host() || key.peer == from.peer()))
+    return proxy_for(key, true);
+  auto known = from.exported.find(key);
+  return known ? known : ended_actor(system_, where, id);
 }
 
-// Handles of ours that come back inside a message: CAF looks for them in its registry.
-void border::bring_home(link& from, std::span<const std::byte> body) {
-  const auto scan = scan_for(body);
-  if (!scan)
-    return;
-  for (const auto& f : scan->of(body, self_)) {
-    const actor_key key{f.peer, f.actor};
-    if (auto actor = from.exported.find(key); actor && from.exported.publish(key))
-      published_more(key, actor);
-  }
+resolve_handle border::resolver_for(link& from) {
+  return
+    [this, &from](const caf::node_id& where, caf::actor_id id) { return resolve(from, where, id); };
 }
 
 bool border::decode(link& from, std::span<const std::byte> body, caf::message& msg,
                     std::string& why) {
-  bring_home(from, body);
   const auto resolve = resolver_for(from);
-  return codec{system_, resolve}.decode(body, msg, why);
+  return codec{system_, resolve, &home_}.decode(body, msg, why);
 }
 
 bool border::on_message(link& from, const frame& f) {
@@ -111,17 +106,12 @@ bool border::on_message(link& from, const frame& f) {
   if (!source_of(from, h, source))
     return false;
   auto to = from.exported.find({h.dest_peer, h.dest_actor});
-  if (!to && is_host())
-    return false;
   caf::message msg;
   std::string why;
   if (!decode(from, f.body, msg, why)) {
     if (is_host())
       return false;
-    failure bad;
-    bad.kind = failure_kind::codec;
-    bad.message = "the message does not decode in the worker: " + why;
-    refuse(source, mid, to_error(bad));
+    on_undecodable(from, to, source, mid, why);
     return true;
   }
   if (!to) {
@@ -139,6 +129,21 @@ bool border::on_message(link& from, const frame& f) {
   return true;
 }
 
+// An answer that does not decode is one all the same: the requester waits for it.
+void border::on_undecodable(link& from, const caf::strong_actor_ptr& to,
+                            const caf::strong_actor_ptr& source, caf::message_id mid,
+                            const std::string& why) {
+  failure bad;
+  bad.kind = failure_kind::codec;
+  bad.message = "the message does not decode in the worker: " + why;
+  if (!mid.is_response()) {
+    refuse(source, mid, to_error(bad));
+  } else if (to) {
+    from.pending.answered(to, mid);
+    deliver(to, source, mid, caf::make_message(to_error(bad)), loop_);
+  }
+}
+
 void border::hand_over(link& from, const caf::strong_actor_ptr& to, caf::strong_actor_ptr source,
                        caf::message_id mid, caf::message&& msg) {
   auto token = mid.is_response() ? nullptr : from.token();
@@ -151,14 +156,17 @@ bool border::on_monitor(link& from, const frame& f) {
   BULKHEAD_HOOK("actor.receive.monitor");
   const actor_key key{f.header.dest_peer, f.header.dest_actor};
   auto actor = from.exported.find(key);
-  if (!actor) {
-    if (is_host())
-      return false;
+  if (!actor || !from.exported.monitor(key)) {
     tell_down(from, key, make_error(caf::exit_reason::unknown));
     return true;
   }
-  if (from.exported.monitor(key))
+  // Of an actor of a third process its own DOWN tells, so that no monitor of ours hangs on its
+  // proxy. The wish is noted first: a proxy that is killed later tells of it.
+  auto* foreign = dynamic_cast<process_proxy*>(actor->get());
+  if (foreign == nullptr)
     watch(actor, key);
+  else if (foreign->killed() && from.exported.take_monitor(key))
+    tell_down(from, key, foreign->fail_state());
   return true;
 }
 
@@ -208,10 +216,11 @@ void border::tell_down(link& to, const actor_key& key, const caf::error& reason)
   begin_frame(buf);
   resolve_handle none;
   codec c{system_, none};
-  if (!c.encode(buf, reason)) {
+  if (!c.encode(buf, reason) || buf.size() - sizeof(frame_header) > max_body_bytes) {
     begin_frame(buf);
     c.encode(buf, make_error(caf::exit_reason::unknown));
   }
+  mention_all(to, as_bytes(buf).subspan(sizeof(frame_header)));
   control(to, frame_kind::down, {.source_peer = key.peer, .source_actor = key.id}, std::move(buf));
 }
 
@@ -219,12 +228,16 @@ bool border::on_down(link& from, const frame& f) {
   BULKHEAD_HOOK("actor.receive.down");
   caf::error reason;
   const auto resolve = resolver_for(from);
-  if (!codec{system_, resolve}.decode(f.body, reason))
+  if (!codec{system_, resolve, &home_}.decode(f.body, reason))
     return !is_host();
   if (is_host() && f.header.source_peer != from.peer())
     return false;
   // A reason of none means a normal end; a proxy needs one all the same.
-  kill_proxy({f.header.source_peer, f.header.source_actor}, reason);
+  const actor_key key{f.header.source_peer, f.header.source_actor};
+  kill_proxy(key, reason);
+  tell_observers(key, reason);
+  if (is_host()) // the peers to which it was passed on
+    tell_down(key, reason);
   return true;
 }
 
@@ -234,33 +247,27 @@ bool border::on_link(link& from, const frame& f) {
   if (f.header.source_actor == 0 || !source_of(from, f.header, source))
     return false;
   auto local = from.exported.find({f.header.dest_peer, f.header.dest_actor});
-  if (!local)
-    return !is_host();
+  if (!local) {
+    tell_down(from, {f.header.dest_peer, f.header.dest_actor},
+              make_error(caf::exit_reason::unknown));
+    return true;
+  }
   auto* proxy = dynamic_cast<process_proxy*>(source ? source->get() : nullptr);
   if (proxy == nullptr || local == source)
     return !is_host();
-  if (f.kind() == frame_kind::link) {
-    pin(proxy->key(), source);
+  if (f.kind() == frame_kind::link)
     proxy->link_local(local->get());
-  } else {
+  else
     proxy->unlink_local(local->get());
-  }
   return true;
 }
 
-bool border::on_release(link& from, const frame& f) {
+// More than it was given can only be a lie about its own count, which harms nobody else.
+void border::on_release(link& from, const frame& f) {
   BULKHEAD_HOOK("actor.receive.release");
-  exports::dropped gone;
-  switch (from.exported.release({f.header.dest_peer, f.header.dest_actor}, f.header.id, gone)) {
-  case exports::released::gone:
-    published_less(gone);
-    return true;
-  case exports::released::kept:
-    return true;
-  case exports::released::unknown:
-    return !is_host();
-  }
-  return true;
+  caf::strong_actor_ptr gone;
+  from.exported.release({f.header.dest_peer, f.header.dest_actor}, f.header.id,
+                        f.kind() == frame_kind::release_observed, gone);
 }
 
 } // namespace bulkhead::actors

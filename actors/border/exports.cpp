@@ -1,5 +1,6 @@
 #include "actors/border/exports.hpp"
 
+#include <iterator>
 #include <utility>
 
 namespace bulkhead::actors {
@@ -10,12 +11,6 @@ void exports::add(const actor_key& key, const caf::strong_actor_ptr& actor) {
   ++e.count;
   if (!e.actor)
     e.actor = actor;
-}
-
-bool exports::publish(const actor_key& key) {
-  std::lock_guard lock{mutex_};
-  auto i = entries_.find(key);
-  return i != entries_.end() && !std::exchange(i->second.published, true);
 }
 
 caf::strong_actor_ptr exports::find(const actor_key& key) const {
@@ -33,13 +28,34 @@ bool exports::monitor(const actor_key& key) {
   return true;
 }
 
+exports::table::iterator exports::heard(table::iterator i) {
+  i->second.monitored = false;
+  return i->second.count == 0 ? entries_.erase(i) : std::next(i);
+}
+
 bool exports::take_monitor(const actor_key& key) {
   std::lock_guard lock{mutex_};
   auto i = entries_.find(key);
-  return i != entries_.end() && std::exchange(i->second.monitored, false);
+  if (i == entries_.end() || !i->second.monitored)
+    return false;
+  heard(i);
+  return true;
 }
 
-exports::released exports::release(const actor_key& key, std::uint64_t count, dropped& gone) {
+std::vector<actor_key> exports::take_monitors(peer_id owner) {
+  std::vector<actor_key> result;
+  std::lock_guard lock{mutex_};
+  for (auto i = entries_.begin(); i != entries_.end();) {
+    const bool wanted = i->first.peer == owner && i->second.monitored;
+    if (wanted)
+      result.push_back(i->first);
+    i = wanted ? heard(i) : std::next(i);
+  }
+  return result;
+}
+
+exports::released exports::release(const actor_key& key, std::uint64_t count, bool observed,
+                                   caf::strong_actor_ptr& gone) {
   std::lock_guard lock{mutex_};
   auto i = entries_.find(key);
   if (i == entries_.end() || count > i->second.count)
@@ -47,17 +63,19 @@ exports::released exports::release(const actor_key& key, std::uint64_t count, dr
   i->second.count -= count;
   if (i->second.count != 0)
     return released::kept;
-  gone = {std::move(i->second.actor), i->second.published};
-  entries_.erase(i);
+  gone = std::move(i->second.actor);
+  i->second.actor = nullptr;
+  if (!observed || !i->second.monitored)
+    entries_.erase(i);
   return released::gone;
 }
 
-std::vector<exports::dropped> exports::take() {
-  std::vector<dropped> result;
+std::vector<caf::strong_actor_ptr> exports::take() {
+  std::vector<caf::strong_actor_ptr> result;
   std::lock_guard lock{mutex_};
   result.reserve(entries_.size());
   for (auto& [key, e] : entries_)
-    result.push_back({std::move(e.actor), e.published});
+    result.push_back(std::move(e.actor));
   entries_.clear();
   return result;
 }

@@ -30,26 +30,25 @@ struct actor_key_hash {
 /// the actor. The peer may name these actors and no others. Thread-safe.
 class exports {
 public:
-  /// One more reference is on its way.
+  /// One more reference is on its way. A null actor is one that has gone already: the peer counts
+  /// the reference all the same.
   void add(const actor_key& key, const caf::strong_actor_ptr& actor);
-  /// True once in a key's life here: CAF's registry must know it now. False too where unknown.
-  bool publish(const actor_key& key);
-  /// Null where the peer was not told of it.
+  /// Null where the peer was not told of it, or has given it back, or it had gone before.
   caf::strong_actor_ptr find(const actor_key& key) const;
   /// The peer wants to know its end. False where unknown.
   bool monitor(const actor_key& key);
   /// True once for each time the peer wanted to know.
   bool take_monitor(const actor_key& key);
+  /// The same for all actors of one process.
+  std::vector<actor_key> take_monitors(peer_id owner);
 
   enum class released { kept, gone, unknown };
-  struct dropped {
-    caf::strong_actor_ptr actor; ///< to be destroyed without locks
-    bool published = false;
-  };
-  /// The peer gave back `count` references.
-  released release(const actor_key& key, std::uint64_t count, dropped& gone);
+  /// The peer gave back `count` references. `observed`: monitors and links outlive its handles, so
+  /// it is to be told of the end nevertheless. `gone` is to be destroyed without locks.
+  released release(const actor_key& key, std::uint64_t count, bool observed,
+                   caf::strong_actor_ptr& gone);
 
-  std::vector<dropped> take();
+  std::vector<caf::strong_actor_ptr> take();
   std::size_t size() const;
 
 private:
@@ -57,10 +56,13 @@ private:
     caf::strong_actor_ptr actor;
     std::uint64_t count = 0;
     bool monitored = false;
-    bool published = false;
   };
+  using table = std::unordered_map<actor_key, entry, actor_key_hash>;
+  /// The wish is heard; who has no references either is forgotten.
+  table::iterator heard(table::iterator i);
+
   mutable runtime::adaptive_mutex mutex_;
-  std::unordered_map<actor_key, entry, actor_key_hash> entries_;
+  table entries_; ///< without references: only the wish to be told of the end is left
 };
 
 } // namespace bulkhead::actors

@@ -60,6 +60,9 @@ std::vector<pending_table::entry> pending_table::take() {
     result.push_back(std::move(e));
   requests_.clear();
   messages_.clear();
+  // As they were sent: what is sent on to another keeps the order of each sender.
+  std::stable_sort(result.begin(), result.end(),
+                   [](const entry& a, const entry& b) { return a.piece < b.piece; });
   return result;
 }
 

@@ -2,7 +2,7 @@
 
 namespace bulkhead::actors {
 
-process_proxy::process_proxy(caf::actor_config& config, std::shared_ptr<border> owner,
+process_proxy::process_proxy(caf::actor_config& config, std::shared_ptr<frames_out> owner,
                              actor_key key)
   : proxy_base(config), owner_(std::move(owner)), key_(key) {}
 
@@ -19,8 +19,6 @@ void process_proxy::on_send(caf::strong_actor_ptr sender, caf::message_id mid, c
 }
 
 void process_proxy::on_link(caf::abstract_actor* local, bool on) {
-  if (on)
-    on_observed();
   owner_->notify(on ? frame_kind::link : frame_kind::unlink, key_, local, 0);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "actors/border/border.hpp"
+#include "actors/border/frames_out.hpp"
 #include "actors/caf/proxy.hpp"
 
 #include <atomic>
@@ -10,7 +10,7 @@ namespace bulkhead::actors {
 /// Stands for an actor of another process. Writes frames in the sender's thread.
 class process_proxy final : public proxy_base {
 public:
-  process_proxy(caf::actor_config& config, std::shared_ptr<border> owner, actor_key key);
+  process_proxy(caf::actor_config& config, std::shared_ptr<frames_out> owner, actor_key key);
   ~process_proxy() override;
 
   void on_send(caf::strong_actor_ptr sender, caf::message_id mid, caf::message msg) override;
@@ -21,7 +21,7 @@ public:
   void count() noexcept { counted_.fetch_add(1, std::memory_order_relaxed); }
 
 private:
-  const std::shared_ptr<border> owner_;
+  const std::shared_ptr<frames_out> owner_;
   const actor_key key_;
   std::atomic<std::uint64_t> counted_ = 0; ///< mentions by the peer, given back at the end
 };

@@ -13,13 +13,23 @@
 
 namespace bulkhead::actors {
 
-/// Turns a (node, actor id) that arrived inside a message into a proxy; null where it is forged.
+/// Turns a (node, actor id) that arrived inside a message into a handle; null where it is forged.
 using resolve_handle = std::function<caf::strong_actor_ptr(const caf::node_id&, caf::actor_id)>;
+
+/// What a codec has to know of this process to resolve handles of its own actors, which CAF would
+/// look for in its registry.
+struct home_node {
+  explicit home_node(caf::actor_system& system);
+  byte_buf bytes;    ///< the node id as CAF encodes it
+  caf::node_id away; ///< one that no process has
+  byte_buf away_bytes;
+};
 
 /// Encodes and decodes what crosses the border. One object for one thread at a time; cheap.
 class codec {
 public:
-  codec(caf::actor_system& system, const resolve_handle& resolve);
+  /// `home`: handles of this process's own actors are resolved like others; null: CAF does it.
+  codec(caf::actor_system& system, const resolve_handle& resolve, const home_node* home = nullptr);
 
   /// Appends `msg`. False: a type in it is not registered or does not encode; `why` names it and
   /// the buffer is as it was.
@@ -41,6 +51,7 @@ private:
 
   caf::actor_system& system_;
   const resolve_handle& resolve_;
+  const home_node* const home_;
 };
 
 /// The name of the first type in `msg` that is not registered; empty where all are.

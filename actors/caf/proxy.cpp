@@ -1,7 +1,7 @@
 #include "actors/caf/proxy.hpp"
 
+#include <caf/actor.hpp>
 #include <caf/actor_cast.hpp>
-#include <caf/actor_registry.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/system_messages.hpp>
 
@@ -40,14 +40,42 @@ void at_exit(const caf::strong_actor_ptr& actor, std::function<void(const caf::e
   actor->get()->attach_functor([f = std::move(f)](const caf::error& reason) { f(reason); });
 }
 
-void publish(const caf::strong_actor_ptr& actor) {
-  actor->home_system->registry().put(actor->id(), actor);
+caf::strong_actor_ptr handle_in(const caf::message& msg, const caf::node_id& node,
+                                caf::actor_id id) {
+  const auto fits = [&](const caf::strong_actor_ptr& a) {
+    return a && a->id() == id && a->node() == node;
+  };
+  for (std::size_t i = 0; i < msg.size(); ++i) {
+    caf::strong_actor_ptr one;
+    if (msg.match_element<caf::actor>(i))
+      one = caf::actor_cast<caf::strong_actor_ptr>(msg.get_as<caf::actor>(i));
+    else if (msg.match_element<caf::strong_actor_ptr>(i))
+      one = msg.get_as<caf::strong_actor_ptr>(i);
+    if (fits(one))
+      return one;
+  }
+  return nullptr;
 }
 
-void withdraw(caf::actor_system& system, caf::actor_id id) { system.registry().erase(id); }
+namespace {
 
-caf::strong_actor_ptr published(caf::actor_system& system, caf::actor_id id) {
-  return system.registry().get(id);
+class ended_proxy final : public proxy_base {
+public:
+  using proxy_base::proxy_base;
+  void on_send(caf::strong_actor_ptr sender, caf::message_id mid, caf::message) override {
+    if (sender && mid.is_request())
+      answer_error(sender, mid, make_error(caf::sec::request_receiver_down), nullptr);
+  }
+  void on_link(caf::abstract_actor*, bool) override {}
+};
+
+} // namespace
+
+caf::strong_actor_ptr ended_actor(caf::actor_system& system, const caf::node_id& node,
+                                  caf::actor_id id) {
+  auto made = make_proxy<ended_proxy>(system, id, node);
+  static_cast<ended_proxy*>(made->get())->kill(make_error(caf::exit_reason::unknown));
+  return made;
 }
 
 } // namespace bulkhead::actors

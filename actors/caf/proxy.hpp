@@ -4,6 +4,7 @@
 
 #include <caf/actor_config.hpp>
 #include <caf/actor_proxy.hpp>
+#include <caf/attachable.hpp>
 #include <caf/error.hpp>
 #include <caf/mailbox_element.hpp>
 #include <caf/make_actor.hpp>
@@ -59,8 +60,8 @@ public:
   /// both actors: may write a frame, must not call CAF.
   virtual void on_link(caf::abstract_actor* local, bool on) = 0;
 
-  /// Somebody attached a monitor (0.17), or the last handle goes while somebody observes (1.x).
-  /// Outside CAF's critical sections. Whoever keeps a handle now keeps the actor.
+  /// The last handle goes while somebody observes (1.x only). Outside CAF's critical sections.
+  /// Whoever keeps a handle now keeps the actor.
   virtual void on_observed() {}
 
   /// Fires all monitors and links, once; later ones fire at once.
@@ -71,11 +72,12 @@ public:
   void unlink_local(caf::abstract_actor* local);
   /// Whether a monitor or link hangs on this actor.
   bool observed();
+  /// The monitors and links of an actor that is being destroyed without having ended, as a chain.
+  caf::attachable_ptr take_observers() noexcept { return std::move(attachables_head_); }
 
   static bool terminated(const caf::abstract_actor* actor) noexcept;
 
 #if BULKHEAD_CAF_0
-  void attach(caf::attachable_ptr what) override;
   void enqueue(caf::mailbox_element_ptr what, caf::execution_unit* ctx) override;
   bool add_backlink(caf::abstract_actor* local) override;
   bool remove_backlink(caf::abstract_actor* local) override;
@@ -139,10 +141,18 @@ std::optional<exit_request> as_exit(const caf::message& msg);
 /// Calls `f(reason)` once when the actor ends, at once if it has ended.
 void at_exit(const caf::strong_actor_ptr& actor, std::function<void(const caf::error&)> f);
 
-/// Puts a local actor where CAF's decoder finds it by its id; the registry holds it until it ends
-/// or withdraw() is called.
-void publish(const caf::strong_actor_ptr& actor);
-void withdraw(caf::actor_system& system, caf::actor_id id);
-caf::strong_actor_ptr published(caf::actor_system& system, caf::actor_id id);
+/// The local actor that CAF's encoder just named by its id; null where it has ended. Encoding puts
+/// an actor into CAF's registry, which would hold it until it ends: afterwards the registry only
+/// points to it, except beside a middleman of the user's, who looks for it there.
+caf::strong_actor_ptr take_named(caf::actor_system& system, caf::actor_id id);
+
+/// A handle that is an element of the message; null where there is none, or deeper inside.
+caf::strong_actor_ptr handle_in(const caf::message& msg, const caf::node_id& node,
+                                caf::actor_id id);
+
+/// A handle of an actor of which nothing is left but its name: monitors and links fire at once, and
+/// requests are answered with an error.
+caf::strong_actor_ptr ended_actor(caf::actor_system& system, const caf::node_id& node,
+                                  caf::actor_id id);
 
 } // namespace bulkhead::actors

@@ -33,6 +33,7 @@ public:
   virtual void on_wake(std::function<void()> wake) = 0;
 
   caf::actor_system_config config;
+  caf::node_id node; ///< to be taken by the system; none: one of its own
   std::unique_ptr<caf::actor_system> system;
   bool stopped = false;
 

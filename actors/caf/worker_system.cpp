@@ -14,7 +14,7 @@ public:
   ~threaded_core() override { system.reset(); }
 
   void start() override {
-    load_host(config);
+    load_host(config, node);
     use_small_scheduler(config);
     system = std::make_unique<caf::actor_system>(config);
   }
@@ -42,6 +42,8 @@ worker_system::~worker_system() {
 }
 
 caf::actor_system_config& worker_system::config() noexcept { return core_->config; }
+
+void worker_system::take_node(const caf::node_id& node) { core_->node = node; }
 
 void worker_system::start() { core_->start(); }
 

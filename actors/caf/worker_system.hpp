@@ -4,11 +4,14 @@
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
+#include <caf/node_id.hpp>
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 
 namespace bulkhead::actors {
 
@@ -27,6 +30,9 @@ public:
 
   /// To be changed before start() only.
   caf::actor_system_config& config() noexcept;
+  /// The system's node id, which else holds the process id on CAF 0.17; before start() only. An
+  /// empty one leaves the choice to CAF.
+  void take_node(const caf::node_id& node);
   void start();
   caf::actor_system& system() noexcept;
 
@@ -54,7 +60,14 @@ private:
 
 /// Prepares a host's configuration: its system gets a node id and tells when it shuts down. The
 /// user's own middleman stays as it is, whatever the order of the calls.
-void load_host(caf::actor_system_config& config);
+void load_host(caf::actor_system_config& config, const caf::node_id& node = {});
+
+/// The node id for the process with this number, 1 or more, of a host: never given twice, as
+/// process ids are. Empty where CAF makes such ids itself (1.x).
+caf::node_id node_for(const caf::node_id& host, std::uint64_t number);
+/// A node id as codec encodes it, for a process that has no system yet; empty where the bytes are
+/// none, and on 1.x.
+caf::node_id read_node(std::span<const std::byte> bytes);
 
 /// For a private system: one scheduler thread, asleep when idle.
 void use_small_scheduler(caf::actor_system_config& config);

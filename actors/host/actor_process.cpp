@@ -325,6 +325,10 @@ void actor_process::spawn(const spawn_request& request, spawn_handler done) {
   std::string why;
   if (!codec{hub_->system(), none}.encode(buf, request.args, why))
     throw codec_error(why);
+  const auto size = buf.size() - sizeof(frame_header);
+  if (size > max_body_bytes)
+    throw too_large("the arguments of an actor are " + std::to_string(size)
+                    + " bytes, more than the limit of " + std::to_string(max_body_bytes));
   auto mentioned = hub_->edge().mention_all(*link_, as_bytes(buf).subspan(begin));
   std::uint64_t id = 0;
   {

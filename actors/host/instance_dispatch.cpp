@@ -2,6 +2,7 @@
 
 #include "actors/caf/failure_error.hpp"
 #include "actors/host/gatherer.hpp"
+#include "runtime/outcome/failure_wire.hpp"
 
 #include <caf/actor_cast.hpp>
 #include <caf/actor_system.hpp>
@@ -10,6 +11,16 @@
 #include <functional>
 
 namespace bulkhead::actors {
+
+namespace {
+
+/// Type and text of what the user's function has just thrown, whatever it is.
+std::string thrown_text() {
+  const auto what = runtime::describe_current_exception();
+  return what.type + (what.message.empty() ? "" : ": " + what.message);
+}
+
+} // namespace
 
 /// Follows a parcel to its instance.
 class parcel_watch final : public request_watch {
@@ -59,9 +70,8 @@ void instance_pool::dispatch(parcel p) {
         return;
       }
       at = pick(p.content);
-    } catch (const std::exception& e) {
-      refuse(p, std::string("the distribution's function threw: ") + e.what(),
-             failure_kind::rejected);
+    } catch (...) {
+      refuse(p, "the distribution's function threw " + thrown_text(), failure_kind::rejected);
       return;
     }
     if (at == none) {
@@ -117,10 +127,15 @@ void instance_pool::dispatch_to_all(const parcel& p) {
     return;
   }
   std::vector<caf::message> parts;
-  if (how_.how == distribution::kind::scatter_gather)
-    parts = how_.split(p.content, up);
-  else
-    parts.assign(up, p.content);
+  try {
+    if (how_.how == distribution::kind::scatter_gather)
+      parts = how_.split(p.content, up);
+    else
+      parts.assign(up, p.content);
+  } catch (...) {
+    refuse(p, "the distribution's split threw " + thrown_text(), failure_kind::rejected);
+    return;
+  }
   if (parts.empty()) {
     refuse(p, "the distribution's split made no parts", failure_kind::rejected);
     return;

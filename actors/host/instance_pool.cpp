@@ -32,25 +32,20 @@ instance_pool::~instance_pool() { stop(); }
 
 void instance_pool::start() {
   const auto deadline = actor_process::clock::now() + start_patience;
+  // Held here: the end of one that dies at its start clears its place in another thread.
+  std::vector<launched> all;
   for (std::size_t i = 0; i < instances_.size(); ++i)
-    launch(i);
-  for (std::size_t i = 0; i < instances_.size(); ++i) {
-    std::shared_ptr<actor_process> process;
-    std::uint64_t generation = 0;
-    {
-      const std::lock_guard lock{mutex_};
-      process = instances_[i].process;
-      generation = instances_[i].generation;
-    }
-    on_up(i, generation, process->spawn(what_, deadline));
-  }
+    all.push_back(launch(i));
+  for (std::size_t i = 0; i < all.size(); ++i)
+    on_up(i, all[i].generation, all[i].process->spawn(what_, deadline));
 }
 
-void instance_pool::launch(std::size_t at) {
+instance_pool::launched instance_pool::launch(std::size_t at) {
   std::uint64_t generation = 0;
   {
     const std::lock_guard lock{mutex_};
     generation = ++instances_[at].generation;
+    instances_[at].ended = false;
   }
   auto process = actor_process::start(
     hub_, options_, at + 1,
@@ -62,10 +57,12 @@ void instance_pool::launch(std::size_t at) {
   {
     const std::lock_guard lock{mutex_};
     over = over_;
-    instances_[at].process = process;
+    if (instances_[at].generation == generation && !instances_[at].ended)
+      instances_[at].process = process;
   }
   if (over)
     process->kill(exit_cause::shutdown);
+  return {std::move(process), generation};
 }
 
 void instance_pool::on_up(std::size_t at, std::uint64_t generation,
@@ -107,7 +104,6 @@ void instance_pool::on_down(std::size_t at, std::uint64_t generation) noexcept {
 
 void instance_pool::on_end(std::size_t at, std::uint64_t generation, const exit_status& status,
                            bool was_ready) {
-  runtime::restart_intensity::verdict verdict;
   {
     const std::lock_guard lock{mutex_};
     auto& one = instances_[at];
@@ -115,11 +111,24 @@ void instance_pool::on_end(std::size_t at, std::uint64_t generation, const exit_
       return;
     one.actor = nullptr;
     one.process = nullptr;
+    one.ended = true;
+  }
+  replace(at, status, was_ready, "its instances die too often; the last: " + to_string(status));
+}
+
+// After a death, or a start that failed: soon, later, or never again.
+void instance_pool::replace(std::size_t at, const exit_status& status, bool was_ready,
+                            const std::string& last_word) {
+  runtime::restart_intensity::verdict verdict;
+  {
+    const std::lock_guard lock{mutex_};
+    if (over_)
+      return;
     const auto spread = std::uniform_real_distribution{0.0, 1.0}(random_);
     verdict = intensity_.on_death(actor_process::clock::now(), was_ready, spread);
   }
   if (verdict.give_up) {
-    give_up("its instances die too often; the last: " + to_string(status));
+    give_up(last_word);
     return;
   }
   if (verdict.wait.count() != 0)
@@ -131,18 +140,11 @@ void instance_pool::on_end(std::size_t at, std::uint64_t generation, const exit_
   });
 }
 
-void instance_pool::restart(std::size_t at) noexcept {
+void instance_pool::restart(std::size_t at) {
   try {
-    launch(at);
-    std::shared_ptr<actor_process> process;
-    std::uint64_t generation = 0;
-    {
-      const std::lock_guard lock{mutex_};
-      process = instances_[at].process;
-      generation = instances_[at].generation;
-    }
-    process->spawn(what_, [weak = weak_from_this(), at,
-                           generation](const caf::strong_actor_ptr& actor, const failure& why) {
+    const auto [process, generation] = launch(at);
+    process->spawn(what_, [weak = weak_from_this(), at, generation = generation](
+                            const caf::strong_actor_ptr& actor, const failure& why) {
       auto self = weak.lock();
       if (!self)
         return;
@@ -151,8 +153,9 @@ void instance_pool::restart(std::size_t at) noexcept {
       else if (why.kind == failure_kind::task_exception)
         self->give_up("an instance cannot be made again: " + why.message);
     });
-  } catch (const std::exception& e) {
-    give_up(std::string("an instance cannot be started again: ") + e.what());
+  } catch (const std::exception& e) { // a lack of descriptors or memory passes
+    replace(at, {.cause = exit_cause::start_failed}, false,
+            std::string("an instance cannot be started again: ") + e.what());
   }
 }
 

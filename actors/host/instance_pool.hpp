@@ -51,14 +51,21 @@ private:
     caf::strong_actor_ptr actor; ///< null: down
     std::uint64_t generation = 0;
     std::size_t load = 0; ///< unanswered messages
+    bool ended = false;   ///< the process of this generation, perhaps before launch() has it
+  };
+  struct launched {
+    std::shared_ptr<actor_process> process;
+    std::uint64_t generation = 0;
   };
   static constexpr std::size_t none = static_cast<std::size_t>(-1);
 
-  void launch(std::size_t at);
+  launched launch(std::size_t at);
   void on_up(std::size_t at, std::uint64_t generation, const caf::strong_actor_ptr& actor);
   void on_down(std::size_t at, std::uint64_t generation) noexcept;
   void on_end(std::size_t at, std::uint64_t generation, const exit_status& status, bool was_ready);
-  void restart(std::size_t at) noexcept;
+  void replace(std::size_t at, const exit_status& status, bool was_ready,
+               const std::string& last_word);
+  void restart(std::size_t at);
   void give_up(const std::string& why);
 
   void dispatch(parcel p);

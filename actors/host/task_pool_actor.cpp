@@ -60,10 +60,8 @@ public:
       try {
         task->receive_result(bytes, &receive_result, &context);
         who.answer(std::move(context.second));
-      } catch (const error& e) {
-        auto f = e.info();
-        f.may_have_executed = true;
-        who.fail(f);
+      } catch (...) { // whatever the code of the user's types throws
+        who.fail(detail::undecodable_result());
       }
     });
   }

@@ -22,10 +22,11 @@ enum class frame_kind : std::uint8_t {
   down,      ///< source_actor ended; body: the reason
   link,      ///< source_actor linked to dest_actor
   unlink,
-  release, ///< dest_actor: `id` references of it are gone here
-  spawn,   ///< host -> worker: `id`: request; body: see spawn.hpp
-  spawned, ///< worker -> host: `id`: request; source_actor, or 0 and a text
-  stop,    ///< host -> worker: end your actors, then the process
+  release,          ///< dest_actor: `id` references of it are gone here
+  spawn,            ///< host -> worker: `id`: request; body: see spawn_request.hpp
+  spawned,          ///< worker -> host: `id`: request; source_actor, or 0 and a text
+  stop,             ///< host -> worker: end your actors, then the process
+  release_observed, ///< as release; who gave it back wants to be told of the end nevertheless
 };
 
 /// Header of every frame, in host byte order: both ends are one machine and one binary.
@@ -55,7 +56,8 @@ struct frame {
 /// Whether a header from another process can be one: known kind, version, bounded body.
 inline bool plausible(const frame_header& h) noexcept {
   return h.version == 1 && h.reserved == 0 && h.kind >= static_cast<int>(frame_kind::hello)
-         && h.kind <= static_cast<int>(frame_kind::stop) && h.body_bytes <= max_body_bytes;
+         && h.kind <= static_cast<int>(frame_kind::release_observed)
+         && h.body_bytes <= max_body_bytes;
 }
 
 /// Leaves room for the header; the body is appended behind it.

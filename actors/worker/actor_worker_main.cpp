@@ -33,6 +33,7 @@ public:
       runtime::run_call(settings_.initializer);
     load_messages(system_.config());
     system_.on_wake([this] { io_->wake(); });
+    system_.take_node(node_for(read_node(settings_.host_node), settings_.peer));
     system_.start();
     border_ = std::make_shared<border>(system_.system(), settings_.peer, system_.context());
     border_->on_control = [this](link& host, const frame& f) { return on_control(host, f); };

@@ -4,6 +4,7 @@
 #include <bulkhead/outcome.hpp>
 
 #include <coroutine>
+#include <cxxabi.h>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -43,17 +44,25 @@ protected:
         decode_result<void>(bytes_.bytes()), to.emplace();
       else
         to.emplace(decode_result<T>(bytes_.bytes()));
-    } catch (const error& e) {
-      failure f = e.info();
-      f.kind = failure_kind::codec;
-      f.may_have_executed = true;
-      to.emplace(std::move(f));
+    } catch (abi::__forced_unwind&) {
+      throw;
+    } catch (...) {
+      to.emplace(undecodable_result());
     }
     bytes_ = buffer{};
   }
 
 private:
   std::optional<outcome<T>> decoded_;
+};
+
+/// What waits for futures of any type looks behind their fronts.
+struct future_access {
+  template <class Future>
+  static std::shared_ptr<future_base> base(const Future& f) {
+    f.state(); // throws where it is empty
+    return f.state_;
+  }
 };
 
 } // namespace detail
@@ -136,7 +145,9 @@ public:
   template <class F>
     requires std::is_invocable_v<F&, const bulkhead::outcome<T>&>
   void on_ready(F f) const {
-    state().when_ready([state = state_, f = std::move(f)]() mutable { f(state->get()); });
+    // Shared, because std::function copies and a callable need not.
+    auto call = std::make_shared<F>(std::move(f));
+    state().when_ready([state = state_, call = std::move(call)] { (*call)(state->get()); });
   }
 
   /// Resumes the coroutine on the pool's callback thread.
@@ -157,6 +168,8 @@ public:
   std::uint64_t id() const { return state().id(); }
 
 private:
+  friend struct detail::future_access;
+
   detail::future_state<T>& state() const {
     if (!state_)
       throw config_error("this future is empty: it was default-constructed or moved from; use the "

@@ -4,8 +4,11 @@
 #include <bulkhead/outcome.hpp>
 
 #include <cstddef>
+#include <cxxabi.h>
+#include <exception>
 #include <iterator>
 #include <memory>
+#include <utility>
 
 namespace bulkhead {
 
@@ -41,8 +44,10 @@ public:
     result operator*() const {
       if constexpr (std::is_void_v<result>)
         range_->current_->value();
-      else
+      else if constexpr (std::is_copy_constructible_v<result>)
         return range_->current_->value();
+      else // comes out once
+        return std::move(*range_->current_).value();
     }
     /// The item's outcome; never throws for a failed task.
     const bulkhead::outcome<result>& outcome() const { return *range_->current_; }
@@ -77,9 +82,25 @@ private:
         current_.emplace(raw->template decode<result>());
         return true;
       }
-      if (delivered_ == source_->fed() && exhausted_)
+      if (delivered_ == source_->fed() && exhausted_) {
+        if (input_error_)
+          std::rethrow_exception(std::exchange(input_error_, nullptr));
         return false;
+      }
       core_->wait(*latch, detail::time_point::max());
+    }
+  }
+
+  /// False at the end of the input, or where it throws: the exception waits until all results
+  /// before it are delivered.
+  bool feed(std::size_t limit) {
+    try {
+      return source_->feed(limit, [this](std::size_t n) { state_->expect(n); }) != 0;
+    } catch (abi::__forced_unwind&) {
+      throw;
+    } catch (...) {
+      input_error_ = std::current_exception();
+      return false;
     }
   }
 
@@ -89,7 +110,7 @@ private:
       const auto ahead = static_cast<std::size_t>(source_->fed() - delivered_);
       if (ahead >= lookahead_ || (ahead > 0 && ahead * 2 > lookahead_))
         return; // refill in steps of half the window
-      if (source_->feed(lookahead_ - ahead, [this](std::size_t n) { state_->expect(n); }) == 0)
+      if (!feed(lookahead_ - ahead))
         exhausted_ = true;
     }
   }
@@ -100,6 +121,7 @@ private:
   std::size_t lookahead_;
   std::uint64_t delivered_ = 0;
   bool exhausted_ = false;
+  std::exception_ptr input_error_;
   std::optional<bulkhead::outcome<result>> current_;
 };
 

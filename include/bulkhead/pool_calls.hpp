@@ -89,11 +89,11 @@ public:
     return starmap_async(std::move(f), std::ranges::subrange(items), std::move(options));
   }
 
-  /// f of each item for its effects; results are dropped in the worker's answer.
+  /// f of each item for its effects; what it returns is dropped in the worker.
   template <class F, std::ranges::input_range Range>
   void for_each(F f, Range&& range, map_options options = {}) {
     auto [state, tag] =
-      start<detail::as_one_argument>(std::move(f), std::forward<Range>(range), options);
+      start<detail::as_one_argument_for_effect>(std::move(f), std::forward<Range>(range), options);
     detail::wait_for_map(core(), *state, options);
     for (std::size_t i = 0; i < state->size(); ++i)
       if (state->item(i).failed)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <bulkhead/callable.hpp>
+#include <bulkhead/detail/duration.hpp>
 #include <bulkhead/options.hpp>
 
 #include <chrono>
@@ -71,7 +72,7 @@ public:
   /// Waits at most so long; false: it still runs.
   template <class Rep, class Period>
   bool join(std::chrono::duration<Rep, Period> timeout) {
-    return join_for(std::chrono::duration_cast<std::chrono::nanoseconds>(timeout));
+    return join_for(detail::to_nanoseconds(timeout));
   }
 
   bool is_alive() const;

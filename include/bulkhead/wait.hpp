@@ -2,42 +2,50 @@
 
 #include <bulkhead/future.hpp>
 
-#include <condition_variable>
 #include <cstddef>
-#include <deque>
 #include <iterator>
-#include <mutex>
+#include <memory>
 #include <optional>
 #include <ranges>
+#include <utility>
 #include <vector>
 
 namespace bulkhead {
 
 namespace detail {
 
-/// Collects the indices of futures in the order in which they become ready.
-struct ready_queue {
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::deque<std::size_t> order;
-
-  void push(std::size_t index) {
-    std::lock_guard lock{mutex};
-    order.push_back(index);
-    changed.notify_one();
+/// Watches futures for as long as it lives; what it leaves behind in them ends with it.
+class future_watcher {
+public:
+  future_watcher() : queue_(std::make_shared<completion_queue>()) {}
+  future_watcher(future_watcher&&) noexcept = default;
+  future_watcher& operator=(future_watcher&&) = delete;
+  ~future_watcher() {
+    for (auto& [base, where] : watched_)
+      if (base)
+        base->unwatch(where);
   }
 
-  std::optional<std::size_t> pop(time_point deadline) {
-    std::unique_lock lock{mutex};
-    const auto some = [this] { return !order.empty(); };
-    if (deadline == time_point::max())
-      changed.wait(lock, some);
-    else if (!changed.wait_until(lock, deadline, some))
-      return std::nullopt;
-    const auto first = order.front();
-    order.pop_front();
-    return first;
+  /// Throws config_error for an empty future.
+  template <class T>
+  void add(const future<T>& f, std::size_t index) {
+    auto base = future_access::base(f);
+    watched_.reserve(watched_.size() + 1); // nothing may fail between watch and its note
+    const auto where = base->watch(queue_, index);
+    watched_.emplace_back(std::move(base), where);
   }
+  /// The index of the next one that is ready; empty when none is before the deadline.
+  std::optional<std::size_t> next(time_point deadline) { return queue_->pop(deadline); }
+  /// Lets go of the state of the future that was added as the `position`th.
+  void forget(std::size_t position) noexcept {
+    auto& [base, where] = watched_[position];
+    base->unwatch(where);
+    base.reset();
+  }
+
+private:
+  std::shared_ptr<completion_queue> queue_;
+  std::vector<std::pair<std::shared_ptr<future_base>, future_base::watch_list::iterator>> watched_;
 };
 
 } // namespace detail
@@ -73,13 +81,11 @@ std::optional<std::size_t> wait_any(Futures&& futures, std::chrono::duration<Rep
   if (index == 0)
     return std::nullopt;
   const auto deadline = detail::deadline_after(detail::to_nanoseconds(timeout));
-  auto queue = std::make_shared<detail::ready_queue>();
+  detail::future_watcher watcher;
   index = 0;
-  for (auto&& f : futures) {
-    f.on_ready([queue, index](const auto&) { queue->push(index); });
-    ++index;
-  }
-  return queue->pop(deadline);
+  for (auto&& f : futures)
+    watcher.add(f, index++);
+  return watcher.next(deadline);
 }
 
 template <std::ranges::forward_range Futures>
@@ -92,10 +98,9 @@ std::optional<std::size_t> wait_any(Futures&& futures) {
 template <class T>
 class completion_range {
 public:
-  explicit completion_range(std::vector<future<T>> futures)
-    : futures_(std::move(futures)), queue_(std::make_shared<detail::ready_queue>()) {
+  explicit completion_range(std::vector<future<T>> futures) : futures_(std::move(futures)) {
     for (std::size_t i = 0; i < futures_.size(); ++i)
-      futures_[i].on_ready([queue = queue_, i](const auto&) { queue->push(i); });
+      watcher_.add(futures_[i], i);
   }
 
   class iterator {
@@ -119,9 +124,10 @@ public:
         range_ = nullptr;
         return;
       }
-      const auto index = range_->queue_->pop(detail::time_point::max());
+      const auto index = *range_->watcher_.next(detail::time_point::max());
       ++range_->taken_;
-      current_ = range_->futures_[*index];
+      range_->watcher_.forget(index);
+      current_ = std::move(range_->futures_[index]); // the range keeps no result
     }
 
     completion_range* range_ = nullptr;
@@ -132,8 +138,8 @@ public:
   std::default_sentinel_t end() const noexcept { return {}; }
 
 private:
-  std::vector<future<T>> futures_;
-  std::shared_ptr<detail::ready_queue> queue_;
+  std::vector<future<T>> futures_; ///< those that were not handed out yet
+  detail::future_watcher watcher_;
   std::size_t taken_ = 0;
 };
 

@@ -161,7 +161,8 @@ bool channel::write_body(const unit& u, frame_header& header, int control,
 
 channel::peeked channel::peek(answer& a) noexcept {
   if (known_tail_ == read_) {
-    // acquire: the answers' bytes come before it. A hint from the worker, so its range is checked.
+    // seq_cst: the sleeper sets its flag before this look (see "Sleep" in docs/wire_format.md); the
+    // answers' bytes come before it. A hint from the worker, so its range is checked.
     const auto tail = theirs_->ans_tail.load(std::memory_order_seq_cst);
     if (tail == read_)
       return peeked::none;

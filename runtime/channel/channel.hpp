@@ -42,12 +42,16 @@ public:
   int event_fd() const noexcept { return event_.get(); }
 
   flight& flown() noexcept { return flight_; }
+  const flight& flown() const noexcept { return flight_; }
   bool flown_is_empty() const noexcept { return flight_.empty(); }
   std::size_t frames_in_flight() const noexcept { return flight_.frames(); }
   const worker_page& worker_words() const noexcept { return *theirs_; }
 
   /// The worker's end in this process, for a worker thread.
   worker_port thread_end(segment_inbox& inbox) noexcept;
+
+  /// The sequence numbers are at their end: this worker can be sent nothing more.
+  bool is_used_up() const noexcept { return flight_.exhausted(); }
 
   /// True when a frame for this body fits now.
   bool has_room(std::size_t body_bytes) const noexcept;

@@ -36,11 +36,12 @@ position flight::announce_recall(position p) {
   assert(p >= next());
   if (p < recalled_) {
     recalled_ = p;
-    // B1; seq_cst: either the worker's A2 sees it, or our B2 sees its claim.
+    // Sync point "host recalls"; seq_cst: either "worker claims" sees it, or "host looks" sees
+    // the claim.
     mine_.recall.store(p, std::memory_order_seq_cst);
   }
   upto_ = sent_;
-  // B2; partner of A1 and, because items are fenced one by one, of A4.
+  // Sync point "host looks"; seq_cst: partner of "worker claims", which is made for each item.
   const auto claimed = position_of(theirs_.claim.load(std::memory_order_seq_cst));
   if (claimed < p)
     return p;

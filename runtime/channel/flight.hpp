@@ -62,6 +62,14 @@ public:
   /// The position that follows.
   position after(position p) const noexcept;
 
+  /// How much lies behind the first unanswered item, is the worker's, and may be taken back: at
+  /// least so many items, 0 for none. Exact where each frame has one item.
+  std::size_t items_behind() const noexcept {
+    if (frames_.empty() || !may_publish())
+      return 0; // what a standing recall has left is not the worker's
+    return frames_.size() - 1 + (frames_.front().items - static_cast<std::size_t>(next_item_) - 1);
+  }
+
   /// True while the item is the worker's: not answered, not taken back.
   bool is_sent(position p) const noexcept { return p >= next() && p < taken_; }
 

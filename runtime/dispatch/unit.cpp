@@ -32,6 +32,7 @@ std::unique_ptr<unit> split(unit& u, std::uint32_t first) {
   rest->attempt = u.attempt;
   rest->deadline = u.deadline;
   rest->cancel_wanted = u.cancel_wanted;
+  rest->expired = u.expired;
   rest->pinned_worker = u.pinned_worker;
   u.items = first; // the bytes stay: a frame may still point into them
   return rest;

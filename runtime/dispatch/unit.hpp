@@ -29,15 +29,16 @@ struct unit {
   std::uint32_t attempt = 1;
   std::uint32_t deaths = 0; ///< workers that died running it
   time_point deadline = time_point::max();
-  time_point not_before{}; ///< a retry waits for its back-off
 
   worker_slot* worker = nullptr; ///< where it was sent; null while queued
   std::uint64_t sequence = 0;    ///< of its frame there
   bool cancel_wanted = false;    ///< ends as cancelled if it comes back
+  bool expired = false;          ///< its deadline passed: ends as a time-out if it comes back
   bool kill_wanted = false;      ///< stop requested; its worker dies after the grace
   bool ending = false;           ///< its worker died; its outcome is being prepared
   std::size_t pinned_worker = 0; ///< worker id, for broadcast and key_hash; 0: any
 
+  int list_priority = 0;    ///< of the backlog's list that holds it
   unit* previous = nullptr; ///< in the list that holds it
   unit* following = nullptr;
 

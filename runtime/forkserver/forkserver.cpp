@@ -151,6 +151,10 @@ forkserver::answer forkserver::ask(launch_packet& request, time_point deadline) 
   if (error != 0)
     throw launch_error{"sendmsg to the forkserver", error};
   auto got = await_answer(head.sequence, deadline, patience_ends);
+  if (got.head.error == outgrown) { // its workers need it; a new one is made for the next
+    usable_ = false;
+    throw launch_error{std::string{get_text(got.head.text)}};
+  }
   if (got.head.error != 0)
     throw launch_error::with_text(std::string{get_text(got.head.text)}, got.head.error);
   return got;

@@ -5,6 +5,7 @@
 #include "runtime/forkserver/worker_main.hpp"
 #include "runtime/process/launch_message.hpp"
 #include "runtime/process/launch_modules.hpp"
+#include "runtime/process/standing.hpp"
 #include "runtime/process/start_bytes.hpp"
 #include "runtime/system/descriptors.hpp"
 #include "runtime/system/launch_error.hpp"
@@ -26,6 +27,7 @@
 #include <cstring>
 #include <deque>
 #include <exception>
+#include <iostream>
 #include <vector>
 
 namespace bulkhead::runtime {
@@ -40,6 +42,10 @@ std::string joined(const std::vector<std::string>& names) {
     text += (text.empty() ? "" : ", ") + name;
   return text;
 }
+
+struct cannot_follow : launch_error {
+  using launch_error::launch_error;
+};
 
 class server {
 public:
@@ -57,6 +63,7 @@ private:
   bool host_is_gone(const pollfd& requests, const pollfd& host) const noexcept;
   void bury_the_dead() noexcept;
   void serve_one();
+  void unpack(request& work);
   void launch(request work);
   void preload(request work);
   void answer_launch(std::uint64_t sequence, pid_t pid);
@@ -213,15 +220,38 @@ void server::serve_one() {
   work.fds = std::move(got.fds);
   const auto sequence = work.head.sequence;
   try {
+    unpack(work);
     if (work.head.kind == request_kind::preload)
       preload(std::move(work));
     else
       launch(std::move(work));
+  } catch (const cannot_follow& e) {
+    refuse(sequence, outgrown, e.what());
   } catch (const launch_error& e) {
     refuse(sequence, e.code(), e.what());
   } catch (const std::exception& e) {
     refuse(sequence, 0, e.what());
   }
+}
+
+// Takes what is for the forkserver out of the request, and becomes what the host is now.
+void server::unpack(request& work) {
+  const auto& head = work.head;
+  const auto fronts = 0U + head.rest_in_memfd + head.has_root + head.has_directory;
+  if (work.fds.size() < fronts || work.body.size() < head.standing_bytes)
+    throw launch_error{"the request is cut short"};
+  const auto first = work.fds.begin() + head.rest_in_memfd;
+  place where;
+  if (head.has_root != 0)
+    where.root = first->get();
+  if (head.has_directory != 0)
+    where.directory = (first + head.has_root)->get();
+  const auto wanted = standing::decode(work.body.first(head.standing_bytes));
+  if (const auto* refused = take_on(wanted, where); refused != nullptr)
+    throw cannot_follow{
+      std::string{"the forkserver cannot become what the host is now: "} + refused, errno};
+  work.body = work.body.subspan(head.standing_bytes);
+  work.fds.erase(first, first + head.has_root + head.has_directory);
 }
 
 // A forkserver with threads must not fork workers that go on in C++: locks of those threads would
@@ -263,12 +293,14 @@ void server::answer_launch(std::uint64_t sequence, pid_t pid) {
 }
 
 void server::preload(request work) {
-  set_modules(work.body.first(work.head.modules_bytes));
-  auto bytes = work.body.subspan(work.head.modules_bytes);
-  if (work.head.start_in_memfd != 0)
-    bytes = map_start_file(work.fds.at(0).get(), work.head.start_bytes);
+  const auto rest = work.head.rest_in_memfd != 0 ? map_rest(work.fds.at(0), work.head) : work.body;
+  set_modules(rest.first(work.head.modules_bytes));
+  const auto bytes = rest.subspan(work.head.modules_bytes);
   using preload_entry = void (*)(std::span<const std::byte>);
   code_at<preload_entry>(work.head.entry)(bytes);
+  std::cout.flush(); // what it printed is printed once, and not by each worker again
+  std::fflush(nullptr);
+  undertaker_.spare_present(); // what it started is not a dead worker's
   if (const auto threads = foreign_threads(); !threads.empty())
     throw launch_error{"preload started threads, and a process with threads cannot be forked "
                        "safely: "

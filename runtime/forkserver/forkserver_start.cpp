@@ -15,12 +15,14 @@
 #include <poll.h>
 #include <spawn.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <cerrno>
 #include <csignal>
 #include <memory>
+#include <vector>
 
 namespace bulkhead::runtime {
 
@@ -94,8 +96,15 @@ public:
     std::string mark{forkserver_mark};
     auto number = std::to_string(request_);
     char* arguments[] = {name.data(), mark.data(), number.data(), nullptr};
+    // A copy made in init: other threads may change the environment at this moment.
+    auto lines = this_process::get().environment;
+    std::vector<char*> environment;
+    for (auto& line : lines)
+      environment.push_back(line.data());
+    environment.push_back(nullptr);
     pid_t pid = 0;
-    const auto error = posix_spawn(&pid, path.c_str(), &actions_, &attributes_, arguments, environ);
+    const auto error =
+      posix_spawn(&pid, path.c_str(), &actions_, &attributes_, arguments, environment.data());
     if (error != 0)
       throw launch_error{"posix_spawn of the program", error};
     return pid;
@@ -203,6 +212,9 @@ forkserver_link forkserver_copy() {
 }
 
 void dismiss_forkserver(forkserver_link& link) noexcept {
+  // A child that the host has forked may hold a copy: closing ours would be no end.
+  if (link.request)
+    ::shutdown(link.request.get(), SHUT_RDWR);
   link.request.reset();
   link.notices.reset();
   if (link.pidfd)

@@ -12,6 +12,7 @@
 #include <bulkhead/error.hpp>
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <chrono>
@@ -60,6 +61,8 @@ void init(int argc, char** argv) {
   if (self.kind != this_process::role::not_initialised)
     return;
   self.name = argc > 0 && argv != nullptr ? argv[0] : "bulkhead";
+  for (auto** each = environ; each != nullptr && *each != nullptr; ++each)
+    self.environment.emplace_back(*each);
   become_what_was_asked(argc, argv);
   self.exe = open_own_binary();
   self.kind = this_process::role::host;

@@ -93,6 +93,8 @@ process::process(callable call, process_options options)
 }
 
 process& process::operator=(process&& other) noexcept {
+  if (this == &other)
+    return *this;
   process old{std::move(*this)};
   control_ = std::move(other.control_);
   return *this;
@@ -137,9 +139,7 @@ detail::process_control& process::started() const {
 void process::join() { started().end->wait_until(steady_clock::time_point::max()); }
 
 bool process::join_for(std::chrono::nanoseconds timeout) {
-  const auto now = steady_clock::now();
-  const auto far = timeout > steady_clock::time_point::max() - now;
-  return started().end->wait_until(far ? steady_clock::time_point::max() : now + timeout);
+  return started().end->wait_until(detail::deadline_after(timeout));
 }
 
 bool process::is_alive() const {

@@ -24,13 +24,21 @@ pid_t next_dead() noexcept {
 
 } // namespace
 
+void undertaker::spare_present() {
+  std::vector<pid_t> pids(workers_.size() + residents_.size() + 1024);
+  const auto count = list_children(::gettid(), pids);
+  for (const auto pid : std::span{pids.data(), count})
+    if (!workers_.contains(pid))
+      residents_.insert(pid);
+}
+
 // Whether there were strangers among the children.
 bool undertaker::kill_strangers() const {
   std::vector<pid_t> pids(workers_.size() + 1024);
   const auto count = list_children(::gettid(), pids);
   bool any = false;
   for (const auto pid : std::span{pids.data(), count}) {
-    if (workers_.contains(pid))
+    if (workers_.contains(pid) || residents_.contains(pid))
       continue;
     ::kill(pid, SIGKILL);
     any = true;
@@ -46,6 +54,7 @@ void undertaker::reap(const report& tell) {
     if (known)
       ::kill(-pid, SIGKILL); // while it is unreaped, its number names its group and no other
     kill_strangers();
+    residents_.erase(pid); // its number may be given again
     int status = 0;
     rusage usage{};
     if (::wait4(pid, &status, __WALL, &usage) != pid || !known)
@@ -56,6 +65,7 @@ void undertaker::reap(const report& tell) {
 }
 
 void undertaker::bury_all() noexcept {
+  residents_.clear();         // nobody outlives the host
   constexpr int turns = 2000; // of a millisecond
   for (int turn = 0; turn < turns; ++turn) {
     for (const auto pid : workers_) {

@@ -13,8 +13,9 @@ namespace bulkhead::runtime {
 /// where it is a fork: the clean start closes what it does not keep.
 struct worker_birth {
   request_head head;
-  std::span<const std::byte> body; ///< known modules, then start bytes unless in a memfd
-  std::vector<unique_fd> fds;      ///< as in the launch request
+  std::span<const std::byte>
+    body; ///< known modules, then start bytes unless in a memfd, the first descriptor
+  std::vector<unique_fd> fds; ///< as in the launch request
   int notices = -1;
   int host = -1;
   unsigned depth = 0;

@@ -20,6 +20,7 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <iostream>
 #include <iterator>
 #include <string>
 
@@ -54,18 +55,18 @@ struct inherited {
 
 inherited sort_out(worker_birth& birth) {
   const auto& head = birth.head;
-  const auto expected = 1U + head.has_stdout + head.has_stderr + head.start_in_memfd;
+  const auto expected = 1U + head.has_stdout + head.has_stderr + head.rest_in_memfd;
   if (birth.fds.size() < expected)
     throw launch_error{"the launch request lacks descriptors"};
   auto next = birth.fds.begin();
   inherited sorted;
+  if (head.rest_in_memfd != 0)
+    sorted.start_file = std::move(*next++);
   sorted.control = std::move(*next++);
   if (head.has_stdout != 0)
     sorted.standard_output = std::move(*next++);
   if (head.has_stderr != 0)
     sorted.standard_error = std::move(*next++);
-  if (head.start_in_memfd != 0)
-    sorted.start_file = std::move(*next++);
   sorted.users.assign(std::move_iterator{next}, std::move_iterator{birth.fds.end()});
   return sorted;
 }
@@ -121,17 +122,18 @@ prepared prepare(worker_birth& birth) {
   connect_standard(kept.standard_output, 1);
   connect_standard(kept.standard_error, 2);
   // Whole lines, at once: what a task printed before its crash must not stay in a buffer.
-  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+  // With a buffer of its own: on the old one libc goes on as before if the stream was used.
+  static char line[BUFSIZ];
+  std::setvbuf(stdout, line, _IOLBF, sizeof line);
   close_others(birth, kept);
   report.note(setup_step::descriptors, 0);
 
   const auto& head = birth.head;
   prepared made{};
-  set_modules(birth.body.first(head.modules_bytes));
+  const auto rest = head.rest_in_memfd != 0 ? map_rest(kept.start_file, head) : birth.body;
+  set_modules(rest.first(head.modules_bytes));
   made.entry = code_at<worker_entry>(head.entry);
-  made.start.start = head.start_in_memfd != 0
-                       ? map_start_file(kept.start_file.get(), head.start_bytes)
-                       : birth.body.subspan(head.modules_bytes);
+  made.start.start = rest.subspan(head.modules_bytes);
   if (const auto failed = apply(head.setup, report); failed.call != nullptr)
     start_failed(birth.notices, failed.error, explain(failed));
   announce(birth.notices, report);
@@ -166,6 +168,10 @@ void worker_main(worker_birth birth) noexcept {
   if (!wait_for_go(made.start.control.get(), made.start.host.get()))
     ::_exit(exit_hung_up);
   made.entry(made.start);
+  for (auto* stream : {&std::cout, &std::clog}) // have buffers of their own without sync_with_stdio
+    stream->flush();
+  std::wcout.flush();
+  std::wclog.flush();
   std::fflush(nullptr);
   ::_exit(made.start.exit_code);
 }

@@ -8,6 +8,7 @@
 #include <cxxabi.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -143,6 +144,13 @@ bool decode_failure(std::span<const std::byte> from, failure& f) try {
   return true;
 } catch (const codec_error&) {
   return false;
+}
+
+void report_exception_in(const char* who) noexcept try {
+  const auto what = describe_current_exception();
+  std::fprintf(stderr, "bulkhead: %s threw %s: %s\n", who, what.type.c_str(), what.message.c_str());
+} catch (const std::exception&) { // no memory for the words
+  std::fprintf(stderr, "bulkhead: %s threw\n", who);
 }
 
 } // namespace bulkhead::runtime

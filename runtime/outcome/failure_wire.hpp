@@ -26,4 +26,7 @@ void encode_failure(detail::buffer& to, const failure& f);
 /// False where the bytes are no failure: a bad message.
 bool decode_failure(std::span<const std::byte> from, failure& f);
 
+/// Tells stderr what `who` has just thrown. Only within a catch block.
+void report_exception_in(const char* who) noexcept;
+
 } // namespace bulkhead::runtime

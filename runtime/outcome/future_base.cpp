@@ -56,12 +56,32 @@ void future_base::when_ready(std::function<void()> f) {
   core_->call_back(std::move(one.front()));
 }
 
+future_base::watch_list::iterator future_base::watch(std::shared_ptr<completion_queue> queue,
+                                                     std::size_t index) {
+  watch_list one;
+  one.push_back({std::move(queue), {index}});
+  const auto made = one.begin();
+  const std::lock_guard lock{callbacks_mutex_};
+  watches_.splice(watches_.end(), one);
+  if (ready())
+    made->queue->push(std::move(made->index));
+  return made;
+}
+
+void future_base::unwatch(watch_list::iterator which) noexcept {
+  watch_list gone;
+  const std::lock_guard lock{callbacks_mutex_};
+  gone.splice(gone.end(), watches_, which);
+}
+
 void future_base::finish() noexcept {
   std::list<std::function<void()>> callbacks;
   {
     std::lock_guard lock{callbacks_mutex_};
     latch_.set();
     callbacks.swap(callbacks_);
+    for (auto& w : watches_)
+      w.queue->push(std::move(w.index));
   }
   if (!callbacks.empty())
     core_->call_back_locked(std::move(callbacks));

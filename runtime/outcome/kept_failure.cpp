@@ -1,4 +1,7 @@
+#include "runtime/outcome/failure_wire.hpp"
+
 #include <bulkhead/detail/kept_failure.hpp>
+#include <bulkhead/error.hpp>
 
 #include <new>
 #include <utility>
@@ -30,6 +33,32 @@ void failure_deleter::operator()(const failure* f) const noexcept {
 kept_failure keep(failure&& f) noexcept {
   const auto* own = new (std::nothrow) failure(std::move(f));
   return kept_failure{own != nullptr ? own : &no_memory()};
+}
+
+failure undecodable_result() noexcept try {
+  failure f;
+  try {
+    throw;
+  } catch (const error& e) {
+    f = e.info();
+    f.kind = failure_kind::codec;
+  } catch (const std::bad_alloc&) {
+    f.kind = failure_kind::too_large;
+    f.message = "the host has no memory for the result";
+  } catch (...) {
+    const auto thrown = runtime::describe_current_exception();
+    f.kind = failure_kind::codec;
+    f.type = thrown.type;
+    f.message = "the result cannot be decoded: " + thrown.type + ": " + thrown.message;
+  }
+  f.may_have_executed = true;
+  return f;
+} catch (const std::bad_alloc&) {
+  failure f;
+  f.kind = failure_kind::too_large;
+  f.message = "no host memory"; // short enough to need none
+  f.may_have_executed = true;
+  return f;
 }
 
 } // namespace bulkhead::detail

@@ -81,7 +81,10 @@ void map_state::count_one() noexcept {
 }
 
 void map_state::finish() noexcept {
-  latch_.set(); // idempotent: the feeder and the last answer may both come here
+  // The feeder and the last answer may both come here; acq_rel: the second one touches nothing.
+  if (finished_.exchange(true, std::memory_order_acq_rel))
+    return;
+  latch_.set();
   if (const auto f = std::exchange(dependent_, {}).lock())
     f->finish();
 }
@@ -136,18 +139,32 @@ std::shared_ptr<event_latch> imap_state::next_latch() {
   return waiting_;
 }
 
+namespace {
+
+void wait_and_tell(pool_core& core, map_state& state,
+                   const std::function<void(std::size_t, std::size_t)>& tell) {
+  auto told = SIZE_MAX;
+  while (!core.wait(state.latch(), deadline_after(std::chrono::milliseconds{50})))
+    if (const auto done = state.done(); done != told) {
+      told = done;
+      tell(done, state.size());
+    }
+  tell(state.size(), state.size());
+}
+
+} // namespace
+
 void wait_for_map(pool_core& core, map_state& state, const map_options& options) {
   if (!options.on_progress) {
     core.wait(state.latch(), time_point::max());
     return;
   }
-  auto told = SIZE_MAX;
-  while (!core.wait(state.latch(), deadline_after(std::chrono::milliseconds{50})))
-    if (const auto done = state.done(); done != told) {
-      told = done;
-      options.on_progress(done, state.size());
-    }
-  options.on_progress(state.size(), state.size());
+  try {
+    wait_and_tell(core, state, options.on_progress);
+  } catch (...) {
+    core.cancel_all(state); // nobody waits for the rest
+    throw;
+  }
 }
 
 } // namespace bulkhead::detail

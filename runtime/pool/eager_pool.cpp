@@ -3,6 +3,7 @@
 #include "runtime/code/shipped_call.hpp"
 #include "runtime/outcome/failure_wire.hpp"
 #include "runtime/process/isolation_report.hpp"
+#include "runtime/this_process/callback_thread.hpp"
 
 #include <bulkhead/error.hpp>
 
@@ -62,7 +63,14 @@ bool eager_pool::wait(detail::event_latch& latch, detail::time_point deadline) {
 
 bool eager_pool::cancel(detail::future_base&, bool) { return false; }
 bool eager_pool::cancel_all(const detail::task_sink&, bool) { return false; }
-void eager_pool::call_back(std::function<void()> f) { f(); }
+// As on a callback thread: what a callback throws is not its registrar's.
+void eager_pool::call_back(std::function<void()> f) {
+  try {
+    f();
+  } catch (...) {
+    report_callback_exception();
+  }
+}
 
 std::size_t eager_pool::chunk_hint(const detail::task_sink&, std::size_t) { return 1; }
 

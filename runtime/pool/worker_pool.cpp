@@ -4,6 +4,7 @@
 #include "runtime/outcome/failure_of.hpp"
 #include "runtime/pool/pool_checks.hpp"
 #include "runtime/system/bell.hpp"
+#include "runtime/system/descriptors.hpp"
 #include "runtime/system/launch_error.hpp"
 #include "runtime/this_process/own_process.hpp"
 #include "runtime/worker/task_worker.hpp"
@@ -25,7 +26,7 @@ namespace {
 unique_fd checked(int fd, const char* call) {
   if (fd < 0)
     throw std::system_error(errno, std::generic_category(), call);
-  return unique_fd{fd};
+  return above_stdio(unique_fd{fd});
 }
 
 void add_to(int epoll, int fd) {
@@ -204,12 +205,13 @@ void worker_pool::admit(const slot_ptr& slot) {
     kill(*slot, exit_cause::shutdown);
   else if (serving() > target_) { // the pool shrank or ended while it started
     slot->draining = true;
-    slot->asked = target_ == 0 ? exit_cause::shutdown : exit_cause::recycled;
+    slot->leaving = target_ == 0 ? exit_cause::shutdown : exit_cause::recycled;
   }
   arm(*slot);
   if (options_.max_age_per_worker.count() != 0)
     need_tick(slot->born + options_.max_age_per_worker);
   pump();
+  wake_room_waiters(); // a broadcast may wait for it
   lock.unlock();
   if (!early.empty())
     on_exit(slot, early.mapped());
@@ -242,10 +244,12 @@ void worker_pool::want_worker(std::chrono::nanoseconds after) noexcept try {
 }
 
 void worker_pool::start_due() {
-  for (lock_type lock{mutex_}; due_ > 0; lock.lock()) {
+  lock_type lock{mutex_};
+  // What falls due meanwhile has a turn of its own: other pools wait for this thread.
+  for (auto turns = due_; turns > 0 && due_ > 0; --turns, lock.lock()) {
     --due_;
     --wanted_;
-    const bool needed = !terminated_ && !broken_ && serving() + wanted_ < target_;
+    const bool needed = !terminated_ && !broken_ && missing_workers() > 0;
     lock.unlock();
     if (!needed)
       continue;
@@ -277,13 +281,20 @@ void worker_pool::keep_size() {
   if (terminated_ || broken_
       || (closed_ && backlog_.empty() && delayed_.empty() && in_flight_ == 0))
     return;
-  while (serving() + wanted_ + owed_workers_ < target_)
+  for (auto missing = missing_workers(); missing > 0; --missing)
     want_worker(std::chrono::nanoseconds{0});
+}
+
+// A worker counts until its process is gone, however little it still serves: so there are never
+// more than target_ of them, and a replacement starts when its predecessor has ended.
+std::size_t worker_pool::missing_workers() const noexcept {
+  const auto there = slots_.size() + wanted_ + owed_workers_;
+  return target_ - std::min(target_, there);
 }
 
 void worker_pool::stop_idle_workers() {
   for (const auto& s : slots_) {
-    if (!s->draining || s->stopping || s->busy())
+    if (!s->draining || s->stopping || s->busy() || s->pinned > 0)
       continue;
     s->stopping = true;
     s->kill_at = clock::now() + options_.grace;
@@ -325,12 +336,14 @@ void worker_pool::fail_everything_queued(const failure& f) {
 }
 
 void worker_pool::close() {
+  own_process::require();
   lock_type lock{mutex_};
   closed_ = true;
-  changed_.notify_all();
+  wake_room_waiters(); // the first of them may lead, and sleeps elsewhere
 }
 
 bool worker_pool::join(time_point deadline) {
+  own_process::require();
   lock_type lock{mutex_};
   if (!closed_ && !terminated_ && !broken_)
     throw config_error("join() waits for a pool that takes no more tasks: call close() or "
@@ -339,8 +352,7 @@ bool worker_pool::join(time_point deadline) {
   if (!lead(lock, quiet, nullptr, deadline))
     return false;
   for (const auto& s : slots_) {
-    if (s->asked == exit_cause::none)
-      s->asked = exit_cause::shutdown;
+    s->leaving = exit_cause::shutdown;
     s->draining = true;
   }
   target_ = 0;
@@ -360,6 +372,8 @@ bool worker_pool::wait_for_workers_gone(lock_type& lock, time_point deadline) {
 }
 
 void worker_pool::terminate() noexcept {
+  if (!own_process::is(owner_))
+    return; // a forked copy: the workers are the original's
   lock_type lock{mutex_};
   closed_ = true;
   terminated_ = true;
@@ -378,6 +392,8 @@ void worker_pool::terminate() noexcept {
     abandon(slot);
     remove_slot(slot);
   }
+  if (!leader_)
+    retired_.clear(); // a future that is kept keeps the pool, but nothing of its workers
   const auto watch = std::exchange(watch_, 0);
   const auto timer = std::exchange(timer_, 0);
   over_ = true;
@@ -390,29 +406,46 @@ void worker_pool::terminate() noexcept {
 }
 
 void worker_pool::resize(std::size_t workers) {
+  own_process::require();
   check_worker_count(workers);
   lock_type lock{mutex_};
   check_open();
   target_ = workers;
+  take_back_surplus();
   auto surplus = serving() > workers ? serving() - workers : 0;
   for (const bool idle_only : {true, false})
     for (auto s = slots_.rbegin(); s != slots_.rend() && surplus > 0; ++s) {
       if (!(*s)->serves() || (idle_only && (*s)->busy()))
         continue;
-      (*s)->draining = true;
-      (*s)->asked = exit_cause::recycled;
+      (*s)->draining = (*s)->surplus = true;
+      (*s)->leaving = exit_cause::recycled;
       --surplus;
     }
   stop_idle_workers();
-  const auto missing = target_ - std::min(target_, serving() + wanted_);
+  const auto missing = missing_workers();
   lock.unlock();
   for (std::size_t i = 0; i < missing; ++i)
     start_worker();
 }
 
-void worker_pool::expect_callbacks() { callbacks_->start(); }
+// A worker that an earlier resize made superfluous and that still runs its last task may stay.
+void worker_pool::take_back_surplus() noexcept {
+  for (const auto& s : slots_)
+    if (s->surplus && !s->stopping && !s->lost && serving() < target_) {
+      s->surplus = s->draining = false;
+      s->leaving = exit_cause::none;
+    }
+}
 
-void worker_pool::call_back(std::function<void()> f) { callbacks_->run(std::move(f)); }
+void worker_pool::expect_callbacks() {
+  own_process::require();
+  callbacks_->start();
+}
+
+void worker_pool::call_back(std::function<void()> f) {
+  own_process::require();
+  callbacks_->run(std::move(f));
+}
 
 // The thread runs since expect_callbacks, but where the pool has ended and no new one can start.
 void worker_pool::call_back_locked(std::list<std::function<void()>>&& calls) noexcept try {

@@ -74,6 +74,8 @@ private:
   void start_due();
   void keep_size();
   std::size_t serving() const noexcept;
+  std::size_t missing_workers() const noexcept;
+  void take_back_surplus() noexcept;
   void stop_idle_workers();
   void kill(worker_slot& slot, exit_cause why) noexcept;
   void break_pool(failure why);
@@ -88,7 +90,8 @@ private:
   void check_open() const;
   std::unique_ptr<unit> make_unit(detail::work&& w) const;
   bool wait_for_room(lock_type& lock, const unit& u, detail::admission how);
-  void pin(unit& u, const detail::work& w);
+  void fail_pinned(std::size_t worker) noexcept;
+  void fail_pinned(worker_slot& slot) noexcept;
   void enqueue(std::unique_ptr<unit> u, bool in_front) noexcept;
   std::unique_ptr<unit> take_queued(unit& u);
   void cancel_queued(unit& u);
@@ -101,6 +104,7 @@ private:
   worker_slot* choose(const unit& u);
   worker_slot* key_owner(const std::string& key);
   bool has_room(const worker_slot& slot, const unit& u) const noexcept;
+  bool is_used_up(const worker_slot& slot) const noexcept;
   bool cut_to_fit(unit& u, std::size_t items) noexcept;
   worker_slot* find_slot(std::size_t id) noexcept;
   std::chrono::nanoseconds limit_of(const unit& u) const noexcept;
@@ -135,6 +139,7 @@ private:
 
   // worker_pool_death.cpp
   void on_exit(const slot_ptr& slot, const child_exit& exit);
+  static exit_cause cause_of(const worker_slot& slot, const child_exit& exit) noexcept;
   struct casualty {
     std::unique_ptr<unit> work;
     std::uint32_t item = 0;
@@ -160,19 +165,24 @@ private:
   void check_worker(worker_slot& slot, time_point now);
   void retire(worker_slot& slot);
   void check_memory(worker_slot& slot, time_point now);
+  void note_inherited(worker_slot& slot, std::uint64_t bytes) noexcept;
   void check_grace(worker_slot& slot, time_point now);
   void check_stuck(worker_slot& slot, time_point now);
   void release_delayed(time_point now);
   void expire_deadlines(time_point now);
+  void expire_sent(time_point now);
+  void expire_sent(worker_slot& slot, time_point now);
   static constexpr std::chrono::milliseconds look_again_after{10}; ///< where there was no memory
   void need_tick(time_point at) noexcept;
   void pay_debts() noexcept;
   void plan_ticks(worker_slot& slot);
   void plan_for_idle();
+  static std::size_t may_move_on(const worker_slot& slot) noexcept;
 
   // worker_pool_wait.cpp
   bool lead(lock_type& lock, const std::function<bool()>& done, const detail::event_latch* target,
             time_point deadline);
+  class leadership;
   void begin_lead();
   void end_lead(lock_type& lock);
   void spin_unlocked(lock_type& lock, const detail::event_latch* target);
@@ -195,10 +205,12 @@ private:
   std::mutex mutex_;
   backlog backlog_;
   std::vector<slot_ptr> slots_;
-  std::vector<slot_ptr> retired_; ///< kept while a leader may look at their words
+  std::vector<slot_ptr> retired_; ///< kept while a spinning leader may look at their words
+  std::vector<unit*> ending_;     ///< of dead workers, while their outcome is being prepared
   std::map<std::size_t, child_exit> early_exits_;
   std::multimap<time_point, std::unique_ptr<unit>> delayed_; ///< retries in back-off
   std::set<std::pair<time_point, unit*>> deadlines_;         ///< of queued units
+  time_point sent_deadline_ = time_point::max(); ///< the next one of a unit that was sent
   std::size_t target_ = 0;
   std::size_t wanted_ = 0; ///< replacements on their way
   std::size_t due_ = 0;    ///< of these, those without a back-off

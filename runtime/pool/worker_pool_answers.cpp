@@ -83,6 +83,8 @@ bool worker_pool::take_answer(worker_slot& slot, const answer& a) {
     if (!validated("ready.once", !slot.ready))
       return false;
     slot.ready = true;
+    slot.front_since = {}; // a task's limit does not count its worker's initializer
+    note_inherited(slot, a.value);
     intensity_.on_ready();
     tell(event_kind::ready, slot, {}, "worker serves");
     return true;
@@ -196,7 +198,10 @@ void worker_pool::item_ended(worker_slot& slot, const flight::answered& item,
     u.sink->mean_item_ns.store(old == 0 ? std::max(ns, 1U) : std::max((old * 7 + ns) / 8, 1U),
                                std::memory_order_relaxed);
   }
-  if (u.kill_wanted) { // it ended before the grace did
+  u.sink->began.store(true, std::memory_order_relaxed); // under our lock, as its only reader
+  if (u.kill_wanted) {                                  // it ended before the grace did
+    if (slot.asked_by_limit) // its limit is each item's own; a cancel is meant for all of them
+      u.kill_wanted = false;
     slot.cancelled_task = slot.asked_by_limit = false;
     if (!slot.stopping)
       slot.kill_at = time_point::max();
@@ -274,6 +279,9 @@ void worker_pool::give_back(std::vector<std::unique_ptr<unit>>& units) {
     if ((*u)->cancel_wanted)
       fail_all(std::move(*u),
                failure_of(failure_kind::cancelled, "the task was cancelled before it started"));
+    else if ((*u)->expired)
+      fail_all(std::move(*u), failure_of(failure_kind::timeout,
+                                         "the deadline had passed before the task could start"));
     else if (terminated_)
       fail_all(std::move(*u), failure_of(failure_kind::cancelled, "the pool was terminated"));
     else if (broken_)

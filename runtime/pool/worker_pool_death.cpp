@@ -25,7 +25,7 @@ void worker_pool::on_exit(const slot_ptr& slot, const child_exit& exit) {
   BULKHEAD_HOOK("host.death_seen");
   while (drain_slot(*slot)) {
   }
-  const auto status = classify_exit(exit, slot->asked, slot->ready);
+  const auto status = classify_exit(exit, cause_of(*slot, exit), slot->ready);
   slot->lost = true;
   std::vector<casualty> casualties;
   if (auto one = bury(*slot, casualties))
@@ -33,6 +33,8 @@ void worker_pool::on_exit(const slot_ptr& slot, const child_exit& exit) {
   for (auto& c : casualties) {
     c.work->worker = nullptr;
     c.work->ending = true;
+    c.work->sink->began.store(true, std::memory_order_relaxed); // under our lock
+    ending_.push_back(c.work.get());
   }
   BULKHEAD_HOOK("host.buried");
   const bool task_explains =
@@ -53,12 +55,22 @@ void worker_pool::on_exit(const slot_ptr& slot, const child_exit& exit) {
   wake_leader();
 }
 
+// Why the host ended it, none where it did not: a worker that was only to take nothing more, and
+// crashes in its last task, has crashed.
+exit_cause worker_pool::cause_of(const worker_slot& slot, const child_exit& exit) noexcept {
+  if (slot.asked != exit_cause::none || !slot.stopping)
+    return slot.asked;
+  const bool orderly = !exit.known || (exit.signal == 0 && exit.code == 0);
+  return orderly ? slot.leaving : exit_cause::none;
+}
+
 std::optional<worker_pool::casualty> worker_pool::bury(worker_slot& slot,
                                                        std::vector<casualty>& doubtful) {
   std::optional<casualty> hit;
   auto back = room_for_returned(slot);
   auto& flown = slot.link.flown();
   doubtful.reserve(flown.frames() + 1);
+  ending_.reserve(ending_.size() + flown.frames() + 1);
   slot.flew_at_death = !flown.empty();
   const bool told_truth = !slot.lied;
   unit* hit_unit = nullptr;
@@ -92,10 +104,12 @@ std::optional<worker_pool::casualty> worker_pool::bury(worker_slot& slot,
 void worker_pool::remove_slot(const slot_ptr& slot) {
   ::epoll_ctl(events_.get(), EPOLL_CTL_DEL, slot->link.event_fd(), nullptr);
   std::erase(slots_, slot);
+  fail_pinned(*slot);
   ++slots_version_;
   if (slot->thread.joinable())
-    slot->thread.detach(); // it has left its loop, or was abandoned with its memory
-  retired_.push_back(slot);
+    slot->thread.detach();        // it has left its loop, or was abandoned with its memory
+  if (leader_ && !leader_asleep_) // it may be looking at the slot's words without the lock
+    retired_.push_back(slot);
   changed_.notify_all();
 }
 
@@ -130,7 +144,7 @@ void worker_pool::replace(worker_slot& slot, const exit_status& status, bool exp
     why.exit = status;
     why.worker = slot.process ? slot.process->pid() : 0;
     break_pool(std::move(why));
-  } else if (serving() + wanted_ < target_) {
+  } else if (missing_workers() > 0) {
     if (verdict.wait.count() != 0)
       tell(event_kind::restarting, slot, status, "replacement waits for its back-off");
     want_worker(verdict.wait);
@@ -174,6 +188,7 @@ void worker_pool::describe_death(failure& f, const worker_slot& slot) const {
 }
 
 void worker_pool::end_casualty(casualty c, const worker_slot& slot, const failure& f) {
+  std::erase(ending_, c.work.get());
   if (c.item == c.work->items) { // a liar's unit: all of it may have run
     in_flight_ -= c.work->items;
     fail_all(std::move(c.work), f);

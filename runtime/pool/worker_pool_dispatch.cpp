@@ -50,10 +50,19 @@ bool worker_pool::pump_one() {
   return false;
 }
 
+// It may never be sent anything more.
+bool worker_pool::is_used_up(const worker_slot& slot) const noexcept {
+  return slot.link.is_used_up()
+         || (options_.max_tasks_per_worker != 0
+             && slot.dispatched >= options_.max_tasks_per_worker);
+}
+
 bool worker_pool::has_room(const worker_slot& slot, const unit& u) const noexcept {
-  if (!slot.serves() || slot.link.frames_in_flight() >= slot.frames.size())
+  // What is meant for this worker alone may still follow while it drains.
+  const bool takes = u.pinned_worker != 0 ? !slot.stopping && !slot.lost : slot.serves();
+  if (!takes || slot.link.frames_in_flight() >= slot.frames.size())
     return false;
-  if (options_.max_tasks_per_worker != 0 && slot.dispatched >= options_.max_tasks_per_worker)
+  if (is_used_up(slot))
     return false;
   return slot.link.has_room(u.bytes());
 }
@@ -100,7 +109,8 @@ worker_slot* worker_pool::choose(const unit& u) {
   worker_slot* least = nullptr;
   std::size_t load = 0;
   for (const auto& s : slots_) { // ties go to the first: it is the most likely to be awake
-    const auto frames = s->link.frames_in_flight();
+    // A worker that still starts gets only what no other can take: its initializer may last.
+    const auto frames = s->link.frames_in_flight() + (s->ready ? 0 : window::largest);
     if ((least == nullptr || frames < load) && has_room(*s, u)) {
       least = s.get();
       load = frames;
@@ -130,15 +140,18 @@ bool worker_pool::send_to(worker_slot& slot, std::unique_ptr<unit>& u) {
   if (!slot.link.send(*u, limit.count(), u->id, control, slot.inbox))
     return false;
   u->worker = &slot;
+  if (u->deadline < sent_deadline_) {
+    sent_deadline_ = u->deadline;
+    need_tick(sent_deadline_);
+  }
   slot.dispatched += u->items;
   in_flight_ += u->items;
   static_cast<void>(u.release()); // the flight holds it now
   if (was_idle)
     slot.front_since = {}; // looked up by the clock only where a limit needs it
-  if (options_.max_tasks_per_worker != 0 && slot.dispatched >= options_.max_tasks_per_worker) {
-    slot.draining = true;
-    slot.asked = exit_cause::recycled;
-    keep_size();
+  if (is_used_up(slot)) {
+    retire(slot);
+    fail_pinned(slot);
   }
   plan_ticks(slot);
   if (!leader_)

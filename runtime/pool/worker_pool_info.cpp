@@ -2,9 +2,11 @@
 #include "runtime/process/isolation_report.hpp"
 #include "runtime/system/bell.hpp"
 #include "runtime/system/proc_stat.hpp"
+#include "runtime/this_process/own_process.hpp"
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
@@ -25,6 +27,7 @@ worker_state state_of(const worker_slot& s) noexcept {
 } // namespace
 
 std::vector<worker_info> worker_pool::workers() {
+  own_process::require();
   lock_type lock{mutex_};
   if (!leader_)
     drain_all();
@@ -48,6 +51,7 @@ std::vector<worker_info> worker_pool::workers() {
 }
 
 pool_stats worker_pool::stats() {
+  own_process::require();
   lock_type lock{mutex_};
   if (!leader_)
     drain_all();
@@ -58,6 +62,7 @@ pool_stats worker_pool::stats() {
 }
 
 std::vector<isolation_feature> worker_pool::isolation() {
+  own_process::require();
   lock_type lock{mutex_};
   for (const auto& s : slots_)
     if (s->process)
@@ -67,7 +72,18 @@ std::vector<isolation_feature> worker_pool::isolation() {
 }
 
 std::vector<std::size_t> worker_pool::worker_ids() {
+  own_process::require();
   lock_type lock{mutex_};
+  // A worker that has just been used up, or died, has its successor in a moment: without it a
+  // broadcast would reach only some, or none.
+  const auto settled = [this] {
+    const auto leaves = [](const auto& s) { return !s->serves() && !s->busy(); };
+    return terminated_ || broken_
+           || (missing_workers() == 0 && wanted_ == 0
+               && std::none_of(slots_.begin(), slots_.end(), leaves));
+  };
+  lead(lock, settled, nullptr, time_point::max());
+  check_open();
   std::vector<std::size_t> ids;
   for (const auto& s : slots_)
     if (s->serves())
@@ -76,6 +92,7 @@ std::vector<std::size_t> worker_pool::worker_ids() {
 }
 
 int worker_pool::completion_fd() {
+  own_process::require();
   lock_type lock{mutex_};
   if (!completion_fd_) {
     completion_fd_ = make_bell("eventfd for completion_fd()");
@@ -85,6 +102,7 @@ int worker_pool::completion_fd() {
 }
 
 std::vector<std::uint64_t> worker_pool::completions() {
+  own_process::require();
   lock_type lock{mutex_};
   std::uint64_t rings = 0;
   if (completion_fd_ && ::read(completion_fd_.get(), &rings, sizeof rings) < 0 && errno != EAGAIN)

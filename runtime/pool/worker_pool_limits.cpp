@@ -46,7 +46,7 @@ void worker_pool::plan_ticks(worker_slot& slot) {
   if (flown.empty())
     return;
   const auto* front = flown.front().work;
-  if (front != nullptr && slot.front_since == time_point{}) {
+  if (front != nullptr && slot.ready && slot.front_since == time_point{}) {
     const auto limit = limit_of(*front);
     const auto soft = soft_limit_of(*front);
     if (limit.count() != 0 || soft.count() != 0) {
@@ -66,6 +66,17 @@ void worker_pool::plan_ticks(worker_slot& slot) {
   }
 }
 
+// How many items wait in this worker's ring for something that takes long: a running task, or the
+// worker's own start.
+std::size_t worker_pool::may_move_on(const worker_slot& slot) noexcept {
+  if (slot.lost || !slot.busy())
+    return 0;
+  const auto& flown = slot.link.flown();
+  if (!slot.ready)
+    return flown.may_publish() ? flown.items_behind() + 1 : 0;
+  return flown.items_behind();
+}
+
 void worker_pool::plan_for_idle() {
   // Work lies behind a running task while somebody has nothing to do: look again soon.
   if (!backlog_.empty() || slots_.size() < 2)
@@ -74,7 +85,7 @@ void worker_pool::plan_for_idle() {
   bool behind = false;
   for (const auto& s : slots_) {
     idle |= s->serves() && s->ready && !s->busy();
-    behind |= s->link.frames_in_flight() > 1 || (s->busy() && s->link.flown().front().items > 1);
+    behind |= may_move_on(*s) != 0;
   }
   if (idle && behind && timer_at_ > clock::now() + shortest_patience)
     need_tick(clock::now() + shortest_patience);
@@ -158,9 +169,14 @@ void worker_pool::check_worker(worker_slot& slot, time_point now) {
 
 void worker_pool::retire(worker_slot& slot) {
   slot.draining = true;
-  if (slot.asked == exit_cause::none)
-    slot.asked = exit_cause::recycled;
-  keep_size();
+  slot.leaving = exit_cause::recycled;
+}
+
+// What it had before its initializer ran (preloaded, a copy of the host's) is not its doing. Its
+// word counts as far as its memory of now bears it out.
+void worker_pool::note_inherited(worker_slot& slot, std::uint64_t bytes) noexcept {
+  if (options_.max_memory_per_worker != 0 && slot.process)
+    slot.inherited_bytes = std::min<std::uint64_t>(bytes, resident_bytes(slot.process->pid()));
 }
 
 // Between items the worker looks itself, and starts nothing more once it has grown too large. So
@@ -168,7 +184,7 @@ void worker_pool::retire(worker_slot& slot) {
 void worker_pool::check_memory(worker_slot& slot, time_point now) {
   if (slot.busy())
     need_tick(now + memory_interval);
-  if (resident_bytes(slot.process->pid()) <= options_.max_memory_per_worker)
+  if (resident_bytes(slot.process->pid()) <= slot.inherited_bytes + options_.max_memory_per_worker)
     return;
   const auto claim = slot.link.worker_words().claim.load(std::memory_order_acquire);
   if (slot.busy() && position_of(claim) == slot.link.flown().next())
@@ -181,7 +197,7 @@ void worker_pool::check_grace(worker_slot& slot, time_point now) {
   if (now < slot.kill_at)
     return need_tick(slot.kill_at);
   if (slot.stopping)
-    return kill(slot, exit_cause::recycled);
+    return kill(slot, slot.leaving);
   slot.kill_at = time_point::max();
   const auto* running = slot.busy() ? slot.link.flown().front().work : nullptr;
   const bool guilty = running != nullptr && running->kill_wanted;
@@ -264,35 +280,40 @@ void worker_pool::time_out(worker_slot& slot) {
   replace(*keep, {0, 0, exit_cause::timed_out}, true);
 }
 
+// Work lies behind a running task, or in a worker that still starts, and somebody has nothing to
+// do: it is taken back. At once where it is known to be much; the mean may be that of quick tasks
+// long gone, so a running task is given a short patience only, however much it says is little.
 void worker_pool::check_stuck(worker_slot& slot, time_point now) {
   auto& flown = slot.link.flown();
   const auto front = flown.next();
-  if (front != slot.seen_front) {
+  const bool moved = front != slot.seen_front;
+  if (moved) {
     slot.seen_front = front;
     slot.seen_since = now;
-    return;
   }
+  const auto waiting = may_move_on(slot);
   const bool others_wait =
     backlog_.empty() && std::any_of(slots_.begin(), slots_.end(), [&](const auto& s) {
       return s.get() != &slot && s->serves() && s->ready && !s->busy();
     });
-  const bool behind = flown.frames() > 1 || flown.front().items > 1;
-  const auto patience =
-    std::max<std::chrono::nanoseconds>(shortest_patience, 10 * slot.frames.mean());
-  if (!others_wait || !behind || !flown.may_publish())
+  if (waiting == 0 || !others_wait)
     return;
-  if (now - slot.seen_since >= patience)
-    recall(slot, flown.next() + 4 < make_position(sequence_of(front) + 1, 0)
-                     && item_of(front) + 1 < flown.front().items
-                   ? make_position(sequence_of(front), item_of(front) + 1)
-                   : make_position(sequence_of(front) + 1, 0));
+  if (!slot.ready)
+    return recall(slot, front);
+  const auto known = slot.frames.mean() * static_cast<std::int64_t>(waiting);
+  const auto patience = std::clamp<std::chrono::nanoseconds>(
+    10 * slot.frames.mean(), shortest_patience, 10 * window::horizon);
+  if ((!moved && known > window::horizon) || now - slot.seen_since >= patience)
+    recall(slot, flown.after(front));
   else
-    need_tick(slot.seen_since + patience);
+    need_tick(std::min(now + shortest_patience, slot.seen_since + patience));
 }
 
 void worker_pool::check_heartbeat(worker_slot& slot, time_point now) {
   const auto beat = slot.link.worker_words().beat.load(std::memory_order_relaxed);
-  if (beat != slot.seen_beat || slot.beat_since == time_point{}) {
+  // Before its first beat a process is being loaded, which may take any time.
+  const bool loads = beat == 0 && !slot.ready;
+  if (loads || beat != slot.seen_beat || slot.beat_since == time_point{}) {
     slot.seen_beat = beat;
     slot.beat_since = now;
   }
@@ -318,6 +339,35 @@ void worker_pool::expire_deadlines(time_point now) {
   }
   if (!deadlines_.empty())
     need_tick(deadlines_.begin()->first);
+  if (sent_deadline_ <= now)
+    expire_sent(now);
+  else if (sent_deadline_ != time_point::max())
+    need_tick(sent_deadline_);
+}
+
+void worker_pool::expire_sent(time_point now) {
+  sent_deadline_ = time_point::max();
+  for (const auto& s : slots_)
+    if (!s->lost)
+      expire_sent(*s, now);
+  if (sent_deadline_ != time_point::max())
+    need_tick(sent_deadline_);
+}
+
+// Takes back what lies in a ring and has not started before its deadline: it must not wait there
+// for a task that runs for ever. What lies behind it comes back as well and is sent anew.
+void worker_pool::expire_sent(worker_slot& slot, time_point now) {
+  auto& flown = slot.link.flown();
+  const auto due = [&](const unit& u) { return u.deadline <= now && !u.expired; };
+  const auto first = flown.find_work(due);
+  flown.for_each_work([&](unit& u) {
+    if (due(u))
+      u.expired = true; // give_back() ends what comes back; what runs is its own limit's business
+    else if (!u.expired)
+      sent_deadline_ = std::min(sent_deadline_, u.deadline);
+  });
+  if (first != no_position)
+    recall(slot, std::max(first, flown.next()));
 }
 
 } // namespace bulkhead::runtime

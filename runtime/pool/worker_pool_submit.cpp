@@ -1,6 +1,7 @@
 #include "runtime/dispatch/chunking.hpp"
 #include "runtime/outcome/failure_of.hpp"
 #include "runtime/pool/worker_pool.hpp"
+#include "runtime/system/descriptors.hpp"
 #include "runtime/this_process/own_process.hpp"
 
 #include <algorithm>
@@ -17,6 +18,10 @@ void worker_pool::check_open() const {
 }
 
 std::unique_ptr<unit> worker_pool::make_unit(detail::work&& w) const {
+  constexpr std::size_t smallest_ring = 64 * 1024; // what is no larger fits where the rings did
+  if (w.body.size() > smallest_ring && !within_file_limit(w.body.size()))
+    throw too_large("the arguments have " + std::to_string(w.body.size())
+                    + " bytes, more than this process's RLIMIT_FSIZE allows");
   if (w.body.size() > options_.queue_bytes)
     throw too_large("the arguments have " + std::to_string(w.body.size()) + " bytes, more than the "
                     + std::to_string(options_.queue_bytes)
@@ -61,7 +66,23 @@ bool worker_pool::submit(detail::work&& w, detail::admission how) {
     u->pinned_worker = worker;
   enqueue(std::move(u), false);
   pump();
+  if (broadcast)
+    if (const auto* slot = find_slot(worker); slot == nullptr || is_used_up(*slot))
+      fail_pinned(worker); // it ended since the caller learnt of it
   return true;
+}
+
+// The units that only this worker may run and that it never will.
+void worker_pool::fail_pinned(std::size_t worker) noexcept {
+  while (auto* u = backlog_.find([&](const unit& q) { return q.pinned_worker == worker; }))
+    fail_all(take_queued(*u),
+             failure_of(failure_kind::worker_died,
+                        "the worker of this broadcast ended before the task started"));
+}
+
+void worker_pool::fail_pinned(worker_slot& slot) noexcept {
+  if (slot.pinned > 0)
+    fail_pinned(slot.id);
 }
 
 bool worker_pool::wait_for_room(lock_type& lock, const unit& u, detail::admission how) {
@@ -97,6 +118,9 @@ void worker_pool::enqueue(std::unique_ptr<unit> u, bool in_front) noexcept {
     }
     need_tick(u->deadline);
   }
+  if (u->pinned_worker != 0)
+    if (auto* slot = find_slot(u->pinned_worker))
+      ++slot->pinned;
   if (in_front)
     backlog_.push_front(std::move(u));
   else
@@ -106,6 +130,9 @@ void worker_pool::enqueue(std::unique_ptr<unit> u, bool in_front) noexcept {
 std::unique_ptr<unit> worker_pool::take_queued(unit& u) {
   if (u.deadline != time_point::max())
     deadlines_.erase({u.deadline, &u});
+  if (u.pinned_worker != 0)
+    if (auto* slot = find_slot(u.pinned_worker))
+      --slot->pinned;
   auto taken = backlog_.remove(u);
   if (room_waiters_ > 0)
     wake_room_waiters();
@@ -122,6 +149,7 @@ std::size_t worker_pool::chunk_hint(const detail::task_sink& sink, std::size_t r
 }
 
 bool worker_pool::cancel(detail::future_base& f, bool kill_running) {
+  own_process::require();
   lock_type lock{mutex_};
   if (!leader_)
     drain_all(); // a result that is already there wins
@@ -173,14 +201,20 @@ void worker_pool::request_kill(unit& u) {
 }
 
 bool worker_pool::cancel_all(const detail::task_sink& sink, bool kill_running) {
+  own_process::require();
   lock_type lock{mutex_};
+  if (!leader_)
+    drain_all(); // a result that is already there wins
   const auto ours = [&](const unit& u) { return u.sink.get() == &sink; };
-  while (auto* queued = backlog_.find(ours))
+  for (auto* queued : backlog_.all(ours))
     cancel_queued(*queued);
   for (auto i = delayed_.begin(); i != delayed_.end();)
     if (auto here = i++; ours(*here->second))
       cancel_queued(*here->second);
-  bool left = false;
+  bool left = sink.began.load(std::memory_order_relaxed);
+  for (auto* u : ending_)
+    if (ours(*u))
+      u->cancel_wanted = left = true; // no further attempt
   for (const auto& slot : slots_) {
     const auto sent = slot->link.flown().find_work(ours);
     if (sent == no_position)

@@ -1,6 +1,7 @@
 #include "runtime/pool/worker_pool.hpp"
 #include "runtime/system/bell.hpp"
 #include "runtime/system/timespec.hpp"
+#include "runtime/this_process/own_process.hpp"
 
 #include <sys/epoll.h>
 
@@ -18,6 +19,7 @@ namespace bulkhead::runtime {
 bool worker_pool::wait(detail::event_latch& latch, time_point deadline) {
   if (latch.ready())
     return true;
+  own_process::require();
   lock_type lock{mutex_};
   if (leader_ || slots_.empty() || reactor_->on_thread()) {
     lock.unlock();
@@ -26,6 +28,29 @@ bool worker_pool::wait(detail::event_latch& latch, time_point deadline) {
   return lead(
     lock, [&] { return latch.ready(); }, &latch, deadline);
 }
+
+// Leads for as long as it lives: a thread that is cancelled in its wait hands the duty over, too.
+class worker_pool::leadership {
+public:
+  leadership(worker_pool& pool, lock_type& lock, const detail::event_latch* target)
+    : pool_(pool), lock_(lock) {
+    pool_.begin_lead();
+    pool_.leader_target_ = target;
+  }
+  ~leadership() {
+    if (!lock_.owns_lock())
+      lock_.lock();
+    pool_.leader_asleep_ = false;
+    pool_.leader_target_ = nullptr;
+    pool_.end_lead(lock_);
+  }
+  leadership(const leadership&) = delete;
+  leadership& operator=(const leadership&) = delete;
+
+private:
+  worker_pool& pool_;
+  lock_type& lock_;
+};
 
 bool worker_pool::lead(lock_type& lock, const std::function<bool()>& done,
                        const detail::event_latch* target, time_point deadline) {
@@ -38,8 +63,7 @@ bool worker_pool::lead(lock_type& lock, const std::function<bool()>& done,
     }
     return done();
   }
-  begin_lead();
-  leader_target_ = target;
+  const leadership duty{*this, lock, target};
   while (!done()) {
     const bool more = drain_all();
     if (done() || (deadline != time_point::max() && clock::now() >= deadline))
@@ -47,12 +71,11 @@ bool worker_pool::lead(lock_type& lock, const std::function<bool()>& done,
     if (more)
       continue;
     spin_unlocked(lock, target);
+    retired_.clear(); // nobody looks at their words now
     const bool again = drain_all();
     if (!again && !done())
       sleep_unlocked(lock, deadline);
   }
-  leader_target_ = nullptr;
-  end_lead(lock);
   return done();
 }
 

@@ -32,15 +32,20 @@ struct worker_slot {
 
   bool ready = false;
   bool draining = false; ///< takes no more tasks
+  bool surplus = false;  ///< draining because of resize(): it may be taken back
   bool stopping = false; ///< was asked to end
   bool lied = false;     ///< it broke the wire protocol: its record is not believed either
   bool lost = false;     ///< nothing from its ring is believed any more
-  exit_cause asked = exit_cause::none; ///< why the host ends it; the first cause wins
-  bool cancelled_task = false;         ///< it is killed for cancel(kill_running)
-  bool flew_at_death = false;          ///< frames were in flight when it ended
-  std::string unfit;                   ///< text of its failed initializer
+  exit_cause leaving = exit_cause::none; ///< why it drains: recycled or shutdown
+  exit_cause asked = exit_cause::none;   ///< why the host kills it; the first cause wins
+  bool cancelled_task = false;           ///< it is killed for cancel(kill_running)
+  bool flew_at_death = false;            ///< frames were in flight when it ended
+  std::string unfit;                     ///< text of its failed initializer
+
+  std::uint64_t inherited_bytes = 0; ///< resident before its initializer; not counted as its own
 
   window frames;
+  std::size_t pinned = 0;               ///< queued units that it alone may run
   std::uint64_t dispatched = 0;         ///< items sent and not taken back
   std::uint64_t done = 0;               ///< items answered
   std::chrono::nanoseconds busy_time{}; ///< in answered items; those not measured count as the last

@@ -7,8 +7,10 @@
 #include "runtime/this_process/own_process.hpp"
 
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <cerrno>
 #include <csignal>
 
 namespace bulkhead::runtime {
@@ -36,7 +38,12 @@ child::child(pid_t pid, unique_fd pidfd, unique_fd control, worker_setup setup)
 child::~child() = default;
 
 bool child::kill(int signal) noexcept {
-  return own_process::is(owner_) && send_signal(pidfd_.get(), signal);
+  if (!own_process::is(owner_))
+    return false;
+  if (send_signal(pidfd_.get(), signal))
+    return true;
+  // It has rights that the host has given up since; at the end of this socket it ends by itself.
+  return signal == SIGKILL && errno == EPERM && ::shutdown(control_.get(), SHUT_RDWR) == 0;
 }
 
 // The lock is held while the watch is made: its handler finds watch_ set.

@@ -21,8 +21,8 @@ namespace bulkhead::runtime {
 // strangers. What comes back from them is checked by the host before it is used.
 
 inline constexpr std::uint32_t message_magic = 0x42484b31; // "BHK1"
-/// Start bytes up to here travel in the packet, larger ones in a memfd.
-inline constexpr std::size_t inline_start_bytes = 32 * 1024;
+/// Modules and start bytes up to here travel in the packet, larger ones in a memfd.
+inline constexpr std::size_t inline_bytes = 32 * 1024;
 inline constexpr std::size_t max_start_bytes = 1024 * 1024;
 inline constexpr std::size_t packet_bytes = 64 * 1024;
 /// Descriptors of one launch; the rest of a packet's room is ours.
@@ -31,13 +31,16 @@ inline constexpr unsigned max_depth = 8; ///< of pools inside workers
 
 enum class request_kind : std::uint32_t { hello, launch, preload };
 
-/// Head of a request. Body: known modules, then start bytes unless in a memfd. Descriptors:
-/// hello: notice, host, exe. launch: control, [stdout], [stderr], [memfd], the caller's.
+/// Head of a request. Body: the host's standing, then known modules and start bytes, which are in a
+/// memfd where they are large. Descriptors: hello: notice, host, exe. launch and preload: [memfd],
+/// [root], [directory], which the forkserver takes out; then of a launch: control, [stdout],
+/// [stderr], the caller's.
 struct request_head {
   std::uint32_t magic = message_magic;
   request_kind kind = request_kind::launch;
   std::uint64_t sequence = 0;
   detail::function_ref entry = {};
+  std::uint32_t standing_bytes = 0; ///< 0 when handed on to a worker
   std::uint32_t modules_bytes = 0;
   std::uint32_t start_bytes = 0;
   std::uint32_t depth = 0;   ///< hello: of the host
@@ -45,7 +48,9 @@ struct request_head {
   std::uint8_t by_exec = 0;
   std::uint8_t has_stdout = 0;
   std::uint8_t has_stderr = 0;
-  std::uint8_t start_in_memfd = 0;
+  std::uint8_t rest_in_memfd = 0;
+  std::uint8_t has_root = 0;
+  std::uint8_t has_directory = 0;
   worker_setup setup = {};
 };
 
@@ -72,8 +77,12 @@ struct notice {
   std::array<char, 256> text{};
 };
 
+/// reply_head::error of a forkserver that cannot take on the host's standing: it is of no more use
+/// for launches, and serves those it has made.
+inline constexpr std::int32_t outgrown = -1;
+
 /// In front of a launch request that is handed on to an exec'ed worker; three more descriptors in
-/// front: notice, host, exe.
+/// front: notice, host, exe. A memfd is one more, in front of the launch's own.
 struct hop_head {
   std::uint32_t magic = message_magic;
   std::uint32_t depth = 0; ///< of the worker

@@ -1,26 +1,35 @@
 #include "runtime/process/launch_packet.hpp"
 
 #include "runtime/process/launch_modules.hpp"
+#include "runtime/process/standing.hpp"
 #include "runtime/process/start_bytes.hpp"
+#include "runtime/system/launch_error.hpp"
+
+#include <cerrno>
 
 namespace bulkhead::runtime {
 
 namespace {
 
-void add_start(launch_packet& to, std::span<const std::byte> bytes) {
-  to.head.start_bytes = static_cast<std::uint32_t>(bytes.size());
-  if (bytes.size() <= inline_start_bytes) {
-    to.body.insert(to.body.end(), bytes.begin(), bytes.end());
-    return;
-  }
-  to.head.start_in_memfd = 1;
-  to.file = start_file(bytes);
-  to.fds.push_back(to.file.get());
+std::uint32_t append(launch_packet& to, std::span<const std::byte> bytes) {
+  to.body.insert(to.body.end(), bytes.begin(), bytes.end());
+  return static_cast<std::uint32_t>(bytes.size());
 }
 
-void add_modules(launch_packet& to) {
-  to.body = encode_modules();
-  to.head.modules_bytes = static_cast<std::uint32_t>(to.body.size());
+void add_body(launch_packet& to, std::span<const std::byte> start) {
+  to.head.modules_bytes = append(to, encode_modules());
+  to.head.start_bytes = append(to, start);
+  if (to.body.size() > inline_bytes) {
+    to.head.rest_in_memfd = 1;
+    to.file = start_file(to.body);
+    to.body.clear();
+    to.fds.push_back(to.file.get());
+  }
+  const auto own = standing::now().encode();
+  if (own.size() > packet_bytes - inline_bytes - sizeof to.head)
+    throw launch_error{"this process has more supplementary groups than a launch can carry", E2BIG};
+  to.head.standing_bytes = static_cast<std::uint32_t>(own.size());
+  to.body.insert(to.body.begin(), own.begin(), own.end());
 }
 
 std::uint8_t add_optional(launch_packet& to, int fd) {
@@ -28,6 +37,15 @@ std::uint8_t add_optional(launch_packet& to, int fd) {
     return 0;
   to.fds.push_back(fd);
   return 1;
+}
+
+// What every request begins with.
+void add_front(launch_packet& to, std::span<const std::byte> start) {
+  add_body(to, start);
+  to.root = name_of_folder("/");
+  to.head.has_root = add_optional(to, to.root.get());
+  to.directory = name_of_folder(".");
+  to.head.has_directory = add_optional(to, to.directory.get());
 }
 
 } // namespace
@@ -38,14 +56,13 @@ launch_packet pack(const launch_request& work) {
   made.head.entry = detail::to_ref(work.entry);
   made.head.by_exec = work.method == start_method::spawn ? 1 : 0;
   made.head.setup = work.setup;
+  add_front(made, work.start);
   auto sockets = packet_socket::make();
   made.control = std::move(sockets.ours);
   made.worker_control = std::move(sockets.theirs);
   made.fds.push_back(made.worker_control.get());
   made.head.has_stdout = add_optional(made, work.stdout_fd);
   made.head.has_stderr = add_optional(made, work.stderr_fd);
-  add_modules(made);
-  add_start(made, work.start);
   made.fds.insert(made.fds.end(), work.fds.begin(), work.fds.end());
   return made;
 }
@@ -54,8 +71,7 @@ launch_packet pack(const preload_call& call) {
   launch_packet made;
   made.head.kind = request_kind::preload;
   made.head.entry = call.entry;
-  add_modules(made);
-  add_start(made, call.bytes);
+  add_front(made, call.bytes);
   return made;
 }
 

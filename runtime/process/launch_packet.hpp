@@ -18,6 +18,8 @@ struct launch_packet {
   unique_fd control; ///< our end
   unique_fd worker_control;
   unique_fd file;
+  unique_fd root;
+  unique_fd directory;
 };
 
 /// Throw launch_error, and codec_error for an entry that is in no module.

@@ -93,6 +93,10 @@ void reset_signals() noexcept {
     ::sigaction(signal, &plain, nullptr); // SIGKILL, SIGSTOP and libc's own refuse: rightly
   plain.sa_handler = SIG_IGN;
   ::sigaction(SIGINT, &plain, nullptr);
+  // A worker is in a background group of the host's terminal: with these at their defaults the
+  // terminal would stop a task that prints (stty tostop) or reads.
+  ::sigaction(SIGTTOU, &plain, nullptr);
+  ::sigaction(SIGTTIN, &plain, nullptr);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);

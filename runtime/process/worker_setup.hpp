@@ -76,7 +76,8 @@ struct setup_failure {
   std::uint64_t value = 0; ///< what was asked for
 };
 
-/// Resets signals to their defaults and unblocks them; SIGINT stays ignored (the host decides).
+/// Resets signals to their defaults and unblocks them; SIGINT stays ignored (the host decides), as
+/// do SIGTTOU and SIGTTIN (no terminal may stop a worker).
 /// SIGPIPE gets its default too: what a task starts by exec must not inherit an ignored one.
 void reset_signals() noexcept;
 

@@ -1,5 +1,7 @@
 #include "runtime/system/bell.hpp"
 
+#include "runtime/system/descriptors.hpp"
+
 #include <sys/eventfd.h>
 #include <sys/uio.h>
 
@@ -10,7 +12,7 @@
 namespace bulkhead::runtime {
 
 unique_fd make_bell(const char* what) {
-  unique_fd fd{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+  auto fd = above_stdio(unique_fd{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)});
   if (!fd)
     throw std::system_error(errno, std::generic_category(), what);
   return fd;

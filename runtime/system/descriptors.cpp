@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <climits>
 
 namespace bulkhead::runtime {
@@ -41,6 +43,14 @@ bool send_signal(int pidfd, int signal) noexcept {
 bool has_ended(int pidfd) noexcept {
   pollfd look{.fd = pidfd, .events = POLLIN, .revents = 0};
   return ::poll(&look, 1, 0) == 1;
+}
+
+bool within_file_limit(std::size_t bytes) noexcept {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || bytes <= limit.rlim_cur)
+    return true;
+  errno = EFBIG;
+  return false;
 }
 
 void point_at_null(int fd, int open_flags) noexcept {

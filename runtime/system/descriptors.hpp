@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <span>
 
 namespace bulkhead::runtime {
@@ -23,6 +24,10 @@ bool send_signal(int pidfd, int signal) noexcept;
 
 /// Whether the process of this pidfd has ended.
 bool has_ended(int pidfd) noexcept;
+
+/// Whether a file may have so many bytes under RLIMIT_FSIZE; false with EFBIG. Asked before a file
+/// is made that large, because the kernel would end the process with SIGXFSZ.
+bool within_file_limit(std::size_t bytes) noexcept;
 
 /// Makes `fd` (0, 1 or 2) /dev/null, or leaves it where /dev/null cannot be opened.
 void point_at_null(int fd, int open_flags) noexcept;

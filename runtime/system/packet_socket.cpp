@@ -42,7 +42,7 @@ void collect(msghdr& message, std::vector<unique_fd>& into) {
     const std::size_t count = bytes / sizeof(int);
     std::array<unique_fd, max_fds> held; // nothing is lost where there is no memory for the vector
     for (std::size_t at = 0; at < count; ++at)
-      held[at].reset(numbers[at]);
+      held[at] = above_stdio(unique_fd{numbers[at]});
     into.insert(into.end(), std::make_move_iterator(held.begin()),
                 std::make_move_iterator(held.begin() + static_cast<std::ptrdiff_t>(count)));
   }

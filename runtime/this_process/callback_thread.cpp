@@ -1,36 +1,14 @@
 #include "runtime/this_process/callback_thread.hpp"
 
 #include "runtime/outcome/failure_wire.hpp"
+#include "runtime/system/masked_thread.hpp"
 #include "runtime/this_process/own_threads.hpp"
-
-#include <pthread.h>
-#include <signal.h>
 
 #include <cstdio>
 
 namespace bulkhead::runtime {
 
-namespace {
-
-/// The thread must not receive the host's signals.
-std::thread start_masked(const std::function<void()>& f) {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::thread t;
-  try {
-    t = std::thread(f);
-  } catch (...) {
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    throw;
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_setname_np(t.native_handle(), "bulkhead-cb");
-  return t;
-}
-
-} // namespace
+void report_callback_exception() noexcept { report_exception_in("a callback"); }
 
 // Several threads may stop it at once, and it itself too: whoever takes the thread out ends it.
 void callback_thread::stop() noexcept {
@@ -60,7 +38,7 @@ void callback_thread::start() {
 void callback_thread::start_locked() {
   if (thread_.joinable())
     thread_.join(); // it gave up the lock for the last time
-  thread_ = start_masked([s = state_] { loop(s); });
+  thread_ = masked_thread("bulkhead-cb", [s = state_] { loop(s); });
   state_->running = true;
   state_->alone = false;
 }
@@ -104,9 +82,7 @@ void callback_thread::loop(const std::shared_ptr<state>& s) {
     try {
       f();
     } catch (...) {
-      const auto what = describe_current_exception();
-      std::fprintf(stderr, "bulkhead: a callback threw %s: %s\n", what.type.c_str(),
-                   what.message.c_str());
+      report_callback_exception();
     }
     f = nullptr;
     lock.lock();

@@ -10,6 +10,9 @@
 
 namespace bulkhead::runtime {
 
+/// Tells stderr what a callback has just thrown. Only within a catch block.
+void report_callback_exception() noexcept;
+
 /// The thread on which a pool runs user code: callbacks, resumed coroutines, events. Started when
 /// it is first needed. What a callback throws is reported to stderr.
 class callback_thread {

@@ -1,6 +1,8 @@
 #include "runtime/this_process/reactor.hpp"
 
+#include "runtime/outcome/failure_wire.hpp"
 #include "runtime/system/bell.hpp"
+#include "runtime/system/descriptors.hpp"
 #include "runtime/system/timespec.hpp"
 #include "runtime/this_process/own_process.hpp"
 #include "runtime/this_process/own_threads.hpp"
@@ -18,6 +20,16 @@
 namespace bulkhead::runtime {
 
 namespace {
+
+/// Nothing that a handler lets through may end the host, or keep the other pools from theirs.
+template <class F>
+void fenced(F& run) noexcept {
+  try {
+    run();
+  } catch (...) {
+    report_exception_in("a handler of the library");
+  }
+}
 
 [[noreturn]] void fail(const char* call) {
   throw std::system_error{errno, std::generic_category(), call};
@@ -37,7 +49,7 @@ std::shared_ptr<reactor> reactor::acquire() {
 }
 
 reactor::reactor()
-  : owner_(own_process::identity()), epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+  : owner_(own_process::identity()), epoll_(above_stdio(unique_fd{::epoll_create1(EPOLL_CLOEXEC)})),
     wake_(make_bell("eventfd")) {
   if (!epoll_)
     fail("epoll_create1");
@@ -192,7 +204,7 @@ void reactor::run_as(std::uint64_t id, std::unique_lock<std::mutex>& lock,
                      const std::function<void()>& run) {
   running_ = id;
   lock.unlock();
-  run();
+  fenced(run);
   lock.lock();
   running_ = 0;
   ran_.notify_all();
@@ -231,7 +243,7 @@ void reactor::run_posted() {
     batch.swap(posted_);
   }
   for (auto& run : batch)
-    run();
+    fenced(run);
 }
 
 // False: stop.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace bulkhead::runtime {
 
@@ -15,6 +16,7 @@ struct this_process {
   unsigned depth = 0; ///< 0: the user's program; each worker is one deeper than its host
   int exe = -1;       ///< our own binary, opened at the start; -1: /proc was not there
   std::string name;   ///< argv[0]
+  std::vector<std::string> environment; ///< as it was in init, for each process made by exec
 
   /// Throws config_error that says which line to add.
   static void require_init();

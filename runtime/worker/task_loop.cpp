@@ -40,9 +40,11 @@ task_loop::task_loop(const worker_config& config, const worker_port& end, bool i
 
 int task_loop::run() {
   task_context::install(&context_, is_thread_);
+  if (config_.max_memory != 0 && !is_thread_)
+    inherited_bytes_ = resident_bytes(::getpid());
   if (!initialize())
     return 1;
-  publish(answer_kind::ready, 0, 0, {});
+  publish(answer_kind::ready, 0, inherited_bytes_, {});
   BULKHEAD_HOOK("worker.ready");
   while (wait_for_frame())
     run_frame();
@@ -61,7 +63,10 @@ bool task_loop::initialize() {
     throw;
   } catch (...) {
     const auto f = describe_current_exception();
-    publish(answer_kind::unfit, 0, 0, bytes_of(f.type + ": " + f.message));
+    auto text = f.type + ": " + f.message;
+    if (text.size() > end_.ring_bytes / 4)
+      text.resize(end_.ring_bytes / 4); // what does not fit the ring would wait for ever
+    publish(answer_kind::unfit, 0, 0, bytes_of(text));
     return false;
   }
 }
@@ -153,13 +158,16 @@ std::span<const std::byte> task_loop::segment_body(const frame_header& h) {
 bool task_loop::claim(position p) {
   const bool first = item_of(p) == 0;
   const auto phase = first ? claim_phase::claimed : claim_phase::started;
-  // A1, A4: seq_cst store then seq_cst load; partner of the host's store of recall, load of claim.
+  // Sync point "worker claims": seq_cst store then seq_cst load; partner of the host's store of
+  // recall, load of claim.
   end_.mine->claim.store(make_claim(p, phase), std::memory_order_seq_cst);
   BULKHEAD_HOOK("worker.claimed");
   if (end_.host->recall.load(std::memory_order_seq_cst) <= p)
     return false;
   BULKHEAD_HOOK("worker.checked");
-  if (first) // A3: for a dead process all stores count; a live host infers nothing from its absence
+  // Sync point "worker starts": for a dead process all stores count; a live host infers nothing
+  // from its absence.
+  if (first)
     end_.mine->claim.store(make_claim(p, claim_phase::started), std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
   BULKHEAD_HOOK("worker.started");
@@ -192,7 +200,7 @@ void task_loop::skip_to(std::uint64_t sequence) {
 
 void task_loop::retire_if_grown() {
   if (retired_ || config_.max_memory == 0 || is_thread_
-      || resident_bytes(::getpid()) <= config_.max_memory)
+      || resident_bytes(::getpid()) <= inherited_bytes_ + config_.max_memory)
     return;
   retired_ = true;
   publish(answer_kind::grown, 0, 0, {});

@@ -65,9 +65,10 @@ private:
   std::uint64_t written_ = 0; // bytes of answers published
   std::uint32_t sleep_epoch_ = 0;
   std::uint32_t rung_epoch_ = 0;
-  std::uint32_t sampled_ = 0; // frames since running time was last measured
-  bool retired_ = false;      // grown too large: gives back all that comes
-  bool slow_ = true;          // the last measured item was slow: measure each
+  std::uint32_t sampled_ = 0;         // frames since running time was last measured
+  std::uint64_t inherited_bytes_ = 0; ///< resident before the initializer: shared with others
+  bool retired_ = false;              // grown too large: gives back all that comes
+  bool slow_ = true;                  // the last measured item was slow: measure each
   detail::buffer result_;
   std::map<std::uint32_t, segment> segments_;
 };

@@ -4,11 +4,9 @@
 #include "runtime/crash/crash_recorder.hpp"
 #include "runtime/process/watch_thread.hpp"
 #include "runtime/system/launch_error.hpp"
+#include "runtime/system/masked_thread.hpp"
 #include "runtime/system/segment.hpp"
 #include "runtime/worker/task_loop.hpp"
-
-#include <pthread.h>
-#include <signal.h>
 
 #include <cstdio>
 #include <system_error>
@@ -33,6 +31,7 @@ void serve(worker_start& start) {
   auto* mine = reinterpret_cast<worker_page*>(own.head());
   install_crash_recorder(mine->recorder);
   static segment_inbox inbox;
+  inbox.keep_reserve();
   start_watch_thread(start.control.get(), start.host.get(), &mine->beat, config.beat,
                      [](int control) { inbox.receive(control); });
   const worker_port end{reinterpret_cast<const host_page*>(host.head()),
@@ -60,18 +59,11 @@ void task_worker_main(worker_start& start) {
 
 std::thread start_worker_thread(const worker_config& config, const worker_port& end,
                                 std::function<void()> ended) {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before); // the host's signals are not for workers
-  std::thread t([config, end, ended = std::move(ended)] {
+  return masked_thread("bulkhead-w", [config, end, ended = std::move(ended)] {
     task_loop loop{config, end, true};
     loop.run();
     ended();
   });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_setname_np(t.native_handle(), "bulkhead-w");
-  return t;
 }
 
 } // namespace bulkhead::runtime

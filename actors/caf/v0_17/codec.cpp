@@ -1,8 +1,10 @@
 #include "actors/caf/codec.hpp"
 
+#include "actors/caf/v0_17/guarded_reader.hpp"
+#include "actors/caf/v0_17/private_member.hpp"
+
 #include <caf/abstract_actor.hpp>
 #include <caf/actor_system.hpp>
-#include <caf/binary_deserializer.hpp>
 #include <caf/binary_serializer.hpp>
 #include <caf/proxy_registry.hpp>
 #include <caf/uniform_type_info_map.hpp>
@@ -25,24 +27,37 @@ public:
 };
 
 /// A registry for one decode: the library keeps its own table of proxies, because CAF's holds each
-/// proxy for ever. Clearing it calls kill_proxy, which our proxies ignore.
+/// proxy for ever.
 class resolver final : public caf::proxy_registry::backend {
 public:
-  explicit resolver(const resolve_handle& resolve) : resolve_(resolve) {}
+  resolver(caf::actor_system& system, const resolve_handle& resolve, const home_node* home,
+           guarded_reader& source)
+    : registry(system, *this), system_(system), resolve_(resolve), home_(home), source_(source) {}
+  // CAF takes all actors in it for proxies when it clears the registry; those of this process are
+  // none.
+  ~resolver() override { detail_0_17::proxies_of(registry).clear(); }
+
   caf::strong_actor_ptr make_proxy(caf::node_id node, caf::actor_id id) override {
     if (id == caf::invalid_actor_id && !node)
       return nullptr;
-    auto result = resolve_ ? resolve_(node, id) : nullptr;
+    const bool home = home_ != nullptr && node == home_->away;
+    if (home)
+      source_.asked_for();
+    auto result = resolve_ ? resolve_(home ? system_.node() : node, id) : nullptr;
     if (!result)
       forged = true;
     return result;
   }
   void set_last_hop(caf::node_id*) override {}
 
+  caf::proxy_registry registry;
   bool forged = false;
 
 private:
+  caf::actor_system& system_;
   const resolve_handle& resolve_;
+  const home_node* const home_;
+  guarded_reader& source_;
 };
 
 std::string demangled(const std::type_info* type) {
@@ -56,20 +71,32 @@ std::string demangled(const std::type_info* type) {
 
 // 0.17's generic call operator drops the errors of messages; the members report them.
 caf::error put(caf::binary_serializer& sink, const caf::message& x) { return x.save(sink); }
-caf::error get(caf::binary_deserializer& source, caf::message& x) { return x.load(source); }
+caf::error get(guarded_reader& source, caf::message& x) { return x.load(source); }
 template <class T>
 caf::error put(caf::binary_serializer& sink, const T& x) {
   return sink(x);
 }
 template <class T>
-caf::error get(caf::binary_deserializer& source, T& x) {
+caf::error get(guarded_reader& source, T& x) {
   return source(x);
 }
 
 } // namespace
 
-codec::codec(caf::actor_system& system, const resolve_handle& resolve)
-  : system_(system), resolve_(resolve) {}
+// The process id is the part that no other process of this host has turned around.
+home_node::home_node(caf::actor_system& system) {
+  resolve_handle none;
+  codec plain{system, none};
+  const auto* data = dynamic_cast<const caf::node_id::default_data*>(&*system.node());
+  if (data == nullptr || !plain.encode(bytes, system.node()))
+    return;
+  away = caf::make_node_id(~data->process_id(), data->host_id());
+  if (!plain.encode(away_bytes, away))
+    bytes.clear();
+}
+
+codec::codec(caf::actor_system& system, const resolve_handle& resolve, const home_node* home)
+  : system_(system), resolve_(resolve), home_(home) {}
 
 template <class T>
 bool codec::write(byte_buf& out, const T& value, std::string& why) {
@@ -92,26 +119,33 @@ bool codec::write(byte_buf& out, const T& value, std::string& why) {
 
 template <class T>
 bool codec::read(std::span<const std::byte> in, T& value, std::string& why) {
-  try {
-    context ctx{system_};
-    resolver backend{resolve_};
-    caf::proxy_registry registry{system_, backend};
-    ctx.proxy_registry_ptr(&registry);
-    caf::binary_deserializer source{&ctx, reinterpret_cast<const char*>(in.data()), in.size()};
-    if (auto err = get(source, value))
-      why = system_.render(err);
-    else if (backend.forged)
-      why = "a handle of an unknown process";
-    else if (source.remaining() != 0)
-      why = "bytes behind the message";
-    else
-      return true;
-  } catch (const std::exception& e) {
-    why = e.what();
-  } catch (...) {
-    why = "an exception of unknown type while decoding";
+  std::set<std::size_t> plain; // grows by one with each round, and rounds are next to unheard of
+  for (;;) {
+    try {
+      context ctx{system_};
+      guarded_reader source{&ctx, in};
+      resolver backend{system_, resolve_, home_, source};
+      ctx.proxy_registry_ptr(&backend.registry);
+      if (home_ != nullptr)
+        source.redirect(as_bytes(home_->bytes), as_bytes(home_->away_bytes), plain);
+      const auto err = get(source, value);
+      if (const auto at = source.mistaken(); at && plain.insert(*at).second)
+        continue;
+      if (err)
+        why = system_.render(err);
+      else if (backend.forged)
+        why = "a handle of an unknown process";
+      else if (source.remaining() != 0)
+        why = "bytes behind the message";
+      else
+        return true;
+    } catch (const std::exception& e) {
+      why = e.what();
+    } catch (...) {
+      why = "an exception of unknown type while decoding";
+    }
+    return false;
   }
-  return false;
 }
 
 bool codec::encode(byte_buf& out, const caf::message& msg, std::string& why) {

@@ -1,6 +1,8 @@
 #include "actors/caf/host_module.hpp"
+#include "actors/caf/v0_17/private_member.hpp"
 #include "actors/caf/worker_system.hpp"
 
+#include <caf/binary_deserializer.hpp>
 #include <caf/io/middleman.hpp>
 #include <caf/logger.hpp>
 
@@ -23,15 +25,17 @@ public:
 /// Sits in the slot of a module that 0.17 reserves and does not have.
 class host_module final : public caf::actor_system::module {
 public:
-  explicit host_module(caf::actor_system& sys)
-    : system_(sys), source_(sys), record_(host_record::enter(sys)) {}
+  host_module(caf::actor_system& sys, const caf::node_id& node)
+    : system_(sys), source_(sys), node_(node), record_(host_record::enter(sys)) {}
   ~host_module() override { host_record::leave(system_, record_.get()); }
 
   void start() override {}
   void stop() override { record_->run_all(); }
   // Modules start in the order of their slots: a real middleman has set the id by now.
   void init(caf::actor_system_config& config) override {
-    if (!system_.node())
+    if (node_)
+      detail_0_17::node_of(system_) = node_;
+    else if (!system_.node())
       source_.init(config);
   }
   id_t id() const override { return network_manager; }
@@ -40,6 +44,7 @@ public:
 private:
   caf::actor_system& system_;
   node_id_source source_;
+  const caf::node_id node_;
   std::shared_ptr<host_record> record_;
 };
 
@@ -55,9 +60,30 @@ void leave_system(caf::actor_system& system) {
     caf::logger::set_current_actor_system(nullptr);
 }
 
-void load_host(caf::actor_system_config& config) {
-  config.module_factories.push_back(
-    [](caf::actor_system& sys) -> caf::actor_system::module* { return new host_module(sys); });
+void load_host(caf::actor_system_config& config, const caf::node_id& node) {
+  config.module_factories.push_back([node](caf::actor_system& sys) -> caf::actor_system::module* {
+    return new host_module(sys, node);
+  });
+}
+
+caf::node_id read_node(std::span<const std::byte> bytes) {
+  caf::binary_deserializer source{nullptr, reinterpret_cast<const char*>(bytes.data()),
+                                  bytes.size()};
+  caf::node_id result;
+  return source(result) ? caf::node_id{} : result;
+}
+
+// The number takes the place of the process id, and the bytes that say which machine it is are
+// turned around, so that no host has such an id.
+caf::node_id node_for(const caf::node_id& host, std::uint64_t number) {
+  const auto* data = dynamic_cast<const caf::node_id::default_data*>(host ? &*host : nullptr);
+  if (data == nullptr)
+    return {};
+  auto bytes = data->host_id();
+  const std::uint64_t mixed[] = {data->process_id(), number >> 32};
+  for (std::size_t i = 0; i < 8; ++i)
+    bytes[i] = static_cast<std::uint8_t>(~bytes[i] ^ (mixed[i / 4] >> (8 * (i % 4))));
+  return caf::make_node_id(static_cast<std::uint32_t>(number), bytes);
 }
 
 } // namespace bulkhead::actors

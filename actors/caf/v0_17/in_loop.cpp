@@ -1,4 +1,7 @@
 #include "actors/caf/in_loop.hpp"
+#include "actors/caf/failure_error.hpp"
+#include "actors/caf/v0_17/private_member.hpp"
+#include "runtime/outcome/failure_wire.hpp"
 
 #include <caf/abstract_actor.hpp>
 #include <caf/detail/simple_actor_clock.hpp>
@@ -7,9 +10,37 @@
 #include <caf/scheduler/abstract_coordinator.hpp>
 #include <caf/send.hpp>
 
+#include <exception>
+
 namespace bulkhead::actors {
 
 namespace {
+
+using exception_handler = caf::error (*)(caf::scheduled_actor*, std::exception_ptr&);
+
+/// As CAF's own handler, which tells the log and gives an error without a word; this one says in
+/// the error what was thrown.
+caf::error tell_exception(caf::scheduled_actor* actor, std::exception_ptr& thrown) {
+  caf::scheduled_actor::default_exception_handler(actor, thrown);
+  try {
+    std::rethrow_exception(thrown);
+  } catch (...) {
+    return to_error(runtime::describe_current_exception());
+  }
+}
+
+/// For an actor that is about to run for the first time and has no handler of its user's.
+void hear_exceptions(caf::resumable* job) {
+  if (job->subtype() != caf::resumable::scheduled_actor)
+    return;
+  auto& actor = *static_cast<caf::scheduled_actor*>(job);
+  if (actor.getf(caf::abstract_actor::is_initialized_flag))
+    return;
+  auto& handler = detail_0_17::handler_of(actor);
+  const auto* function = handler.target<exception_handler>();
+  if (function != nullptr && *function == caf::scheduled_actor::default_exception_handler)
+    handler = tell_exception;
+}
 
 /// CAF's timers without a dispatch thread: the loop triggers them. A timer set from another thread
 /// wakes the loop, which may sleep until a later one.
@@ -141,6 +172,7 @@ private:
   // One message a turn, so that no actor keeps the others, timers and frames waiting.
   void run_once(caf::resumable* job) {
     running_scope here;
+    hear_exceptions(job);
     switch (job->resume(&unit_, 1)) {
     case caf::resumable::resume_later:
       queue_.push(job);
@@ -165,7 +197,7 @@ public:
 
   void start() override {
     queue_.adopt_thread();
-    load_host(config);
+    load_host(config, node);
     config.module_factories.push_back([this](caf::actor_system& sys) {
       scheduler_ = new loop_scheduler(sys, queue_);
       return scheduler_;
@@ -175,9 +207,7 @@ public:
   exec_ctx* context() noexcept override { return &scheduler_->context(); }
   std::size_t run_ready(std::size_t budget) override { return scheduler_->run(budget); }
   std::size_t ready() noexcept override { return queue_.size(); }
-  bool next_deadline(time_point& due) override {
-    return scheduler_->clock().next(due);
-  }
+  bool next_deadline(time_point& due) override { return scheduler_->clock().next(due); }
   std::size_t fire_timers() override { return scheduler_->clock().fire(); }
   void on_wake(std::function<void()> wake) override { queue_.on_wake(std::move(wake)); }
 

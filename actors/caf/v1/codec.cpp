@@ -1,6 +1,7 @@
 #include "actors/caf/codec.hpp"
 
 #include <caf/abstract_actor.hpp>
+#include <caf/actor_registry.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/binary_deserializer.hpp>
 #include <caf/binary_serializer.hpp>
@@ -8,7 +9,10 @@
 #include <caf/proxy_registry.hpp>
 #include <caf/system_messages.hpp>
 
+#include <algorithm>
 #include <exception>
+#include <mutex>
+#include <vector>
 
 namespace bulkhead::actors {
 
@@ -33,6 +37,53 @@ public:
 
 private:
   const resolve_handle& resolve_;
+};
+
+/// CAF looks for this process's own actors in its registry: those that the bytes name are there as
+/// long as the scope lives. One decode of such bytes at a time.
+class registered_handles {
+public:
+  registered_handles(caf::actor_system& system, const resolve_handle& resolve,
+                     std::span<const std::byte> in, const byte_buf& home)
+    : system_(system) {
+    const auto* const node = reinterpret_cast<const std::byte*>(home.data());
+    auto at = std::search(in.begin(), in.end(), node, node + home.size());
+    if (home.empty() || at == in.end())
+      return;
+    lock_ = std::unique_lock{mutex()};
+    for (; at != in.end(); at = std::search(at + 1, in.end(), node, node + home.size()))
+      if (at - in.begin() >= 8)
+        enter(number_before(&*at), resolve);
+  }
+  ~registered_handles() {
+    for (auto id : entered_)
+      system_.registry().erase(id);
+  }
+  registered_handles(const registered_handles&) = delete;
+  registered_handles& operator=(const registered_handles&) = delete;
+
+private:
+  static std::mutex& mutex() {
+    static std::mutex only;
+    return only;
+  }
+  static caf::actor_id number_before(const std::byte* at) {
+    caf::actor_id id = 0;
+    for (const auto* byte = at - 8; byte != at; ++byte)
+      id = id << 8 | static_cast<caf::actor_id>(*byte);
+    return id;
+  }
+  void enter(caf::actor_id id, const resolve_handle& resolve) {
+    auto actor = resolve && id != 0 ? resolve(system_.node(), id) : nullptr;
+    if (!actor || system_.registry().get(id))
+      return;
+    system_.registry().put(id, actor);
+    entered_.push_back(id);
+  }
+
+  caf::actor_system& system_;
+  std::unique_lock<std::mutex> lock_;
+  std::vector<caf::actor_id> entered_;
 };
 
 /// What CAF's decoder asks for handles in this thread, until the scope ends.
@@ -70,8 +121,13 @@ bool printable(const caf::node_id&) { return true; }
 
 } // namespace
 
-codec::codec(caf::actor_system& system, const resolve_handle& resolve)
-  : system_(system), resolve_(resolve) {}
+home_node::home_node(caf::actor_system& system) {
+  resolve_handle none;
+  codec{system, none}.encode(bytes, system.node());
+}
+
+codec::codec(caf::actor_system& system, const resolve_handle& resolve, const home_node* home)
+  : system_(system), resolve_(resolve), home_(home) {}
 
 template <class T>
 bool codec::write(byte_buf& out, const T& value, std::string& why) {
@@ -96,6 +152,7 @@ bool codec::read(std::span<const std::byte> in, T& value, std::string& why) {
     resolver backend{resolve_};
     caf::proxy_registry registry{system_, backend};
     current_registry scope{registry};
+    const registered_handles own{system_, resolve_, in, home_ ? home_->bytes : byte_buf{}};
     caf::binary_deserializer source{system_, in.data(), in.size()};
     if (!source.apply(value))
       why = to_string(source.get_error());

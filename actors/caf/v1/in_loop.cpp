@@ -115,7 +115,7 @@ public:
 
   void start() override {
     queue_.adopt_thread();
-    load_host(config);
+    load_host(config, node);
     system = std::make_unique<caf::actor_system>(config, &in_loop_core::set_up, this);
   }
   exec_ctx* context() noexcept override { return scheduler_; }

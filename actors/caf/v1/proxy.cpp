@@ -1,6 +1,7 @@
 #include "actors/caf/proxy.hpp"
 
 #include <caf/action.hpp>
+#include <caf/actor_registry.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/deep_to_string.hpp>
 #include <caf/detail/meta_object.hpp>
@@ -25,6 +26,13 @@ bool proxy_base::remove_backlink(caf::abstract_actor* local) {
     return false;
   on_link(local, false);
   return true;
+}
+
+caf::strong_actor_ptr take_named(caf::actor_system& system, caf::actor_id id) {
+  auto actor = system.registry().get(id);
+  if (actor && !system.has_middleman())
+    system.registry().erase(id);
+  return actor;
 }
 
 void proxy_base::kill_proxy(caf::scheduler*, caf::error) {}

@@ -60,6 +60,26 @@ private:
   reader& in_;
 };
 
+/// One level of user types inside user types while they are written: what no reader would accept
+/// is refused before it exhausts the stack of the thread that encodes it.
+class write_level {
+public:
+  explicit write_level(const std::type_info& type) {
+    if (depth() == reader_limits{}.depth)
+      throw_too_deep(type, reader_limits{}.depth);
+    ++depth();
+  }
+  ~write_level() { --depth(); }
+  write_level(const write_level&) = delete;
+  write_level& operator=(const write_level&) = delete;
+
+private:
+  static std::size_t& depth() noexcept {
+    thread_local std::size_t levels = 0;
+    return levels;
+  }
+};
+
 /// Has an `inspect` that argument-dependent lookup finds.
 template <class T>
 concept inspectable =
@@ -74,6 +94,7 @@ struct coder<T> {
   static constexpr std::size_t least_bytes = 0;
 
   static void write(buffer& out, const T& value) {
+    const write_level inside{typeid(T)};
     writing_inspector f{out};
     // CAF's inspect takes T& for both directions; this inspector does not write to it.
     if (!run_inspect(f, const_cast<T&>(value)))

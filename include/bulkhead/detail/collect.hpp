@@ -4,6 +4,7 @@
 #include <bulkhead/detail/pool_core.hpp>
 #include <bulkhead/future.hpp>
 
+#include <cxxabi.h>
 #include <memory>
 #include <vector>
 
@@ -58,6 +59,10 @@ protected:
         to.emplace(collect_values<R>(*map_));
     } catch (const error& e) {
       to.emplace(e.info());
+    } catch (abi::__forced_unwind&) {
+      throw;
+    } catch (...) {
+      to.emplace(undecodable_result());
     }
   }
 

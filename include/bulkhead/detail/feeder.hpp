@@ -3,9 +3,12 @@
 #include <bulkhead/detail/map_state.hpp>
 #include <bulkhead/detail/pool_core.hpp>
 
+#include <cxxabi.h>
+#include <exception>
 #include <ranges>
 #include <tuple>
 #include <type_traits>
+#include <utility>
 
 namespace bulkhead::detail {
 
@@ -21,6 +24,17 @@ struct as_one_argument {
   template <class Item>
   static void add(work& w, const Item& item) {
     add_item(w, item);
+  }
+};
+
+/// As one argument, for its effects: what the call returns is dropped in the worker.
+struct as_one_argument_for_effect : as_one_argument {
+  template <class F, class Item>
+  using result = std::conditional_t<true, void, shipped_result_t<F, Item>>;
+
+  template <class F, class Item>
+  static work make(const F& f, std::type_identity<Item>) {
+    return make_work<F, Item>(f, dropping_stub_ref<F, Item>());
   }
 };
 
@@ -61,17 +75,19 @@ public:
       f_(std::move(f)), range_(std::move(range)), chunk_(chunk) {}
 
   /// Submits one more unit of at most `limit` items; `sized` learns how many before the submit.
-  /// Returns that number, 0 at the end of the input.
+  /// Returns that number, 0 at the end of the input. An exception of the input comes when all
+  /// before it is submitted.
   template <class OnSize>
   std::size_t feed(std::size_t limit, OnSize&& sized) {
+    if (input_error_)
+      std::rethrow_exception(std::exchange(input_error_, nullptr));
     if (!it_)
       it_.emplace(std::ranges::begin(range_));
     auto count = chunk_ != 0 ? chunk_ : core_->chunk_hint(*sink_, remaining());
     count = count < limit ? count : limit;
     auto w = Spread::make(f_, std::type_identity<item>{});
     const auto bytes = chunk_ != 0 ? SIZE_MAX : core_->options().ring_capacity / 16;
-    for (; w.items < count && w.body.size() < bytes && *it_ != std::ranges::end(range_); ++*it_)
-      Spread::add(w, static_cast<const item&>(**it_));
+    read(w, count, bytes);
     const std::size_t taken = w.items;
     if (taken == 0)
       return 0;
@@ -96,6 +112,26 @@ public:
   }
 
 private:
+  /// Adds at most `count` items of together about `bytes`. The callable's own bytes do not count:
+  /// a large one must not end the input.
+  void read(work& w, std::size_t count, std::size_t bytes) {
+    const auto is_small = [&] { return w.body.size() - w.callable_bytes < bytes; };
+    auto whole = w.body.size();
+    try {
+      for (; w.items < count && is_small() && *it_ != std::ranges::end(range_); ++*it_) {
+        Spread::add(w, static_cast<const item&>(**it_));
+        whole = w.body.size();
+      }
+    } catch (abi::__forced_unwind&) {
+      throw;
+    } catch (...) {
+      if (w.items == 0)
+        throw;
+      w.body.truncate(whole);
+      input_error_ = std::current_exception();
+    }
+  }
+
   std::shared_ptr<pool_core> core_;
   std::shared_ptr<task_sink> sink_;
   std::shared_ptr<const task_options> options_;
@@ -104,6 +140,7 @@ private:
   std::size_t chunk_;
   std::uint64_t fed_ = 0;
   std::optional<std::ranges::iterator_t<Range>> it_;
+  std::exception_ptr input_error_;
 };
 
 /// Feeds a whole input into a map. When the input throws, what was submitted is cancelled or

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <bulkhead/detail/completion_queue.hpp>
+#include <bulkhead/detail/duration.hpp>
 #include <bulkhead/detail/kept_failure.hpp>
 #include <bulkhead/detail/task_sink.hpp>
 #include <bulkhead/error.hpp>
@@ -15,22 +17,6 @@
 namespace bulkhead::detail {
 
 class pool_core;
-using time_point = std::chrono::steady_clock::time_point;
-
-/// `now + timeout` without overflow; a negative timeout is now.
-time_point deadline_after(std::chrono::nanoseconds timeout) noexcept;
-
-template <class Rep, class Period>
-std::chrono::nanoseconds to_nanoseconds(std::chrono::duration<Rep, Period> d) noexcept {
-  using namespace std::chrono;
-  using wide = duration<long double, std::nano>;
-  const auto exact = wide(d);
-  if (exact >= wide(nanoseconds::max()))
-    return nanoseconds::max();
-  if (exact <= wide(nanoseconds::min()))
-    return nanoseconds::min();
-  return duration_cast<nanoseconds>(d);
-}
 
 /// Something that becomes ready once and can be waited for by many threads.
 class event_latch {
@@ -62,6 +48,13 @@ public:
   /// Throws std::system_error where that thread cannot start; then `f` never runs.
   void when_ready(std::function<void()> f);
 
+  using watch_list = std::list<completion_watch>;
+  /// Tells the queue `index` as soon as the future is ready: now, or once in the thread that takes
+  /// the outcome. Until then `unwatch` takes it back.
+  watch_list::iterator watch(std::shared_ptr<completion_queue> queue, std::size_t index);
+  /// For each `watch` once, whether or not the queue was told.
+  void unwatch(watch_list::iterator which) noexcept;
+
   void on_value(std::uint64_t item, std::span<const std::byte> result) noexcept override;
   void on_failure(std::uint64_t item, failure&& f) noexcept override;
   void on_large_value(std::uint64_t item, buffer&& result) noexcept override;
@@ -70,7 +63,8 @@ public:
   std::uint64_t id() const noexcept { return id_; }
   void placed(void* where, std::uint64_t id) noexcept override {
     place = where;
-    id_ = id;
+    if (id_ != id) // told again where the task moves on, while others may read it
+      id_ = id;
   }
 
   /// Where the pool keeps the task; guarded by the pool's lock, null once it has its outcome.
@@ -94,6 +88,7 @@ private:
   std::shared_ptr<pool_core> core_;
   std::mutex callbacks_mutex_;
   std::list<std::function<void()>> callbacks_;
+  watch_list watches_; ///< those that were told have an empty index
 };
 
 } // namespace bulkhead::detail

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cxxabi.h>
 #include <list>
 #include <map>
 #include <memory>
@@ -39,11 +40,10 @@ struct raw_outcome {
         return {};
       } else
         return decode_result<R>(bytes());
-    } catch (const error& e) {
-      failure f = e.info();
-      f.kind = failure_kind::codec;
-      f.may_have_executed = true;
-      return f;
+    } catch (abi::__forced_unwind&) {
+      throw;
+    } catch (...) {
+      return undecodable_result();
     }
   }
 };
@@ -83,6 +83,7 @@ private:
   std::size_t size_ = 0;
   std::atomic<std::size_t> done_{0};
   std::atomic<std::size_t> expected_{SIZE_MAX};
+  std::atomic<bool> finished_{false};
   event_latch latch_;
   std::weak_ptr<future_base> dependent_;
 };

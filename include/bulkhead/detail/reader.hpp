@@ -14,9 +14,9 @@ namespace bulkhead::detail {
 /// What one message may cost its reader, whatever the bytes claim.
 struct reader_limits {
   /// Memory of all elements of containers together.
-  std::size_t memory_bytes;
+  std::size_t memory_bytes = 0;
   /// Elements of all containers together.
-  std::size_t elements;
+  std::size_t elements = 0;
   /// User types inside user types.
   std::size_t depth = 64;
 

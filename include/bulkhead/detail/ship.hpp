@@ -116,18 +116,21 @@ consteval void require_result() {
     require_encodable<R>();
 }
 
-template <class F, class... Ts>
+/// Whether the result of a call travels or is dropped where the call ran.
+enum class result_use : bool { ship, drop };
+
+template <result_use Use, class F, class... Ts>
 struct stub {
   static void run(reader& callable, reader& args, buffer& result) {
     using plan = call_plan<F, Ts...>;
-    using type = shipped_result_t<F, Ts...>;
+    using type = std::conditional_t<Use == result_use::drop, void, shipped_result_t<F, Ts...>>;
     require_result<type>();
     [[maybe_unused]] auto f = decode_callable<F>(callable);
     callable.expect_end();
     std::tuple<Ts...> values{decode_argument<Ts>(args)...};
     args.expect_end();
     if constexpr (std::is_void_v<type>) {
-      plan::call(f, values);
+      static_cast<void>(plan::call(f, values));
     } else {
       const auto& value = plan::call(f, values);
       encode<type>(result, value);
@@ -137,12 +140,24 @@ struct stub {
 
 /// The typed stub that runs F with these arguments.
 template <class F, class... Args>
-inline constexpr stub_fn stub_of = &stub<std::decay_t<F>, shipped_t<Args>...>::run;
+inline constexpr stub_fn stub_of =
+  &stub<result_use::ship, std::decay_t<F>, shipped_t<Args>...>::run;
+/// The same; what F returns is dropped in the worker and need not be able to travel.
+template <class F, class... Args>
+inline constexpr stub_fn dropping_stub_of =
+  &stub<result_use::drop, std::decay_t<F>, shipped_t<Args>...>::run;
 
 /// The stub's name, looked up once.
 template <class F, class... Args>
 const function_ref& stub_ref() {
   static const function_ref ref = to_ref(reinterpret_cast<const void*>(stub_of<F, Args...>));
+  return ref;
+}
+
+template <class F, class... Args>
+const function_ref& dropping_stub_ref() {
+  static const function_ref ref =
+    to_ref(reinterpret_cast<const void*>(dropping_stub_of<F, Args...>));
   return ref;
 }
 

@@ -42,6 +42,15 @@ void write_elements(buffer& out, const View& view) {
 }
 
 /// Writes `value` so that decode_argument<shipped_t<T>> reads it.
+/// The characters before the first terminator; all of them where there is none.
+template <class Char, std::size_t N>
+std::size_t length_of_text(const Char (&text)[N]) noexcept {
+  std::size_t length = 0;
+  while (length < N && text[length] != Char{})
+    ++length;
+  return length;
+}
+
 template <class T>
 void encode_argument(buffer& out, const T& value) {
   using shipped = shipped_t<T>;
@@ -59,7 +68,12 @@ void encode_argument(buffer& out, const T& value) {
     if constexpr (std::is_pointer_v<T>)
       if (value == nullptr)
         throw_unencodable(typeid(T), "it is null, not a text");
-    const view text(value);
+    const auto text = [&] {
+      if constexpr (std::is_array_v<T>) // a full array has no terminator
+        return view(value, length_of_text(value));
+      else
+        return view(value);
+    }();
     write_contiguous(out, text.data(), text.size());
   } else if constexpr (std::is_same_v<shipped, bool>) { // the reference of a vector<bool>
     coder<bool>::write(out, value);

@@ -31,6 +31,7 @@ public:
   virtual void placed(void* /*place*/, std::uint64_t /*id*/) noexcept {}
 
   /// What the pool learns about the items, to size the chunks of the rest.
+  std::atomic<bool> began{false};             ///< an item has run, or its worker died of it
   std::atomic<std::uint32_t> mean_item_ns{0}; ///< 0: unknown
   std::atomic<std::uint32_t> units_made{0};
 };
@@ -67,10 +68,13 @@ void add_item(work& w, const Args&... args) {
 
 /// A unit of work without items yet.
 template <class F, class... Args>
-work make_work(const F& f) {
+work make_work(const F& f, const function_ref& stub = stub_ref<F, Args...>()) {
   work w;
-  w.stub = stub_ref<F, Args...>();
+  w.stub = stub;
   encode_callable(w.body, f);
+  if (w.body.size() > UINT32_MAX)
+    throw too_large("the function object has more than 4 GiB: " + std::to_string(w.body.size())
+                    + " bytes; pass a file or shared memory instead");
   w.callable_bytes = static_cast<std::uint32_t>(w.body.size());
   return w;
 }

@@ -1,0 +1,17 @@
+#include <bulkhead/detail/completion_queue.hpp>
+
+namespace bulkhead::detail {
+
+std::optional<std::size_t> completion_queue::pop(time_point deadline) {
+  std::unique_lock lock{mutex_};
+  const auto some = [this] { return !order_.empty(); };
+  if (deadline == time_point::max())
+    changed_.wait(lock, some);
+  else if (!changed_.wait_until(lock, deadline, some))
+    return std::nullopt;
+  const auto first = order_.front();
+  order_.pop_front();
+  return first;
+}
+
+} // namespace bulkhead::detail
