@@ -95,7 +95,9 @@ void feeder::refuse(const detail::work& w, const failure& f) {
 
 void feeder::submit(detail::work&& w) {
   const bool rejects = core_->options().on_full == on_full::reject;
-  const detail::work numbers{.items = w.items, .first_item = w.first_item};
+  detail::work numbers;
+  numbers.items = w.items;
+  numbers.first_item = w.first_item;
   try {
     if (!core_->submit(std::move(w),
                        rejects ? detail::admission::policy : detail::admission::try_only))

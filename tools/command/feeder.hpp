@@ -8,8 +8,8 @@
 
 #include <map>
 #include <memory>
-#include <string>
 #include <optional>
+#include <string>
 
 namespace bulkhead::command {
 

@@ -70,8 +70,8 @@ std::optional<json> inputs::at(std::uint64_t index) {
                [&](const config::line_input&) { return next_line(); },
                [&](const config::range_input& r) {
                  // Unsigned: a product beyond 64 bits comes back with the sum.
-                 const auto value = static_cast<std::uint64_t>(r.from)
-                                    + index * static_cast<std::uint64_t>(r.step);
+                 const auto value =
+                   static_cast<std::uint64_t>(r.from) + index * static_cast<std::uint64_t>(r.step);
                  return std::optional<json>(static_cast<std::int64_t>(value));
                }},
     from_);

@@ -40,10 +40,9 @@ pool_options options_of(const config::job& job, std::shared_ptr<completions> arr
 
 } // namespace
 
-job_run::job_run(const config::job& job, signals& interrupts, progress& shown,
-                 int standard_output)
+job_run::job_run(const config::job& job, signals& interrupts, progress& shown, int standard_output)
   : job_(job), interrupts_(interrupts), shown_(shown), task_(detail::expect_task(job.task)),
-    arrivals_(std::make_shared<completions>()), 
+    arrivals_(std::make_shared<completions>()),
     results_({job.output, job.append, job.ordered, standard_output}),
     pool_(options_of(job, arrivals_)), feeder_(job, task_, pool_.core(), arrivals_),
     workers_(job.pool.workers != 0 ? job.pool.workers : available_parallelism()) {
@@ -95,9 +94,8 @@ void job_run::wait() {
   const auto next = std::min(cut_off_at_, clock::now() + pause);
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - clock::now());
   const short room = results_.pending() != 0 ? POLLOUT : 0;
-  pollfd watched[] = {{interrupts_.fd(), POLLIN, 0},
-                      {arrivals_->fd(), POLLIN, 0},
-                      {results_.fd(), room, 0}};
+  pollfd watched[] = {
+    {interrupts_.fd(), POLLIN, 0}, {arrivals_->fd(), POLLIN, 0}, {results_.fd(), room, 0}};
   ::poll(watched, 3, static_cast<int>(std::max<std::int64_t>(0, left.count())));
   if ((watched[2].revents & (POLLERR | POLLHUP)) != 0)
     results_.fail(std::system_category().message(EPIPE)); // also while there is nothing to write
@@ -259,8 +257,12 @@ std::string job_run::oldest_input() const {
 }
 
 advance job_run::now() const {
-  return {report_.succeeded + report_.failed, report_.inputs, report_.failed,
-          clock::now() - started_, report_.cancelled, oldest_input()};
+  return {report_.succeeded + report_.failed,
+          report_.inputs,
+          report_.failed,
+          clock::now() - started_,
+          report_.cancelled,
+          oldest_input()};
 }
 
 } // namespace bulkhead::command

@@ -17,8 +17,8 @@ namespace bulkhead::command {
 /// Runs one job in a pool of its own. The calling thread feeds inputs, takes outcomes and events,
 /// shows progress and watches for signals; it waits only in poll.
 ///
-/// The first Ctrl-C, SIGTERM, SIGHUP or SIGQUIT ends the feeding and withdraws what has not started; what runs may
-/// finish within pool.grace. The second one kills the workers at once.
+/// The first Ctrl-C, SIGTERM, SIGHUP or SIGQUIT ends the feeding and withdraws what has not
+/// started; what runs may finish within pool.grace. The second one kills the workers at once.
 class job_run {
 public:
   /// Makes the pool. Throws config_error and std::system_error; nothing is left behind then.

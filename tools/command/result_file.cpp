@@ -20,8 +20,8 @@ bool result_file::open() {
   }
   // O_NONBLOCK: opening a FIFO waits for no reader. The description is ours alone.
   const int place = to_.append ? O_APPEND : O_TRUNC;
-  file_ = runtime::unique_fd{::open(
-    to_.path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | place, 0666)};
+  file_ = runtime::unique_fd{
+    ::open(to_.path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | place, 0666)};
   if (!file_ && errno == ENXIO)
     return false;
   if (!file_)

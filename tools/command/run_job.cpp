@@ -40,9 +40,9 @@ int run(const config::job& job, const call& wanted, int standard_output) {
   signals interrupts;
   progress shown{wanted.progress ? progress::fitting() : progress::style::none};
   const auto done = job_run{job, interrupts, shown, standard_output}.run();
-  const auto text =
-    wanted.json ? report_json(done).dump(2, ' ', false, json::error_handler_t::replace) + "\n"
-                : report_text(done);
+  const auto text = wanted.json
+                      ? report_json(done).dump(2, ' ', false, json::error_handler_t::replace) + "\n"
+                      : report_text(done);
   // A reader that went away wants no report; one that does not read is waited for until a signal.
   const int stream = job.output == "-" ? STDERR_FILENO : STDOUT_FILENO;
   if (!write_out(stream, text, interrupts.fd()) && errno == ECANCELED)

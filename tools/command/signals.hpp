@@ -10,8 +10,8 @@ namespace bulkhead::command {
 std::string signal_name(int signal);
 
 /// Ctrl-C, SIGTERM, SIGHUP and SIGQUIT as something to poll. Made in main, before the first thread:
-/// it blocks them in this thread and in those it starts, and ignores SIGPIPE. The library itself leaves
-/// signals alone.
+/// it blocks them in this thread and in those it starts, and ignores SIGPIPE. The library itself
+/// leaves signals alone.
 class signals {
 public:
   signals();

@@ -35,9 +35,9 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
 public:
   virtual ~pool_core() = default;
 
-  /// Takes a unit of work, or returns false where the backlog is full under admission::try_only: `w`
-  /// is as it was then.
-  /// Throws pool_closed, pool_broken, too_large, and queue_full as on_full says.
+  /// Takes a unit of work, or returns false where the backlog is full under admission::try_only:
+  /// `w` is as it was then. Throws pool_closed, pool_broken, too_large, and queue_full as on_full
+  /// says.
   virtual bool submit(work&& w, admission how) = 0;
 
   /// Sleeps until the latch is set, serving the pool meanwhile. True when it is set.
