@@ -169,10 +169,8 @@ TEST_CASE("an unregistered type is an error that names it, never an empty messag
   REQUIRE(f);
   CHECK(f->kind == failure_kind::codec);
   CHECK(f->message.find("unknown_to_caf") != std::string::npos);
-  std::string told;
   actors::tell(&*self, calc, unknown_to_caf{2});
-  self->receive([&](const caf::error& x) { told = actors::render(*w.system, x); });
-  CHECK(told.find("unknown_to_caf") != std::string::npos);
+  CHECK(w.edge->letters.count() == 1);
 }
 #endif
 

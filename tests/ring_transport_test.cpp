@@ -105,9 +105,10 @@ TEST_CASE("who wants room is rung when half of the ring is free") {
 TEST_CASE("who wants credit is rung by the next grant") {
   channel c;
   c.host.want_wake();
-  c.worker.grant(1);
+  c.worker.grant(1, 100);
   CHECK(rings(c.host.bell_fd()));
   CHECK(c.host.granted() == 1);
+  CHECK(c.host.granted_bytes() == 100);
 }
 
 TEST_CASE("a leader has a bell of its own") {
@@ -134,7 +135,7 @@ TEST_CASE("a leader has a bell of its own") {
 
 TEST_CASE("frames behind a full ring keep their order and lose no wake") {
   channel c;
-  outbox out{c.host, 0};
+  outbox out{c.host, 0, 0};
   std::vector<std::uint64_t> got;
   const auto drain = [&] {
     std::size_t popped = 0;

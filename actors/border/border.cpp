@@ -130,6 +130,8 @@ link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from, 
                 .dest_actor = to.id,
                 .id = mid.integer_value()});
   item.counted = !mid.is_response();
+  item.overtakes = mid.is_response();
+  item.pair = {source.id, to.peer, to.id};
   item.token = relay_scope::current();
   pending_table::entry request;
   // What an actor of the same process asks is answered over there.
@@ -168,12 +170,11 @@ link::sent border::answer_instead(const actor_key& to, const caf::strong_actor_p
 }
 
 void border::refuse(const caf::strong_actor_ptr& from, caf::message_id mid, caf::error reason) {
-  if (!from)
-    return;
-  if (mid.is_request())
+  // An error as a message would end who sent: CAF's default for such messages.
+  if (from && mid.is_request())
     answer_error(from, mid, std::move(reason), nullptr);
-  else
-    deliver(from, nullptr, caf::make_message_id(), caf::make_message(std::move(reason)), nullptr);
+  else if (const auto f = failure_of(reason))
+    letters.add(f->message);
 }
 
 void border::notify(frame_kind kind, const actor_key& to, caf::abstract_actor* from,
@@ -199,6 +200,7 @@ void border::control(link& to, frame_kind kind, frame_header header, byte_buf&& 
   finish_frame(buf, kind, header);
   outbox::item item;
   item.bytes = std::move(buf);
+  item.overtakes = kind == frame_kind::spawned; // its actor is new: nothing of it goes before
   to.send(std::move(item));
 }
 
@@ -314,6 +316,8 @@ void border::fail(link& dead, const caf::error& reason) {
       }
   }
   const auto untouched = reason_of(dead.peer());
+  no_wait_scope
+    moves_on; // what goes to another worker was counted already, and this thread is all's
   for (auto& e : dead.take_pending()) {
     const bool delivered = dead.reached(e);
     const auto& why = delivered ? reason : untouched;

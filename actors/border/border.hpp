@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/border/dead_letters.hpp"
 #include "actors/border/frames_out.hpp"
 #include "actors/border/handle_scan.hpp"
 #include "actors/border/link.hpp"
@@ -39,6 +40,8 @@ public:
   /// Frames for the owner of this border: spawn and stop on workers, hello and spawned on the
   /// host. False: the frame is wrong. To be set before the first link.
   std::function<bool(link&, const frame&)> on_control;
+
+  dead_letters letters;
 
   std::shared_ptr<link> connect(peer_id peer, std::shared_ptr<transport> io, link_limits limits);
   /// Null where the peer is unknown or gone.
@@ -132,8 +135,8 @@ private:
   link::sent answer_instead(const actor_key& to, const caf::strong_actor_ptr& from,
                             caf::message_id mid, caf::error reason,
                             const std::shared_ptr<request_watch>& watch);
-  /// Answers a request, tells the sender of a message; for errors that are never silent.
-  static void refuse(const caf::strong_actor_ptr& from, caf::message_id mid, caf::error reason);
+  /// Answers a request, counts a message; for errors that are never silent.
+  void refuse(const caf::strong_actor_ptr& from, caf::message_id mid, caf::error reason);
 
   bool handle(link& from, const frame& f);
   bool on_hello(link& from, const frame& f);
@@ -152,8 +155,8 @@ private:
   void on_undecodable(link& from, const caf::strong_actor_ptr& to,
                       const caf::strong_actor_ptr& source, caf::message_id mid,
                       const std::string& why);
-  void hand_over(link& from, const caf::strong_actor_ptr& to, caf::strong_actor_ptr source,
-                 caf::message_id mid, caf::message&& msg);
+  void hand_over(link& from, const frame& f, const caf::strong_actor_ptr& to,
+                 caf::strong_actor_ptr source, caf::message&& msg);
   void watch(const caf::strong_actor_ptr& actor, const actor_key& key);
   void unwatch(const caf::abstract_actor* actor);
   void tell_down(const actor_key& key, const caf::error& reason);

@@ -124,7 +124,7 @@ bool border::on_message(link& from, const frame& f) {
   else if (mid.is_request() && source)
     from.pending.answered(source, mid); // delegated back to this side
   BULKHEAD_HOOK("actor.receive.decoded");
-  hand_over(from, to, std::move(source), mid, std::move(msg));
+  hand_over(from, f, to, std::move(source), std::move(msg));
   BULKHEAD_HOOK("actor.receive.delivered");
   return true;
 }
@@ -144,9 +144,10 @@ void border::on_undecodable(link& from, const caf::strong_actor_ptr& to,
   }
 }
 
-void border::hand_over(link& from, const caf::strong_actor_ptr& to, caf::strong_actor_ptr source,
-                       caf::message_id mid, caf::message&& msg) {
-  auto token = mid.is_response() ? nullptr : from.token();
+void border::hand_over(link& from, const frame& f, const caf::strong_actor_ptr& to,
+                       caf::strong_actor_ptr source, caf::message&& msg) {
+  const auto mid = to_mid(f.header.id);
+  auto token = mid.is_response() ? nullptr : from.token(sizeof f.header + f.body.size());
   const bool passes_on = token && dynamic_cast<proxy_base*>(to->get()) != nullptr;
   relay_scope relay{passes_on ? std::move(token) : nullptr};
   deliver(to, std::move(source), mid, std::move(msg), loop_, std::move(token));

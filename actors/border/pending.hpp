@@ -33,7 +33,7 @@ public:
   bool waits(const caf::strong_actor_ptr& sender, caf::message_id mid) const;
   /// Takes one request back; false where it is not there any more.
   bool withdraw(const caf::strong_actor_ptr& sender, caf::message_id mid);
-  /// Takes all, requests and watched messages in no particular order.
+  /// Takes all, requests and watched messages, in the order in which they were sent.
   std::vector<entry> take();
   std::size_t requests() const;
 

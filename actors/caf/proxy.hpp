@@ -38,6 +38,32 @@ private:
   const bool before_;
 };
 
+/// While an active one lives in a thread, the message in hand comes from an actor that has this
+/// thread for itself: nobody else is held up where it waits.
+class may_wait_scope {
+public:
+  explicit may_wait_scope(bool on) noexcept : before_(std::exchange(active(), on)) {}
+  ~may_wait_scope() { active() = before_; }
+  may_wait_scope(const may_wait_scope&) = delete;
+  may_wait_scope& operator=(const may_wait_scope&) = delete;
+
+  static bool& active() noexcept {
+    thread_local bool flag = false;
+    return flag;
+  }
+
+private:
+  const bool before_;
+};
+
+/// Whether an actor sends in a thread of its own. CAF's clock, which sends delayed messages for
+/// everybody, brings no context.
+inline bool sends_in_own_thread(const caf::strong_actor_ptr& sender, const exec_ctx* ctx) noexcept {
+  return ctx != nullptr && sender
+         && (sender->get()->getf(caf::abstract_actor::is_blocking_flag)
+             || sender->get()->getf(caf::abstract_actor::is_detached_flag));
+}
+
 /// An actor whose behaviour is C++ code in the sender's thread: the stand-in for an actor of
 /// another process, and the pool actors. Monitors and links of local actors hang on it as on any
 /// other actor.

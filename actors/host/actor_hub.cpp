@@ -124,10 +124,13 @@ void actor_hub::shut_down() noexcept {
     if (auto alive = p.lock())
       alive->end();
   border_->close(shutdown_error());
+  launches_.stop();
   callbacks_.stop();
 }
 
 void actor_hub::call_back(std::function<void()> f) { callbacks_.run(std::move(f)); }
+
+void actor_hub::launch_later(std::function<void()> f) { launches_.run(std::move(f)); }
 
 void actor_hub::tidy_later() {
   if (tidying_.exchange(true, std::memory_order_acq_rel))

@@ -55,6 +55,9 @@ public:
   /// Queues user code for the hub's callback thread; what is queued has run when the system is shut
   /// down. Throws std::system_error where there is no such thread to be had.
   void call_back(std::function<void()> f);
+  /// The same for the library's own work that may wait for a forkserver, and that must neither hold
+  /// up the runtime thread nor wait behind user code.
+  void launch_later(std::function<void()> f);
 
 private:
   explicit actor_hub(caf::actor_system& system);
@@ -70,6 +73,7 @@ private:
   std::atomic<bool> over_ = false;
   std::atomic<bool> tidying_ = false;
   runtime::callback_thread callbacks_;
+  runtime::callback_thread launches_;
   std::mutex mutex_;
   peer_id next_peer_ = 1;
   std::map<peer_id, handler> handlers_;

@@ -25,6 +25,7 @@ namespace {
 
 // Messages of one worker that host actors have not processed; bounds the host's mailboxes.
 constexpr std::uint64_t window = 8192;
+constexpr std::uint64_t window_bytes = std::uint64_t{64} << 20;
 
 // How often a busy worker is drained before others have their turn on the runtime thread.
 constexpr int looks_per_turn = 16;
@@ -80,6 +81,7 @@ void actor_process::launch(const pool_options& options) {
   });
   link_limits limits;
   limits.capacity = std::max<std::size_t>(1, options.queue_capacity);
+  limits.capacity_bytes = options.queue_bytes;
   limits.grants = true;
   limits.patience =
     options.on_full == on_full::block ? std::chrono::seconds{10} : std::chrono::nanoseconds{0};
@@ -92,6 +94,7 @@ void actor_process::launch(const pool_options& options) {
   settings.pool_name = options.name;
   settings.ring_bytes = options.ring_capacity;
   settings.window = window;
+  settings.window_bytes = std::min<std::uint64_t>(window_bytes, options.queue_bytes);
   settings.beat = beat_interval(options);
   settings.grace = options.grace;
   settings.spin =

@@ -1,6 +1,7 @@
 #include "actors/host/gatherer.hpp"
 
 #include "actors/caf/failure_error.hpp"
+#include "actors/host/thrown_text.hpp"
 
 #include <algorithm>
 
@@ -26,9 +27,13 @@ gatherer::gatherer(caf::actor_config& config, caf::strong_actor_ptr requester, c
 
 caf::message_id gatherer::part_id(std::size_t part) { return request_mid(part + 1); }
 
-void gatherer::on_send(caf::strong_actor_ptr, caf::message_id mid, caf::message msg) {
-  if (!mid.is_response())
+// An instance may also write to the one whose request it works on.
+void gatherer::on_send(caf::strong_actor_ptr sender, caf::message_id mid, caf::message msg) {
+  if (!mid.is_response()) {
+    if (requester_)
+      deliver(requester_, std::move(sender), mid, std::move(msg), nullptr);
     return;
+  }
   const auto part = mid.request_id().integer_value() - 1;
   caf::message answer;
   {
@@ -61,10 +66,8 @@ caf::message gatherer::joined(const std::vector<caf::message>& all) const {
     return all.front();
   try {
     return how_.join(all);
-  } catch (const std::exception& e) {
-    return error_message(std::string("the join function of the distribution threw: ") + e.what());
   } catch (...) {
-    return error_message("the join function of the distribution threw");
+    return error_message("the join function of the distribution threw " + thrown_text());
   }
 }
 

@@ -2,7 +2,7 @@
 
 #include "actors/caf/failure_error.hpp"
 #include "actors/host/gatherer.hpp"
-#include "runtime/outcome/failure_wire.hpp"
+#include "actors/host/thrown_text.hpp"
 
 #include <caf/actor_cast.hpp>
 #include <caf/actor_system.hpp>
@@ -11,16 +11,6 @@
 #include <functional>
 
 namespace bulkhead::actors {
-
-namespace {
-
-/// Type and text of what the user's function has just thrown, whatever it is.
-std::string thrown_text() {
-  const auto what = runtime::describe_current_exception();
-  return what.type + (what.message.empty() ? "" : ": " + what.message);
-}
-
-} // namespace
 
 /// Follows a parcel to its instance.
 class parcel_watch final : public request_watch {
@@ -59,16 +49,19 @@ void instance_pool::take(parcel p) {
   }
 }
 
+bool instance_pool::over() {
+  const std::lock_guard lock{mutex_};
+  return over_;
+}
+
 void instance_pool::dispatch(parcel p) {
   for (;;) {
     std::size_t at = none;
+    if (over()) {
+      refuse(p, "the pool of actors has ended", failure_kind::pool_closed);
+      return;
+    }
     try {
-      std::unique_lock lock{mutex_};
-      if (over_) {
-        lock.unlock();
-        refuse(p, "the pool of actors has ended", failure_kind::pool_closed);
-        return;
-      }
       at = pick(p.content);
     } catch (...) {
       refuse(p, "the distribution's function threw " + thrown_text(), failure_kind::rejected);
@@ -128,10 +121,7 @@ void instance_pool::dispatch_to_all(const parcel& p) {
   }
   std::vector<caf::message> parts;
   try {
-    if (how_.how == distribution::kind::scatter_gather)
-      parts = how_.split(p.content, up);
-    else
-      parts.assign(up, p.content);
+    parts = parts_of(p.content, up);
   } catch (...) {
     refuse(p, "the distribution's split threw " + thrown_text(), failure_kind::rejected);
     return;
@@ -141,11 +131,15 @@ void instance_pool::dispatch_to_all(const parcel& p) {
     return;
   }
   auto& system = hub_->system();
-  auto collector = make_proxy<gatherer>(system, system.next_actor_id(), system.node(), p.sender,
-                                        p.mid, parts.size(), how_);
+  // Only who waits for the one answer needs somebody who joins the answers; a plain message keeps
+  // its sender, to whom the instances may write.
+  auto from = p.sender;
+  if (p.mid.is_request())
+    from = make_proxy<gatherer>(system, system.next_actor_id(), system.node(), p.sender, p.mid,
+                                parts.size(), how_);
   std::size_t at = 0;
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    parcel part{collector, p.mid.is_request() ? gatherer::part_id(i) : p.mid, std::move(parts[i])};
+    parcel part{from, p.mid.is_request() ? gatherer::part_id(i) : p.mid, std::move(parts[i])};
     // The next instance that serves; one that died meanwhile leaves its part to another.
     bool sent = false;
     for (std::size_t tries = 0; !sent && tries < instances_.size(); ++tries)
@@ -155,22 +149,52 @@ void instance_pool::dispatch_to_all(const parcel& p) {
   }
 }
 
-std::size_t instance_pool::pick(const caf::message& msg) {
+std::vector<caf::message> instance_pool::parts_of(const caf::message& msg,
+                                                  std::size_t instances) const {
+  if (how_.how == distribution::kind::scatter_gather)
+    return how_.split(msg, instances);
+  return std::vector<caf::message>(instances, msg);
+}
+
+std::vector<std::size_t> instance_pool::serving() const {
   std::vector<std::size_t> up;
   for (std::size_t i = 0; i < instances_.size(); ++i)
     if (instances_[i].actor)
       up.push_back(i);
-  if (up.empty())
-    return none;
-  if (how_.how == distribution::kind::choose) {
-    std::vector<std::size_t> loads;
-    loads.reserve(up.size());
+  return up;
+}
+
+// The user's functions run without the lock: they may use the pool's actor themselves.
+std::size_t instance_pool::pick(const caf::message& msg) {
+  if (how_.how == distribution::kind::choose)
+    return pick_by_choice(msg);
+  if (how_.how == distribution::kind::key_hash || options_.dispatch == dispatch_policy::key_hash) {
+    const auto key = how_.key ? how_.key(msg) : first_element_text(msg);
+    const std::lock_guard lock{mutex_};
+    return pick_by_key(key);
+  }
+  const std::lock_guard lock{mutex_};
+  return pick_by_options();
+}
+
+std::size_t instance_pool::pick_by_choice(const caf::message& msg) {
+  std::vector<std::size_t> up;
+  std::vector<std::size_t> loads;
+  {
+    const std::lock_guard lock{mutex_};
+    up = serving();
     for (auto i : up)
       loads.push_back(instances_[i].load);
-    return up[std::min(how_.chooser(msg, loads), up.size() - 1)];
   }
-  if (how_.how == distribution::kind::key_hash || options_.dispatch == dispatch_policy::key_hash)
-    return pick_by_key(how_.key ? how_.key(msg) : first_element_text(msg));
+  if (up.empty())
+    return none;
+  return up[std::min(how_.chooser(msg, loads), up.size() - 1)];
+}
+
+std::size_t instance_pool::pick_by_options() {
+  const auto up = serving();
+  if (up.empty())
+    return none;
   switch (options_.dispatch) {
   case dispatch_policy::round_robin:
     return up[next_++ % up.size()];
@@ -216,15 +240,13 @@ void instance_pool::keep(parcel&& p) {
 }
 
 void instance_pool::refuse(const parcel& p, const std::string& why, failure_kind kind) const {
-  if (!p.sender)
-    return;
   failure f;
   f.kind = kind;
   f.message = why;
-  if (p.mid.is_request())
+  if (p.sender && p.mid.is_request())
     answer_error(p.sender, p.mid, to_error(f), nullptr);
   else
-    deliver(p.sender, nullptr, caf::make_message_id(), caf::make_message(to_error(f)), nullptr);
+    hub_->edge().letters.add(why);
 }
 
 void instance_pool::answered(std::size_t at, std::uint64_t generation) noexcept {

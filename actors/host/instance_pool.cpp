@@ -11,6 +11,7 @@
 #include <caf/actor_system.hpp>
 
 #include <algorithm>
+#include <system_error>
 
 namespace bulkhead::actors {
 
@@ -32,7 +33,6 @@ instance_pool::~instance_pool() { stop(); }
 
 void instance_pool::start() {
   const auto deadline = actor_process::clock::now() + start_patience;
-  // Held here: the end of one that dies at its start clears its place in another thread.
   std::vector<launched> all;
   for (std::size_t i = 0; i < instances_.size(); ++i)
     all.push_back(launch(i));
@@ -40,12 +40,13 @@ void instance_pool::start() {
     on_up(i, all[i].generation, all[i].process->spawn(what_, deadline));
 }
 
+// The process may have ended before this returns: then its slot is the next one's, and whoever has
+// the result asks a dead process, which answers.
 instance_pool::launched instance_pool::launch(std::size_t at) {
   std::uint64_t generation = 0;
   {
     const std::lock_guard lock{mutex_};
     generation = ++instances_[at].generation;
-    instances_[at].ended = false;
   }
   auto process = actor_process::start(
     hub_, options_, at + 1,
@@ -57,7 +58,7 @@ instance_pool::launched instance_pool::launch(std::size_t at) {
   {
     const std::lock_guard lock{mutex_};
     over = over_;
-    if (instances_[at].generation == generation && !instances_[at].ended)
+    if (instances_[at].generation == generation)
       instances_[at].process = process;
   }
   if (over)
@@ -109,16 +110,16 @@ void instance_pool::on_end(std::size_t at, std::uint64_t generation, const exit_
     auto& one = instances_[at];
     if (over_ || one.generation != generation)
       return;
+    ++one.generation; // launch() may not have returned yet
     one.actor = nullptr;
     one.process = nullptr;
-    one.ended = true;
   }
-  replace(at, status, was_ready, "its instances die too often; the last: " + to_string(status));
+  replace(at, was_ready, to_string(status), status);
 }
 
-// After a death, or a start that failed: soon, later, or never again.
-void instance_pool::replace(std::size_t at, const exit_status& status, bool was_ready,
-                            const std::string& last_word) {
+// Also after a launch that failed: what was missing, descriptors or memory, may come back.
+void instance_pool::replace(std::size_t at, bool was_ready, const std::string& why,
+                            const exit_status& status) {
   runtime::restart_intensity::verdict verdict;
   {
     const std::lock_guard lock{mutex_};
@@ -128,7 +129,7 @@ void instance_pool::replace(std::size_t at, const exit_status& status, bool was_
     verdict = intensity_.on_death(actor_process::clock::now(), was_ready, spread);
   }
   if (verdict.give_up) {
-    give_up(last_word);
+    give_up("its instances die too often; the last: " + why);
     return;
   }
   if (verdict.wait.count() != 0)
@@ -136,15 +137,35 @@ void instance_pool::replace(std::size_t at, const exit_status& status, bool was_
          status);
   hub_->thread()->at(actor_process::clock::now() + verdict.wait, [weak = weak_from_this(), at] {
     if (auto self = weak.lock())
-      self->restart(at);
+      self->restart_later(at);
   });
 }
 
-void instance_pool::restart(std::size_t at) {
+void instance_pool::restart_later(std::size_t at) noexcept {
   try {
-    const auto [process, generation] = launch(at);
-    process->spawn(what_, [weak = weak_from_this(), at, generation = generation](
-                            const caf::strong_actor_ptr& actor, const failure& why) {
+    hub_->launch_later([weak = weak_from_this(), at] {
+      if (auto self = weak.lock())
+        self->restart(at);
+    });
+  } catch (const std::system_error& e) {
+    replace(at, false, std::string{"no thread to start it: "} + e.what(),
+            {.cause = exit_cause::start_failed});
+  }
+}
+
+// On the hub's launch thread: a launch may wait for the forkserver.
+void instance_pool::restart(std::size_t at) noexcept {
+  launched fresh;
+  try {
+    fresh = launch(at);
+  } catch (const std::exception& e) {
+    replace(at, false, std::string{"it could not be started: "} + e.what(),
+            {.cause = exit_cause::start_failed});
+    return;
+  }
+  try {
+    fresh.process->spawn(what_, [weak = weak_from_this(), at, generation = fresh.generation](
+                                  const caf::strong_actor_ptr& actor, const failure& why) {
       auto self = weak.lock();
       if (!self)
         return;
@@ -153,9 +174,8 @@ void instance_pool::restart(std::size_t at) {
       else if (why.kind == failure_kind::task_exception)
         self->give_up("an instance cannot be made again: " + why.message);
     });
-  } catch (const std::exception& e) { // a lack of descriptors or memory passes
-    replace(at, {.cause = exit_cause::start_failed}, false,
-            std::string("an instance cannot be started again: ") + e.what());
+  } catch (const std::exception& e) {
+    give_up(std::string("an instance cannot be made again: ") + e.what());
   }
 }
 
@@ -169,8 +189,7 @@ void instance_pool::give_up(const std::string& why) {
     waiting.swap(waiting_);
   }
   for (auto& p : waiting)
-    if (p.sender && p.mid.is_request())
-      answer_error(p.sender, p.mid, to_error(f), nullptr);
+    refuse(p, f.message, f.kind);
   stop();
   tell(options_.on_event, event_kind::broken, 0, 0, f.message);
   if (on_broken)

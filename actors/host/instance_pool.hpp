@@ -51,29 +51,33 @@ private:
     caf::strong_actor_ptr actor; ///< null: down
     std::uint64_t generation = 0;
     std::size_t load = 0; ///< unanswered messages
-    bool ended = false;   ///< the process of this generation, perhaps before launch() has it
   };
+  static constexpr std::size_t none = static_cast<std::size_t>(-1);
+
   struct launched {
     std::shared_ptr<actor_process> process;
     std::uint64_t generation = 0;
   };
-  static constexpr std::size_t none = static_cast<std::size_t>(-1);
-
   launched launch(std::size_t at);
   void on_up(std::size_t at, std::uint64_t generation, const caf::strong_actor_ptr& actor);
   void on_down(std::size_t at, std::uint64_t generation) noexcept;
   void on_end(std::size_t at, std::uint64_t generation, const exit_status& status, bool was_ready);
-  void replace(std::size_t at, const exit_status& status, bool was_ready,
-               const std::string& last_word);
-  void restart(std::size_t at);
+  void restart_later(std::size_t at) noexcept;
+  void restart(std::size_t at) noexcept;
+  void replace(std::size_t at, bool was_ready, const std::string& why, const exit_status& status);
   void give_up(const std::string& why);
 
   void dispatch(parcel p);
   void dispatch_to_all(const parcel& p);
   bool send(std::size_t at, const parcel& p);
-  std::size_t pick(const caf::message& msg); ///< under the lock
-  std::size_t pick_by_key(const std::string& key) const;
+  std::size_t pick(const caf::message& msg);
+  std::size_t pick_by_choice(const caf::message& msg);
+  std::size_t pick_by_options();                         ///< under the lock
+  std::size_t pick_by_key(const std::string& key) const; ///< under the lock
+  std::vector<std::size_t> serving() const;              ///< under the lock
+  std::vector<caf::message> parts_of(const caf::message& msg, std::size_t instances) const;
   void keep(parcel&& p); ///< no instance serves now
+  bool over();
   void refuse(const parcel& p, const std::string& why, failure_kind kind) const;
   void answered(std::size_t at, std::uint64_t generation) noexcept;
   bool lost(std::size_t at, std::uint64_t generation, parcel&& p, bool delivered);

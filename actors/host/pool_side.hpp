@@ -26,6 +26,7 @@ public:
   caf::actor pool_actor(const std::shared_ptr<detail::pool_core>& core);
   void end() noexcept override;
   std::uint64_t bad_messages() const noexcept override { return group_->bad_messages(); }
+  std::uint64_t dead_letters() const noexcept override { return hub_->edge().letters.count(); }
 
 private:
   pool_side(const std::shared_ptr<detail::pool_core>& core, caf::actor_system* system);

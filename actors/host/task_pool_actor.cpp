@@ -2,6 +2,7 @@
 
 #include "actors/caf/failure_error.hpp"
 #include "actors/caf/proxy.hpp"
+#include "actors/host/thrown_text.hpp"
 
 #include <bulkhead/actors/message_type.hpp>
 #include <bulkhead/detail/task_entry.hpp>
@@ -20,22 +21,21 @@ namespace bulkhead::actors {
 namespace {
 
 struct requester {
+  std::shared_ptr<actor_hub> hub;
   caf::strong_actor_ptr pool_actor;
   caf::strong_actor_ptr sender;
   caf::message_id mid;
 
-  // A message that is no request has nobody who waits for its result, but its error is told.
+  // A message that is no request has nobody who waits for its result; its failure is counted.
   void answer(caf::message result) const {
     if (sender && mid.is_request())
       deliver(sender, pool_actor, mid.response_id(), std::move(result), nullptr);
   }
   void fail(const failure& f) const {
-    if (!sender)
-      return;
-    if (mid.is_request())
+    if (sender && mid.is_request())
       answer_error(sender, mid, to_error(f), nullptr);
     else
-      deliver(sender, pool_actor, caf::make_message_id(), caf::make_message(to_error(f)), nullptr);
+      hub->edge().letters.add(f.message);
   }
 };
 
@@ -132,15 +132,15 @@ public:
       on_exit_message(*exit);
       return;
     }
-    const requester who{caf::strong_actor_ptr{ctrl()}, std::move(sender), mid};
+    const requester who{hub_, caf::strong_actor_ptr{ctrl()}, std::move(sender), mid};
     try {
       dispatch(who, msg);
     } catch (const error& e) {
       who.fail(e.info());
-    } catch (const std::exception& e) {
+    } catch (...) {
       failure f;
       f.kind = failure_kind::rejected;
-      f.message = e.what();
+      f.message = thrown_text();
       who.fail(f);
     }
   }

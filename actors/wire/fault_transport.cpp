@@ -78,8 +78,11 @@ public:
       },
       popped);
   }
-  void grant(std::uint64_t total) noexcept override { io_->grant(total); }
+  void grant(std::uint64_t total, std::uint64_t bytes) noexcept override {
+    io_->grant(total, bytes);
+  }
   std::uint64_t granted() const noexcept override { return io_->granted(); }
+  std::uint64_t granted_bytes() const noexcept override { return io_->granted_bytes(); }
   void wait(until what, time_point deadline) override { io_->wait(what, deadline); }
   void wake() noexcept override { io_->wake(); }
 

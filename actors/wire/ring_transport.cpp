@@ -27,6 +27,14 @@ constexpr std::size_t length_bytes = 8; // the length field, which keeps pieces 
 constexpr std::uint32_t leader_bit = 2;
 constexpr std::uint32_t next_sleep = 4;
 
+// relaxed: only the largest total counts, and nothing is read on its word.
+void raise(std::atomic<std::uint64_t>& largest, std::uint64_t value) noexcept {
+  auto before = largest.load(std::memory_order_relaxed);
+  while (before < value
+         && !largest.compare_exchange_weak(before, value, std::memory_order_relaxed)) {
+  }
+}
+
 constexpr std::size_t slot_bytes(std::size_t piece) noexcept {
   return length_bytes + ((piece + 7) & ~std::size_t{7});
 }
@@ -245,14 +253,19 @@ bool ring_transport::pop(std::size_t limit, const taker& take, std::size_t& popp
   return true;
 }
 
-void ring_transport::grant(std::uint64_t total) noexcept {
-  auto before = granted_.load(std::memory_order_relaxed);
-  while (before < total
-         && !granted_.compare_exchange_weak(before, total, std::memory_order_relaxed)) {
-  }
-  // A slower thread must not take the number back; the peer keeps the largest it saw.
+void ring_transport::grant(std::uint64_t total, std::uint64_t bytes) noexcept {
+  raise(granted_, total);
+  raise(granted_bytes_, bytes);
+  // A slower thread may store an older number; the newer one's wish, or the next grant, mends it.
+  // The bytes first: who is woken by the second store sees both.
+  mine_->granted_bytes.store(granted_bytes_.load(std::memory_order_relaxed),
+                             std::memory_order_seq_cst);
   mine_->granted.store(granted_.load(std::memory_order_relaxed), std::memory_order_seq_cst);
   ring_if_wished();
+}
+
+std::uint64_t ring_transport::granted_bytes() const noexcept {
+  return theirs_->granted_bytes.load(std::memory_order_seq_cst);
 }
 
 std::uint64_t ring_transport::granted() const noexcept {

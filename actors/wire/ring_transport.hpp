@@ -59,8 +59,9 @@ public:
   std::uint64_t pushed() const noexcept override;
   std::uint64_t peer_popped() const noexcept override;
   bool pop(std::size_t limit, const taker& take, std::size_t& popped) override;
-  void grant(std::uint64_t total) noexcept override;
+  void grant(std::uint64_t total, std::uint64_t bytes) noexcept override;
   std::uint64_t granted() const noexcept override;
+  std::uint64_t granted_bytes() const noexcept override;
   void wait(until what, time_point deadline) override;
   void wake() noexcept override;
 
@@ -97,6 +98,7 @@ private:
   std::vector<std::byte> piece_;
   runtime::spinner spinner_{std::chrono::nanoseconds{0}};
   std::atomic<std::uint64_t> granted_ = 0;
+  std::atomic<std::uint64_t> granted_bytes_ = 0;
   std::atomic<bool> woken_ = false;            ///< wake() was called; ends a spin
   std::atomic<std::uint32_t> wishes_ = 0;      ///< own, as published
   std::atomic<std::uint32_t> seen_wishes_ = 0; ///< the peer's that were answered

@@ -18,6 +18,7 @@ struct ring_words {
   alignas(64) std::atomic<std::uint64_t> head;    ///< bytes taken from the peer's ring
   std::atomic<std::uint64_t> popped;              ///< pieces taken from the peer's ring
   alignas(64) std::atomic<std::uint64_t> granted; ///< the peer's counted messages processed
+  std::atomic<std::uint64_t> granted_bytes;       ///< and what they had in all
   alignas(64) std::atomic<std::uint32_t> asleep;  ///< a number: ring once when you publish
   alignas(64) std::atomic<std::uint32_t> wishes;  ///< raised: ring when you made room or grant
   std::atomic<std::uint64_t> room_at;             ///< there is room once the peer's head is here

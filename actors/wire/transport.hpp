@@ -34,10 +34,12 @@ public:
   /// time. False: the peer broke the protocol.
   virtual bool pop(std::size_t limit, const taker& take, std::size_t& popped) = 0;
 
-  /// Credit for the peer: how many of its counted messages were processed here, in total.
-  virtual void grant(std::uint64_t total) noexcept = 0;
+  /// Credit for the peer: how many of its counted messages were processed here, in total, and how
+  /// many bytes they had.
+  virtual void grant(std::uint64_t total, std::uint64_t bytes) noexcept = 0;
   /// What the peer granted; never more than was sent.
   virtual std::uint64_t granted() const noexcept = 0;
+  virtual std::uint64_t granted_bytes() const noexcept = 0;
 
   /// Sleeps until a piece (unless only woken is wanted), a wake or the deadline. Only the thread
   /// that pops.

@@ -37,14 +37,15 @@ bool actor_loop::run() {
 
 bool actor_loop::step(std::size_t& did) {
   did = system_.fire_timers();
-  if (!host_->flush())
-    return true;
+  host_->flush();
+  const auto turn =
+    stall_.next(host_->waiting(), host_->waiting_bytes(), clock::now(), {1, behaviors_per_turn});
   std::size_t popped = 0;
-  if (!border_->receive(*host_, 1, popped))
+  if (turn.frames != 0 && !border_->receive(*host_, turn.frames, popped))
     return false;
+  stall_.did_read(popped);
   did += popped;
-  for (std::size_t ran = 0;
-       ran < behaviors_per_turn && !host_->backlogged() && system_.run_ready(1) != 0; ++ran)
+  for (std::size_t ran = 0; ran < turn.behaviors && system_.run_ready(1) != 0; ++ran)
     ++did;
   BULKHEAD_HOOK("actor.worker.ran");
   return true;
@@ -55,11 +56,13 @@ void actor_loop::sleep() {
   clock::time_point timer;
   if (system_.next_deadline(timer))
     deadline = std::min(deadline, timer);
-  const bool stuck = host_->backlogged();
-  if (!stuck && system_.ready())
+  if (stall_.stalled())
+    deadline = std::min(deadline, stall_.resume_at());
+  else if (system_.ready())
     return;
   BULKHEAD_HOOK("actor.worker.sleeping");
-  host_->io().wait(stuck ? transport::until::wake : transport::until::piece_or_wake, deadline);
+  host_->io().wait(stall_.reads() ? transport::until::piece_or_wake : transport::until::wake,
+                   deadline);
 }
 
 void actor_loop::adopt(const caf::strong_actor_ptr& root) {

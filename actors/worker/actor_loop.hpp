@@ -2,6 +2,7 @@
 
 #include "actors/border/border.hpp"
 #include "actors/caf/worker_system.hpp"
+#include "actors/worker/stall_rule.hpp"
 
 #include <caf/actor_control_block.hpp>
 
@@ -9,9 +10,9 @@
 
 namespace bulkhead::actors {
 
-/// The life of an actor worker: frame in, behaviour runs, reply frame out. One thread. The next
-/// frame is taken only when no actor is ready and nothing waits to leave, so what the worker has
-/// not begun stays visible to the host as never delivered.
+/// The life of an actor worker: frame in, behaviour runs, reply frame out. One thread. Frames are
+/// taken one by one between behaviours, so what the worker has not begun stays visible to the host
+/// as never delivered.
 class actor_loop {
 public:
   using clock = std::chrono::steady_clock;
@@ -38,6 +39,7 @@ private:
   const std::shared_ptr<link> host_;
   std::vector<caf::weak_actor_ptr> roots_;
   std::size_t sweep_at_ = 64;
+  stall_rule stall_;
   bool stopping_ = false;
   std::chrono::nanoseconds grace_{};
 };

@@ -37,7 +37,9 @@ public:
     system_.start();
     border_ = std::make_shared<border>(system_.system(), settings_.peer, system_.context());
     border_->on_control = [this](link& host, const frame& f) { return on_control(host, f); };
-    host_ = border_->connect(host_peer, io_, {.window = settings_.window});
+    host_ = border_->connect(
+      host_peer, io_,
+      {.window = settings_.window, .window_bytes = settings_.window_bytes, .never_refuses = true});
     resolve_handle none;
     caf::node_id host_node;
     if (!codec{system_.system(), none}.decode(settings_.host_node, host_node)

@@ -19,6 +19,7 @@ struct worker_settings {
   std::string pool_name;
   std::uint64_t ring_bytes = 0;
   std::uint64_t window = 0; ///< messages to host actors that may be unprocessed
+  std::uint64_t window_bytes = 0;
   std::chrono::nanoseconds beat{};
   std::chrono::nanoseconds grace{};
   std::chrono::nanoseconds spin{}; ///< longest spin before the loop sleeps
@@ -29,8 +30,8 @@ struct worker_settings {
 
   template <class Inspector>
   friend auto inspect(Inspector& f, worker_settings& x) {
-    return f(x.peer, x.pool_name, x.ring_bytes, x.window, x.beat, x.grace, x.spin, x.threaded,
-             x.host_node, x.initializer, x.finalizer);
+    return f(x.peer, x.pool_name, x.ring_bytes, x.window, x.window_bytes, x.beat, x.grace, x.spin,
+             x.threaded, x.host_node, x.initializer, x.finalizer);
   }
 };
 

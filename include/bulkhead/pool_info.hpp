@@ -43,6 +43,9 @@ struct pool_stats {
   std::uint64_t restarts = 0;     ///< replacements of workers that ended unasked
   std::uint64_t recycled = 0;     ///< replacements of workers that the pool ended
   std::uint64_t bad_messages = 0; ///< workers, of actors too, killed for breaking the wire protocol
+  /// Plain messages, no requests, that the host could not pass on: a full queue, a type that does
+  /// not travel, a task that failed. Of all pools in the same actor system.
+  std::uint64_t dead_letters = 0;
 };
 
 } // namespace bulkhead

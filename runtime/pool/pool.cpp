@@ -49,8 +49,10 @@ void pool::resize(std::size_t workers) { core_->resize(workers); }
 std::vector<worker_info> pool::workers() const { return core_->workers(); }
 pool_stats pool::stats() const {
   auto now = core_->stats();
-  if (const auto actors = core_->attached())
+  if (const auto actors = core_->attached()) {
     now.bad_messages += actors->bad_messages();
+    now.dead_letters += actors->dead_letters();
+  }
   return now;
 }
 std::vector<isolation_feature> pool::isolation() const { return core_->isolation(); }

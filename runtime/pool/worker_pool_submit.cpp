@@ -49,8 +49,12 @@ bool worker_pool::submit(detail::work&& w, detail::admission how) {
   auto u = make_unit(std::move(w));
   lock_type lock{mutex_};
   check_open();
-  if (!wait_for_room(lock, *u, how))
+  if (!wait_for_room(lock, *u, how)) {
+    w.body = std::move(u->body);
+    w.sink = std::move(u->sink);
+    w.options = std::move(u->options);
     return false;
+  }
   backlog_.make_room(*u); // the last call that may fail: what is taken gets its outcome
   u->id = next_task_;
   next_task_ += u->items;

@@ -21,7 +21,8 @@ namespace bulkhead::runtime {
 
 /// The runtime thread: one thread, all signals blocked, that waits for descriptors and timers.
 /// It exists while somebody holds it; without events it sleeps without any wake-up. All calls are
-/// thread-safe. Handlers run on the runtime thread; they must not block and must not throw.
+/// thread-safe. Handlers run on the runtime thread; they must not block. What one throws
+/// all the same is told on stderr and ends nothing else.
 class reactor {
 public:
   using clock = std::chrono::steady_clock;

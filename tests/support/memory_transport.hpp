@@ -22,6 +22,7 @@ class memory_transport final : public actors::transport {
     std::uint64_t pushed = 0; ///< by the other side
     std::uint64_t popped = 0;
     std::uint64_t granted = 0; ///< to this side
+    std::uint64_t granted_bytes = 0;
     bool wants_wake = false;
     bool woken = false;
   };
@@ -85,14 +86,19 @@ public:
     }
     return true;
   }
-  void grant(std::uint64_t total) noexcept override {
+  void grant(std::uint64_t total, std::uint64_t bytes) noexcept override {
     std::lock_guard lock{shared_->mutex};
     peer().granted = std::max(peer().granted, total);
+    peer().granted_bytes = std::max(peer().granted_bytes, bytes);
     wake_peer();
   }
   std::uint64_t granted() const noexcept override {
     std::lock_guard lock{shared_->mutex};
     return shared_->sides[own_].granted;
+  }
+  std::uint64_t granted_bytes() const noexcept override {
+    std::lock_guard lock{shared_->mutex};
+    return shared_->sides[own_].granted_bytes;
   }
   void wait(until what, time_point deadline) override {
     std::unique_lock lock{shared_->mutex};

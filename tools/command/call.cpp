@@ -26,7 +26,7 @@ Examples:
   bulkhead list --load ./libtasks.so
 
 Exit status: 0 all tasks succeeded, 1 some failed, 2 the configuration or the call is wrong,
-130 after Ctrl-C, 143 after SIGTERM.)";
+130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP, 131 after SIGQUIT.)";
 
 std::vector<std::string> known_options(const CLI::App& app) {
   std::vector<std::string> names;
@@ -53,6 +53,9 @@ std::string mistake(const CLI::App& app, const CLI::ParseError& e, int argc, cha
     if (!fits && (word.starts_with("--") || i == 1))
       if (const auto hint = config::did_you_mean(name, known); !hint.empty())
         return fmt::format("{} is unknown; {}", config::printable(word), hint);
+    if (!fits && i == 1 && !word.starts_with('-'))
+      return fmt::format("{} is unknown; the commands are {}", config::printable(word),
+                         config::listed(words));
   }
   return config::printable(e.what());
 }

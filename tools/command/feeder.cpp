@@ -6,6 +6,7 @@
 #include <bulkhead/error.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace bulkhead::command {
 
@@ -37,7 +38,9 @@ feeder::feeder(const config::job& job, const detail::task_entry& task,
     window_(window_of(job, core_->options())), source_(job) {}
 
 void feeder::feed(std::size_t held) {
-  while (!exhausted_) {
+  if (held_)
+    submit(*std::exchange(held_, std::nullopt));
+  while (!exhausted_ && !held_) {
     const auto used = unfinished_.size() + held;
     if (used >= window_ || !feed_unit(window_ - used))
       return;
@@ -85,21 +88,26 @@ bool feeder::add_input(detail::work& to, json input) {
   }
 }
 
+void feeder::refuse(const detail::work& w, const failure& f) {
+  for (std::uint64_t i = 0; i < w.items; ++i)
+    outcomes_->put(completion{stage::map, w.first_item + i, f, {}});
+}
+
 void feeder::submit(detail::work&& w) {
-  const auto first = w.first_item;
-  const auto items = w.items;
-  const auto refuse = [&](const failure& f) {
-    for (std::uint64_t i = 0; i < items; ++i)
-      outcomes_->put(completion{stage::map, first + i, f, {}});
-  };
+  const bool rejects = core_->options().on_full == on_full::reject;
+  detail::work numbers;
+  numbers.items = w.items;
+  numbers.first_item = w.first_item;
   try {
-    core_->submit(std::move(w), detail::admission::policy);
+    if (!core_->submit(std::move(w),
+                       rejects ? detail::admission::policy : detail::admission::try_only))
+      held_ = std::move(w);
   } catch (const queue_full& e) {
-    refuse(e.info());
+    refuse(numbers, e.info());
   } catch (const too_large& e) {
-    refuse(e.info());
+    refuse(numbers, e.info());
   } catch (const error& e) { // closed or broken: it takes nothing more
-    refuse(e.info());
+    refuse(numbers, e.info());
     exhausted_ = true;
   }
 }
@@ -112,6 +120,9 @@ std::shared_ptr<const task_options> feeder::options_for(const json& input) const
 
 void feeder::stop() {
   exhausted_ = true;
+  if (held_)
+    refuse(*std::exchange(held_, std::nullopt),
+           failure_of(failure_kind::cancelled, "the job was interrupted"));
   core_->cancel_all(*sink_);
 }
 

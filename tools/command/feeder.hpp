@@ -6,9 +6,10 @@
 #include <bulkhead/detail/pool_core.hpp>
 #include <bulkhead/detail/task_entry.hpp>
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
-#include <unordered_map>
 
 namespace bulkhead::command {
 
@@ -23,11 +24,20 @@ public:
   /// because their lines wait to be written.
   void feed(std::size_t held);
 
+  /// A unit waits for room in the pool's queue: feed() tries it again. Never waits by itself, as
+  /// its caller has signals to watch.
+  bool holds_back() const noexcept { return held_.has_value(); }
+
+  /// The first input without outcome; null where there is none.
+  const std::pair<const std::uint64_t, json>* oldest() const noexcept {
+    return unfinished_.empty() ? nullptr : &*unfinished_.begin();
+  }
+
   /// No more inputs, and what waits in the pool is withdrawn.
   void stop();
 
   /// All inputs are fed, or will never be.
-  bool exhausted() const noexcept { return exhausted_; }
+  bool exhausted() const noexcept { return exhausted_ && !held_; }
   std::size_t in_flight() const noexcept { return unfinished_.size(); }
   std::uint64_t fed() const noexcept { return fed_; }
   std::uint64_t total() const noexcept { return source_.total(); }
@@ -39,6 +49,7 @@ private:
   bool feed_unit(std::size_t room);
   bool add_input(detail::work& to, json input);
   void submit(detail::work&& w);
+  void refuse(const detail::work& w, const failure& f);
   std::shared_ptr<const task_options> options_for(const json& input) const;
 
   const config::job& job_;
@@ -50,7 +61,8 @@ private:
   bool key_per_input_;
   std::size_t window_;
   inputs source_;
-  std::unordered_map<std::uint64_t, json> unfinished_;
+  std::map<std::uint64_t, json> unfinished_;
+  std::optional<detail::work> held_; ///< a unit that found the pool's queue full
   std::uint64_t fed_ = 0;
   bool exhausted_ = false;
 };

@@ -69,7 +69,10 @@ std::optional<json> inputs::at(std::uint64_t index) {
                [&](const config::file_input& f) { return std::optional<json>(f.files[index]); },
                [&](const config::line_input&) { return next_line(); },
                [&](const config::range_input& r) {
-                 return std::optional<json>(r.from + static_cast<std::int64_t>(index) * r.step);
+                 // Unsigned: a product beyond 64 bits comes back with the sum.
+                 const auto value =
+                   static_cast<std::uint64_t>(r.from) + index * static_cast<std::uint64_t>(r.step);
+                 return std::optional<json>(static_cast<std::int64_t>(value));
                }},
     from_);
 }

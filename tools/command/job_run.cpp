@@ -1,15 +1,21 @@
 #include "tools/command/job_run.hpp"
 
+#include "tools/command/write_out.hpp"
 #include "tools/config/shown.hpp"
 #include "tools/config/task_call.hpp"
 
 #include <bulkhead/parallelism.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <system_error>
+#include <utility>
 
 #include <poll.h>
+#include <unistd.h>
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 namespace bulkhead::command {
@@ -19,7 +25,10 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto between_snapshots = 100ms;
+constexpr auto until_room = 5ms;
+constexpr auto long_wait = 5s;
 constexpr std::size_t most_deaths_told = 10;
+constexpr std::size_t most_pending = std::size_t{1} << 20;
 
 pool_options options_of(const config::job& job, std::shared_ptr<completions> arrivals) {
   auto options = job.pool;
@@ -31,9 +40,10 @@ pool_options options_of(const config::job& job, std::shared_ptr<completions> arr
 
 } // namespace
 
-job_run::job_run(const config::job& job, signals& interrupts, progress& shown)
+job_run::job_run(const config::job& job, signals& interrupts, progress& shown, int standard_output)
   : job_(job), interrupts_(interrupts), shown_(shown), task_(detail::expect_task(job.task)),
-    arrivals_(std::make_shared<completions>()), results_(job.output, job.ordered),
+    arrivals_(std::make_shared<completions>()),
+    results_({job.output, job.append, job.ordered, standard_output}),
     pool_(options_of(job, arrivals_)), feeder_(job, task_, pool_.core(), arrivals_),
     workers_(job.pool.workers != 0 ? job.pool.workers : available_parallelism()) {
   if (job.reduce)
@@ -44,15 +54,19 @@ job_run::job_run(const config::job& job, signals& interrupts, progress& shown)
 }
 
 report job_run::run() {
+  // Not before the pool is there: what cannot start leaves old results alone.
+  while (!results_.open() && report_.signal == 0)
+    wait();
   while (!finished()) {
-    feeder_.feed(results_.waiting());
+    if (results_.pending() < most_pending)
+      feeder_.feed(results_.waiting());
     if (reducer_)
       reducer_->advance(!feeder_.exhausted() || feeder_.in_flight() != 0);
     if (!finished())
       wait();
   }
   report_.elapsed = clock::now() - started_;
-  results_.finish();
+  finish_results();
   report_.output_error = results_.error();
   shown_.finish(now());
   end_pool();
@@ -75,16 +89,49 @@ bool job_run::finished() const {
 }
 
 void job_run::wait() {
-  const auto next = std::min(cut_off_at_, clock::now() + between_snapshots);
+  const bool held = feeder_.holds_back() || (reducer_ && reducer_->holds_back());
+  const auto pause = held ? until_room : between_snapshots;
+  const auto next = std::min(cut_off_at_, clock::now() + pause);
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - clock::now());
-  pollfd watched[] = {{interrupts_.fd(), POLLIN, 0}, {arrivals_->fd(), POLLIN, 0}};
-  ::poll(watched, 2, static_cast<int>(std::max<std::int64_t>(0, left.count())));
+  const short room = results_.pending() != 0 ? POLLOUT : 0;
+  pollfd watched[] = {
+    {interrupts_.fd(), POLLIN, 0}, {arrivals_->fd(), POLLIN, 0}, {results_.fd(), room, 0}};
+  ::poll(watched, 3, static_cast<int>(std::max<std::int64_t>(0, left.count())));
+  if ((watched[2].revents & (POLLERR | POLLHUP)) != 0)
+    results_.fail(std::system_category().message(EPIPE)); // also while there is nothing to write
   handle_signal();
   if (clock::now() >= cut_off_at_)
     cut_off();
   take_outcomes();
+  write_results();
   take_snapshot();
   shown_.show(now());
+}
+
+/// After each batch of outcomes: a job that is killed leaves in the file what was done.
+void job_run::write_results() {
+  results_.flush();
+  if (!results_.error().empty() && !feeder_.exhausted())
+    feeder_.stop(); // nobody reads what further tasks would bring
+}
+
+/// Writes the rest. After an interruption a reader that does not read has the grace, and no more
+/// than the next signal.
+void job_run::finish_results() {
+  results_.release();
+  results_.flush();
+  auto until = report_.signal != 0 ? clock::now() + job_.pool.grace : clock::time_point::max();
+  while (results_.pending() != 0 && clock::now() < until) {
+    pollfd watched[] = {{interrupts_.fd(), POLLIN, 0}, {results_.fd(), POLLOUT, 0}};
+    ::poll(watched, 2, static_cast<int>(between_snapshots / 1ms));
+    if (const auto signal = interrupts_.take()) {
+      until = report_.signal == 0 ? clock::now() + job_.pool.grace : clock::now();
+      report_.signal = signal;
+    }
+    results_.flush();
+  }
+  if (results_.pending() != 0)
+    results_.fail("the job was interrupted while nobody read them");
 }
 
 void job_run::handle_signal() {
@@ -100,9 +147,10 @@ void job_run::interrupt(int signal) {
   report_.signal = signal;
   cut_off_at_ = clock::now() + job_.pool.grace;
   shown_.clear();
-  spdlog::warn("{}: no more inputs; running tasks have {:.1f} s to finish, again to kill them",
-               signal == SIGINT ? "Ctrl-C" : "SIGTERM",
-               std::chrono::duration<double>(job_.pool.grace).count());
+  if (has_room(STDERR_FILENO))
+    spdlog::warn("{}: no more inputs; running tasks have {:.1f} s to finish, again to kill them",
+                 signal == SIGINT ? "Ctrl-C" : signal_name(signal),
+                 std::chrono::duration<double>(job_.pool.grace).count());
   feeder_.stop();
   if (reducer_)
     reducer_->stop();
@@ -120,6 +168,9 @@ void job_run::take_outcomes() {
     on_event(event);
   for (auto& c : arrived.outcomes)
     on_outcome(std::move(c));
+  const auto* oldest = feeder_.oldest();
+  if (oldest != nullptr && std::exchange(oldest_, oldest->first) != oldest->first)
+    oldest_since_ = clock::now();
 }
 
 void job_run::on_outcome(completion c) {
@@ -131,7 +182,8 @@ void job_run::on_outcome(completion c) {
 
 void job_run::on_map_outcome(completion c) {
   auto input = feeder_.take_input(c.item);
-  config::json line{{"input", input}};
+  config::json line{
+    {"input", input.is_string() ? config::text_json(input.get<std::string>()) : input}};
   if (!c.failed && results_.wanted()) {
     try {
       line["result"] = config::to_json(task_.result_to_value(c.result.bytes()));
@@ -140,7 +192,7 @@ void job_run::on_map_outcome(completion c) {
     }
   }
   if (c.failed) {
-    line["failure"] = {{"kind", to_string(c.failed->kind)}, {"message", c.failed->message}};
+    line["failure"] = outcome_json(c.item, *c.failed);
     const bool cancelled = c.failed->kind == failure_kind::cancelled;
     ++(cancelled ? report_.cancelled : report_.failed);
     if (!cancelled)
@@ -150,11 +202,8 @@ void job_run::on_map_outcome(completion c) {
     if (reducer_)
       reducer_->add(std::move(c.result));
   }
-  if (!results_.wanted())
-    return;
-  results_.put(c.item, line);
-  if (!results_.error().empty() && !feeder_.exhausted())
-    feeder_.stop(); // nobody reads what further tasks would bring
+  if (results_.wanted())
+    results_.put(c.item, line);
 }
 
 void job_run::note_failure(failed_task task) {
@@ -167,7 +216,7 @@ void job_run::on_event(const pool_event& event) {
   workers_.on_event(event);
   const bool told = event.kind == event_kind::died ? deaths_told_++ < most_deaths_told
                                                    : event.kind == event_kind::broken;
-  if (!told)
+  if (!told || !has_room(STDERR_FILENO)) // who does not read the log does not stop the job
     return;
   shown_.clear();
   if (event.kind == event_kind::broken)
@@ -198,9 +247,22 @@ void job_run::end_pool() {
   report_.workers = workers_.rows();
 }
 
+std::string job_run::oldest_input() const {
+  const auto* oldest = feeder_.oldest();
+  const auto since = clock::now() - oldest_since_;
+  if (oldest == nullptr || since < long_wait)
+    return {};
+  return fmt::format("input {} ({}) for {} s", oldest->first,
+                     config::shortened(config::shown(oldest->second), 40), since / 1s);
+}
+
 advance job_run::now() const {
-  return {report_.succeeded + report_.failed + report_.cancelled, report_.inputs, report_.failed,
-          clock::now() - started_};
+  return {report_.succeeded + report_.failed,
+          report_.inputs,
+          report_.failed,
+          clock::now() - started_,
+          report_.cancelled,
+          oldest_input()};
 }
 
 } // namespace bulkhead::command

@@ -17,12 +17,13 @@ namespace bulkhead::command {
 /// Runs one job in a pool of its own. The calling thread feeds inputs, takes outcomes and events,
 /// shows progress and watches for signals; it waits only in poll.
 ///
-/// The first Ctrl-C or SIGTERM ends the feeding and withdraws what has not started; what runs may
-/// finish within pool.grace. The second one kills the workers at once.
+/// The first Ctrl-C, SIGTERM, SIGHUP or SIGQUIT ends the feeding and withdraws what has not
+/// started; what runs may finish within pool.grace. The second one kills the workers at once.
 class job_run {
 public:
   /// Makes the pool. Throws config_error and std::system_error; nothing is left behind then.
-  job_run(const config::job& job, signals& interrupts, progress& shown);
+  /// `standard_output` is where results go when the job's output is "-".
+  job_run(const config::job& job, signals& interrupts, progress& shown, int standard_output);
 
   /// Returns when all tasks have their outcome and the pool has ended.
   report run();
@@ -32,6 +33,9 @@ private:
 
   bool finished() const;
   void wait();
+  void write_results();
+  void finish_results();
+  std::string oldest_input() const;
   void handle_signal();
   void interrupt(int signal);
   void cut_off();
@@ -59,6 +63,8 @@ private:
   clock::time_point cut_off_at_ = clock::time_point::max();
   clock::time_point snapshot_at_{};
   std::size_t deaths_told_ = 0;
+  std::uint64_t oldest_ = 0; ///< the first input without outcome, and since when it is
+  clock::time_point oldest_since_ = clock::now();
 };
 
 } // namespace bulkhead::command

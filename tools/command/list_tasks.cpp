@@ -15,10 +15,16 @@ namespace bulkhead::command {
 
 namespace {
 
+/// Without the directories of the machine that built the library.
+std::string place_of(const detail::task_entry& task) {
+  const auto place = task.place();
+  return place.substr(place.find_last_of('/') + 1);
+}
+
 std::string as_table(const std::vector<const detail::task_entry*>& tasks) {
   table t{{"task", "arguments and result", "registered in"}};
   for (const auto* task : tasks)
-    t.add({std::string(task->name), config::signature_text(*task), task->place()});
+    t.add({std::string(task->name), config::signature_text(*task), place_of(*task)});
   return t.text();
 }
 
@@ -31,7 +37,7 @@ std::string as_json(const std::vector<const detail::task_entry*>& tasks) {
     list.push_back({{"name", task->name},
                     {"arguments", arguments},
                     {"result", config::type_text(*task->result)},
-                    {"registered", task->place()}});
+                    {"registered", place_of(*task)}});
   }
   return nlohmann::json{{"tasks", list}}.dump(2) + "\n";
 }
@@ -43,6 +49,8 @@ int list_tasks(const call& wanted) {
   config::load_libraries(wanted.job.load, found);
   if (!found.none())
     return print_problems(found, wanted.json);
+  for (const auto& warning : found.warnings())
+    write_out(STDERR_FILENO, "warning: " + warning + "\n");
   try {
     const auto tasks = detail::all_tasks();
     write_out(STDOUT_FILENO, wanted.json ? as_json(tasks) : as_table(tasks));

@@ -25,7 +25,9 @@ int print_problems(const config::problems& found, bool as_json) {
                     {"problem", p.what},
                     {"expected", p.expected},
                     {"remedy", p.remedy}});
-  const nlohmann::json document{{"exit_status", wrong_call}, {"problems", list}};
+  const nlohmann::json document{{"exit_status", wrong_call},
+                                {"problems", list},
+                                {"problems_left_out", count - found.all().size()}};
   write_out(STDOUT_FILENO,
             document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   return wrong_call;

@@ -1,5 +1,7 @@
 #include "tools/command/progress.hpp"
 
+#include "tools/command/write_out.hpp"
+
 #include <algorithm>
 
 #include <sys/ioctl.h>
@@ -24,11 +26,13 @@ std::size_t terminal_columns() {
 
 void write_all(const std::string& text) {
   // Progress that cannot be shown is no error.
-  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text.data(), text.size());
+  [[maybe_unused]] const auto written = write_some(STDERR_FILENO, text);
 }
 
 std::string left_text(const advance& now) {
-  if (now.done == 0 || now.done >= now.total)
+  if (!now.oldest.empty())
+    return "  waits for " + now.oldest;
+  if (now.done == 0 || now.cancelled != 0 || now.done >= now.total)
     return {};
   const auto seconds = std::chrono::duration<double>(now.elapsed).count();
   const auto left =
@@ -39,8 +43,9 @@ std::string left_text(const advance& now) {
 std::string counts_text(const advance& now) {
   const auto seconds = std::max(1e-9, std::chrono::duration<double>(now.elapsed).count());
   const auto percent = now.total == 0 ? 100 : now.done * 100 / now.total;
-  return fmt::format("{:>3}%  {}/{}{}  {:.0f}/s{}", percent, now.done, now.total,
+  return fmt::format("{:>3}%  {}/{}{}{}  {:.0f}/s{}", percent, now.done, now.total,
                      now.failed == 0 ? "" : fmt::format("  {} failed", now.failed),
+                     now.cancelled == 0 ? "" : fmt::format("  {} cancelled", now.cancelled),
                      static_cast<double>(now.done) / seconds, left_text(now));
 }
 

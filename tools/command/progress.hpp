@@ -12,6 +12,8 @@ struct advance {
   std::uint64_t total = 0;
   std::uint64_t failed = 0;
   std::chrono::nanoseconds elapsed{};
+  std::uint64_t cancelled = 0; ///< not in `done`
+  std::string oldest;          ///< an input that takes long, and since when; empty: none
 };
 
 /// Shows on standard error how far a job is: a bar that is drawn anew on a terminal, else a plain

@@ -6,6 +6,7 @@
 #include <bulkhead/error.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace bulkhead::command {
 
@@ -36,9 +37,11 @@ reducer::reducer(const config::job& job, std::shared_ptr<detail::pool_core> core
 void reducer::advance(bool more) {
   if (done_)
     return;
-  while (parts_.size() >= how_.batch && !done_)
+  if (held_)
+    submit(*std::exchange(held_, std::nullopt));
+  while (parts_.size() >= how_.batch && !done_ && !held_)
     merge_some();
-  if (more || running_ != 0 || done_)
+  if (more || running_ != 0 || done_ || held_)
     return;
   if (parts_.size() > 1)
     merge_some();
@@ -75,11 +78,12 @@ void reducer::finish() {
 }
 
 void reducer::submit(detail::work&& w) {
-  ++running_;
   try {
-    core_->submit(std::move(w), detail::admission::wait);
+    if (core_->submit(std::move(w), detail::admission::try_only))
+      ++running_;
+    else
+      held_ = std::move(w);
   } catch (const error& e) {
-    --running_;
     fail(e.info());
   }
 }
@@ -109,6 +113,7 @@ void reducer::fail(failure f) {
 
 void reducer::stop() {
   done_ = true;
+  held_.reset();
   parts_.clear();
   core_->cancel_all(*merge_sink_);
   core_->cancel_all(*finish_sink_);

@@ -8,6 +8,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace bulkhead::command {
@@ -33,6 +34,7 @@ public:
 
   /// Nothing is left to do.
   bool done() const noexcept { return done_; }
+  bool holds_back() const noexcept { return held_.has_value(); }
   std::size_t in_flight() const noexcept { return running_; }
   std::uint64_t merges() const noexcept { return merges_; }
 
@@ -55,6 +57,7 @@ private:
   std::shared_ptr<stage_sink> finish_sink_;
   std::shared_ptr<const task_options> options_;
   std::deque<detail::buffer> parts_;
+  std::optional<detail::work> held_; ///< found the pool's queue full; advance() tries it again
   std::size_t running_ = 0;
   std::uint64_t merges_ = 0;
   bool done_ = false;

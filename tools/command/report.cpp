@@ -1,9 +1,11 @@
 #include "tools/command/report.hpp"
 
+#include "tools/command/signals.hpp"
 #include "tools/command/table.hpp"
 #include "tools/config/shown.hpp"
 
 #include <algorithm>
+#include <csignal>
 
 #include <fmt/format.h>
 
@@ -86,7 +88,8 @@ std::string summary_text(const report& r) {
   text += fmt::format(" of {} in {} ({:.0f} tasks/s", r.inputs, duration_text(r.elapsed), rate);
   text += r.merges != 0 ? fmt::format(", {} merges)\n", r.merges) : ")\n";
   if (r.signal != 0)
-    text += fmt::format("interrupted by {}\n", r.signal == 2 ? "Ctrl-C" : "SIGTERM");
+    text +=
+      fmt::format("interrupted by {}\n", r.signal == SIGINT ? "Ctrl-C" : signal_name(r.signal));
   if (!r.output_error.empty())
     text += fmt::format("the results could not be written: {}\n", r.output_error);
   return text;

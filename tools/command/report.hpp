@@ -62,6 +62,9 @@ std::string report_text(const report& r);
 /// The same for programs.
 json report_json(const report& r);
 
+/// "failure" in a line of results: all of it but the long texts, which the report has.
+json outcome_json(std::uint64_t index, const failure& f);
+
 /// The value that a reduction left: a text as it is, all else as JSON.
 std::string result_text(const json& result);
 

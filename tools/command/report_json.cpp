@@ -1,5 +1,7 @@
 #include "tools/command/report.hpp"
 
+#include "tools/command/signals.hpp"
+
 #include <bulkhead/version.hpp>
 
 #include <algorithm>
@@ -48,6 +50,15 @@ json pool_json(const pool_stats& s) {
 
 } // namespace
 
+json outcome_json(std::uint64_t index, const failure& f) {
+  return {{"index", index},
+          {"kind", std::string(to_string(f.kind))},
+          {"message", f.message},
+          {"type", f.type},
+          {"exit", exit_json(f.exit)},
+          {"may_have_executed", f.may_have_executed}};
+}
+
 json report_json(const report& r) {
   json failures = json::array();
   for (const auto& task : r.failures)
@@ -61,7 +72,7 @@ json report_json(const report& r) {
     {"name", r.name},
     {"task", r.task},
     {"exit_status", r.exit_status()},
-    {"interrupted", r.signal == 0 ? json(nullptr) : json(r.signal == 2 ? "SIGINT" : "SIGTERM")},
+    {"interrupted", r.signal == 0 ? json(nullptr) : json(signal_name(r.signal))},
     {"inputs", r.inputs},
     {"succeeded", r.succeeded},
     {"failed", r.failed},

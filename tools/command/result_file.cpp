@@ -6,30 +6,33 @@
 #include <system_error>
 
 #include <fcntl.h>
-#include <unistd.h>
 
 namespace bulkhead::command {
 
-namespace {
-
-constexpr std::size_t written_at_once = std::size_t{1} << 16;
-
-} // namespace
-
-result_file::result_file(const std::string& path, bool ordered) : ordered_(ordered) {
-  if (path == "-")
-    fd_ = STDOUT_FILENO;
-  if (path.empty() || path == "-")
-    return;
-  file_ = runtime::unique_fd{::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
+bool result_file::open() {
+  if (!wanted() || fd_ >= 0 || !error_.empty())
+    return true;
+  if (to_.path == "-") {
+    fd_ = to_.standard_output;
+    if (fd_ < 0)
+      fail("standard output is closed");
+    return true;
+  }
+  // O_NONBLOCK: opening a FIFO waits for no reader. The description is ours alone.
+  const int place = to_.append ? O_APPEND : O_TRUNC;
+  file_ = runtime::unique_fd{
+    ::open(to_.path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | place, 0666)};
+  if (!file_ && errno == ENXIO)
+    return false;
   if (!file_)
-    throw std::system_error(errno, std::generic_category(), path);
+    throw std::system_error(errno, std::generic_category(), to_.path);
   fd_ = file_.get();
+  return true;
 }
 
 void result_file::put(std::uint64_t index, const config::json& line) {
   auto text = line.dump(-1, ' ', false, config::json::error_handler_t::replace);
-  if (!ordered_)
+  if (!to_.ordered)
     return append(text);
   if (index != next_) {
     early_.emplace(index, std::move(text));
@@ -43,23 +46,34 @@ void result_file::put(std::uint64_t index, const config::json& line) {
 }
 
 void result_file::append(const std::string& line) {
+  if (!error_.empty())
+    return;
   buffer_ += line;
   buffer_ += '\n';
-  if (buffer_.size() >= written_at_once)
-    flush();
 }
 
-void result_file::flush() {
-  if (error_.empty() && wanted() && !write_out(fd_, buffer_))
-    error_ = std::system_category().message(errno);
+void result_file::fail(const std::string& why) {
+  error_ = why;
   buffer_.clear();
 }
 
-void result_file::finish() {
+void result_file::flush() {
+  std::size_t done = 0;
+  while (fd() >= 0 && done < buffer_.size()) {
+    const auto written = write_some(fd_, std::string_view(buffer_).substr(done));
+    if (written < 0)
+      return fail(std::system_category().message(errno));
+    if (written == 0)
+      break;
+    done += static_cast<std::size_t>(written);
+  }
+  buffer_.erase(0, done);
+}
+
+void result_file::release() {
   for (const auto& [index, line] : early_)
     append(line);
   early_.clear();
-  flush();
 }
 
 } // namespace bulkhead::command

@@ -10,13 +10,27 @@
 namespace bulkhead::command {
 
 /// Where the results of a job go: one JSON value a line, in the order of the inputs or as they
-/// come. Collects before it writes.
+/// come. No call waits for a reader: what does not fit is kept, and the caller polls.
 class result_file {
 public:
-  /// "": nowhere; "-": standard output. Throws std::system_error where the file cannot be made.
-  result_file(const std::string& path, bool ordered);
+  /// Where lines go: "" nowhere, "-" to `standard_output`, else to a file, behind what it has or
+  /// in its place. Nothing is opened yet, so that old results live until the new job does.
+  struct target {
+    std::string path;
+    bool append = false;
+    bool ordered = true;
+    int standard_output = -1;
+  };
+  explicit result_file(target to) : to_(std::move(to)) {}
 
-  bool wanted() const noexcept { return fd_ >= 0; }
+  /// Opens the target, once. False where it is a FIFO that nobody reads yet: try again. Throws
+  /// std::system_error where it cannot be opened.
+  bool open();
+
+  bool wanted() const noexcept { return !to_.path.empty(); }
+
+  /// What to poll while no error was met; -1 where there is nothing.
+  int fd() const noexcept { return error_.empty() ? fd_ : -1; }
 
   /// The line of one input. Lines that have to wait for earlier ones are kept.
   void put(std::uint64_t index, const config::json& line);
@@ -24,19 +38,25 @@ public:
   /// Lines that wait for earlier ones.
   std::size_t waiting() const noexcept { return early_.size(); }
 
-  /// Writes what is there, also what waits for lines that will never come.
-  void finish();
+  /// Bytes that wait for a reader.
+  std::size_t pending() const noexcept { return buffer_.size(); }
+
+  /// Writes what can be written now.
+  void flush();
+
+  /// Lines that wait for earlier ones wait no longer: those will never come.
+  void release();
 
   /// Why writing failed, empty where it did not. After that nothing more is written.
   const std::string& error() const noexcept { return error_; }
+  void fail(const std::string& why);
 
 private:
   void append(const std::string& line);
-  void flush();
 
+  target to_;
   runtime::unique_fd file_;
   int fd_ = -1;
-  bool ordered_;
   std::uint64_t next_ = 0;
   std::map<std::uint64_t, std::string> early_;
   std::string buffer_;

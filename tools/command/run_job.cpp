@@ -7,8 +7,10 @@
 #include <bulkhead/error.hpp>
 #include <bulkhead/init.hpp>
 
+#include <cerrno>
 #include <system_error>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -23,15 +25,29 @@ int refuse(const call& wanted, std::string_view why, std::string_view remedy) {
   return print_problems(found, wanted.json);
 }
 
-report run(const config::job& job, const call& wanted) {
-  signals interrupts;
-  progress shown{wanted.progress ? progress::fitting() : progress::style::none};
-  return job_run{job, interrupts, shown}.run();
+/// Results on standard output have it for themselves: what tasks print there goes to standard
+/// error, and so does the report. Before init, so that each process of the pool inherits it.
+runtime::unique_fd take_standard_output(const config::job& job) {
+  if (job.output != "-")
+    return {};
+  runtime::unique_fd own{::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)};
+  if (own && ::dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+    ::close(STDOUT_FILENO); // there is no standard error either
+  return own;
 }
 
-/// Lines of results on standard output leave no room there for the report.
-int report_stream(const call& wanted, const config::job& job) {
-  return !wanted.json && job.output == "-" ? STDERR_FILENO : STDOUT_FILENO;
+int run(const config::job& job, const call& wanted, int standard_output) {
+  signals interrupts;
+  progress shown{wanted.progress ? progress::fitting() : progress::style::none};
+  const auto done = job_run{job, interrupts, shown, standard_output}.run();
+  const auto text = wanted.json
+                      ? report_json(done).dump(2, ' ', false, json::error_handler_t::replace) + "\n"
+                      : report_text(done);
+  // A reader that went away wants no report; one that does not read is waited for until a signal.
+  const int stream = job.output == "-" ? STDERR_FILENO : STDOUT_FILENO;
+  if (!write_out(stream, text, interrupts.fd()) && errno == ECANCELED)
+    return 128 + interrupts.take();
+  return done.exit_status();
 }
 
 } // namespace
@@ -45,15 +61,13 @@ int run_job(const call& wanted, int argc, char** argv) {
               "write the results to a file: --set output=results.jsonl");
   if (!job || !found.none())
     return print_problems(found, wanted.json);
+  for (const auto& warning : found.warnings())
+    write_out(STDERR_FILENO, fmt::format("warning: {}\n", warning));
+  const auto standard_output = take_standard_output(*job);
   // Not earlier: a configuration that is wrong starts no process.
   bulkhead::init(argc, argv);
   try {
-    const auto done = run(*job, wanted);
-    const auto text =
-      wanted.json ? report_json(done).dump(2, ' ', false, json::error_handler_t::replace) + "\n"
-                  : report_text(done);
-    write_out(report_stream(wanted, *job), text); // a reader that went away wants no report
-    return done.exit_status();
+    return run(*job, wanted, standard_output.get());
   } catch (const config_error& e) {
     return refuse(wanted, e.what(), "");
   } catch (const std::system_error& e) {

@@ -2,11 +2,16 @@
 
 #include "runtime/system/unique_fd.hpp"
 
+#include <string>
+
 namespace bulkhead::command {
 
-/// Ctrl-C and SIGTERM as something to poll. Made in main, before the first thread: it blocks both
-/// signals in this thread and in those it starts, and ignores SIGPIPE. The library itself leaves
-/// signals alone.
+/// The name of one of the signals below.
+std::string signal_name(int signal);
+
+/// Ctrl-C, SIGTERM, SIGHUP and SIGQUIT as something to poll. Made in main, before the first thread:
+/// it blocks them in this thread and in those it starts, and ignores SIGPIPE. The library itself
+/// leaves signals alone.
 class signals {
 public:
   signals();

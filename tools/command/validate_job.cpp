@@ -17,6 +17,8 @@ int validate_job(const call& wanted) {
   const auto job = config::load_job(wanted.job, found);
   if (!job)
     return print_problems(found, wanted.json);
+  for (const auto& warning : found.warnings())
+    write_out(STDERR_FILENO, fmt::format("warning: {}\n", warning));
   const auto total = inputs{*job}.total();
   const auto workers = job->pool.workers != 0 ? job->pool.workers : available_parallelism();
   const nlohmann::json document{

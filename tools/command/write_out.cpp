@@ -1,22 +1,48 @@
 #include "tools/command/write_out.hpp"
 
 #include <cerrno>
+#include <climits>
 
 #include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace bulkhead::command {
 
-bool write_out(int fd, std::string_view text) {
+bool has_room(int fd) noexcept {
+  pollfd room{fd, POLLOUT, 0};
+  return ::poll(&room, 1, 0) > 0;
+}
+
+ssize_t write_some(int fd, std::string_view text) noexcept {
+  if (!has_room(fd))
+    return 0;
+  // O_NONBLOCK would be seen by all who share the terminal or the pipe. A pipe with room takes
+  // PIPE_BUF bytes at once; files never wait for a reader; sockets have a flag for one call.
+  auto written = ::send(fd, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (written < 0 && errno == ENOTSOCK) {
+    struct stat s {};
+    const bool file = ::fstat(fd, &s) == 0 && S_ISREG(s.st_mode);
+    written = ::write(fd, text.data(), file ? text.size() : text.substr(0, PIPE_BUF).size());
+  }
+  return written < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : written;
+}
+
+bool write_out(int fd, std::string_view text, int stop) {
   while (!text.empty()) {
-    const auto written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno == EAGAIN) { // somebody made our output non-blocking
-      pollfd room{fd, POLLOUT, 0};
-      ::poll(&room, 1, -1);
-    } else if (written < 0 && errno != EINTR)
+    const auto written = write_some(fd, text);
+    if (written < 0)
       return false;
-    else if (written > 0)
-      text.remove_prefix(static_cast<std::size_t>(written));
+    text.remove_prefix(static_cast<std::size_t>(written));
+    if (written > 0)
+      continue;
+    pollfd watched[] = {{fd, POLLOUT, 0}, {stop, POLLIN, 0}};
+    ::poll(watched, 2, -1);
+    if (watched[1].revents != 0) {
+      errno = ECANCELED;
+      return false;
+    }
   }
   return true;
 }

@@ -2,9 +2,19 @@
 
 #include <string_view>
 
+#include <sys/types.h>
+
 namespace bulkhead::command {
 
-/// Writes all of a text. False, with errno, where that failed: a full disk, a closed pipe.
-bool write_out(int fd, std::string_view text);
+/// True where writing at most PIPE_BUF bytes does not wait.
+bool has_room(int fd) noexcept;
+
+/// Writes what fits without waiting, also where the descriptor is a blocking one that others share.
+/// How many bytes were written, or -1 with errno.
+ssize_t write_some(int fd, std::string_view text) noexcept;
+
+/// Writes all. False where that failed, with errno; ECANCELED where `stop` became readable while
+/// nobody read. No `stop`: -1.
+bool write_out(int fd, std::string_view text, int stop = -1);
 
 } // namespace bulkhead::command

@@ -16,6 +16,7 @@ public:
 
   void check() {
     times();
+    heartbeat();
     restarts();
     limits();
     dispatch();
@@ -46,6 +47,14 @@ private:
       add("/task_options/soft_timeout",
           "but the task is killed before, at pool.task_timeout of " + time_text(hard),
           "less than pool.task_timeout", "lower soft_timeout, or raise task_timeout");
+  }
+
+  void heartbeat() {
+    const auto silence = wanted_.pool.unresponsive_after;
+    if (silence < std::chrono::milliseconds(50))
+      add("/pool/unresponsive_after", "shorter than the heartbeats of a busy machine are apart",
+          "a time of 50 ms or more; it cannot be switched off",
+          "write a long one, \"unresponsive_after\": \"365d\"");
   }
 
   void restarts() {

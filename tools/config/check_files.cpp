@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -80,6 +81,21 @@ void check_lines(const document& from, const line_input& input, problems& found)
               "a readable text file with at least one line", remedy);
 }
 
+/// Whether writing the file would change an input: links lead to the same device and inode.
+bool is_input(const fs::path& file, const job_input& input) {
+  struct stat output {};
+  if (::stat(file.c_str(), &output) != 0)
+    return false;
+  const auto same = [&output](const fs::path& other) {
+    struct stat s {};
+    return ::stat(other.c_str(), &s) == 0 && s.st_dev == output.st_dev && s.st_ino == output.st_ino;
+  };
+  if (const auto* lines = std::get_if<line_input>(&input))
+    return same(lines->file);
+  const auto* files = std::get_if<file_input>(&input);
+  return files != nullptr && std::any_of(files->files.begin(), files->files.end(), same);
+}
+
 void check_output(const document& from, const job& wanted, problems& found) {
   if (wanted.output.empty() || wanted.output == "-")
     return;
@@ -98,11 +114,7 @@ void check_output(const document& from, const job& wanted, problems& found) {
     why = fmt::format("which this user may not write: {}", std::strerror(errno));
   else if (fs::equivalent(file, wanted.file, error))
     why = "the configuration itself";
-  const auto* lines = std::get_if<line_input>(&wanted.input);
-  const auto* files = std::get_if<file_input>(&wanted.input);
-  if ((lines != nullptr && fs::equivalent(file, lines->file, error))
-      || (files != nullptr
-          && std::binary_search(files->files.begin(), files->files.end(), wanted.output)))
+  else if (is_input(file, wanted.input))
     why = "one of the inputs";
   if (!why.empty())
     found.add(from.value_place(at),

@@ -8,7 +8,11 @@
 #include <bulkhead/library.hpp>
 
 #include <algorithm>
+#include <cstdlib>
+#include <exception>
 #include <set>
+
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -21,6 +25,33 @@ namespace {
 using detail::task_entry;
 
 constexpr std::size_t checked_inputs = 100'000; // bounds the time of the check, not of the job
+
+std::string loading; // the library whose constructors run
+
+[[noreturn]] void end_of_loading() {
+  std::string why = "an exception";
+  try {
+    if (const auto thrown = std::current_exception())
+      std::rethrow_exception(thrown);
+  } catch (const std::exception& e) {
+    why = e.what();
+  } catch (...) { // NOLINT(bugprone-empty-catch): it has no text
+  }
+  const auto text = fmt::format("bulkhead: {} cannot be loaded: a static constructor in it ended "
+                                "with: {}\nnothing was started\n",
+                                printable(loading), printable(why));
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text.data(), text.size());
+  std::_Exit(2);
+}
+
+/// 0 where two tasks have one name, which is told elsewhere.
+std::size_t number_of_tasks() {
+  try {
+    return detail::all_tasks().size();
+  } catch (const config_error&) {
+    return 0;
+  }
+}
 
 class task_checks {
 public:
@@ -47,8 +78,10 @@ public:
       const auto name = from_file ? path_text(list / i) : std::string("--load");
       if (!loaded.insert(library.lexically_normal()).second)
         p = twice(p.where, name, library);
-      else if (!load_one(library, name, p))
+      else if (const auto before = number_of_tasks(); !load_one(library, name, p))
         libraries_missing_ = true;
+      else
+        warn_without_tasks(name, library, before);
       if (!p.what.empty())
         found_.add(p);
     }
@@ -81,13 +114,27 @@ private:
       return false;
     }
     try {
-      load_library(library);
+      load_watched(library);
       return true;
     } catch (const config_error& e) {
       p.what = fmt::format("{} is {}, which does not load", name, library.string());
       p.remedy = fmt::format("the dynamic linker says: {}", linker_words(e.what()));
       return false;
     }
+  }
+
+  /// A static constructor that throws ends the process inside dlopen: this says whose it was.
+  static void load_watched(const fs::path& library) {
+    loading = library.string();
+    const auto before = std::set_terminate(end_of_loading);
+    load_library(library);
+    std::set_terminate(before);
+  }
+
+  void warn_without_tasks(const std::string& name, const fs::path& library, std::size_t before) {
+    if (number_of_tasks() == before)
+      found_.warn(fmt::format("{} is {}, a library that has no BULKHEAD_TASK of its own", name,
+                              library.string()));
   }
 
   /// What stands behind "cannot be loaded: ", without the path it repeats.

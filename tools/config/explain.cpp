@@ -54,6 +54,10 @@ std::string remedy_for(const pointer& at, const json& part, const json& value) {
   if (part.contains("enum") && value.is_string())
     if (auto hint = did_you_mean(value.get<std::string>(), words_of(part["enum"])); !hint.empty())
       return hint;
+  if (part.contains("enum") && value.is_null())
+    for (const auto& word : part["enum"])
+      if (word == "null")
+        return fmt::format(R"(write the text "null", in quotes: "{}": "null")", key);
   // A number or a truth in quotes is the most common slip.
   if (value.is_string() && part.value("type", json{}).is_string()) {
     const auto bare = json::parse(value.get<std::string>(), nullptr, false);

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 #include <system_error>
+#include <utility>
 
 #include <fnmatch.h>
 
@@ -14,16 +16,27 @@ namespace {
 
 using names = std::vector<std::string>;
 
-bool has_wildcard(const std::string& name) {
-  return name.find_first_of("*?[\\") != std::string::npos;
+/// The one name that the part of a pattern stands for; empty where it has wildcards.
+std::string literal_of(const std::string& part) {
+  std::string name;
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    if (part[i] == '*' || part[i] == '?' || part[i] == '[')
+      return {};
+    if (part[i] == '\\' && i + 1 < part.size())
+      ++i;
+    name += part[i];
+  }
+  return name;
 }
 
 names split(std::string_view pattern) {
   names parts;
   while (!pattern.empty()) {
     const auto slash = pattern.find('/');
-    if (slash != 0)
-      parts.emplace_back(pattern.substr(0, slash));
+    const auto part = pattern.substr(0, slash);
+    // "**/**" is "**": each further one would only find the same again.
+    if (!part.empty() && (part != "**" || parts.empty() || parts.back() != "**"))
+      parts.emplace_back(part);
     pattern = slash == std::string_view::npos ? std::string_view{} : pattern.substr(slash + 1);
   }
   return parts;
@@ -44,7 +57,8 @@ private:
   bool last(std::size_t part) const { return part + 1 == parts_.size(); }
 
   void descend(const fs::path& directory, std::size_t part) {
-    if (part == parts_.size())
+    // With several "**" many ways lead to the same place; it is searched once.
+    if (part == parts_.size() || !searched_.emplace(directory.native(), part).second)
       return;
     const auto& name = parts_[part];
     if (name == "**") {
@@ -55,8 +69,8 @@ private:
         else if (last(part) && entry.path().filename().native()[0] != '.')
           take(entry.path());
       });
-    } else if (!has_wildcard(name)) {
-      visit(directory / name, part);
+    } else if (const auto literal = literal_of(name); !literal.empty()) {
+      visit(directory / literal, part);
     } else
       each_entry(directory, [&](const fs::directory_entry& entry) {
         if (::fnmatch(name.c_str(), entry.path().filename().c_str(), FNM_PERIOD) == 0)
@@ -91,6 +105,7 @@ private:
   }
 
   names parts_;
+  std::set<std::pair<std::string, std::size_t>> searched_;
   std::vector<std::string> found_;
 };
 
@@ -103,11 +118,22 @@ std::vector<std::string> glob_files(std::string_view pattern) {
 std::string glob_root(std::string_view pattern) {
   fs::path root{pattern.starts_with('/') ? "/" : ""};
   for (const auto& name : split(pattern)) {
-    if (has_wildcard(name))
+    const auto literal = literal_of(name);
+    if (literal.empty())
       break;
-    root /= name;
+    root /= literal;
   }
   return root.string();
+}
+
+std::string glob_escaped(std::string_view path) {
+  std::string pattern;
+  for (const char c : path) {
+    if (std::string_view("*?[\\").find(c) != std::string_view::npos)
+      pattern += '\\';
+    pattern += c;
+  }
+  return pattern;
 }
 
 } // namespace bulkhead::config

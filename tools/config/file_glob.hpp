@@ -15,4 +15,7 @@ std::vector<std::string> glob_files(std::string_view pattern);
 /// The longest leading part of a pattern that has no wildcard: where a search begins.
 std::string glob_root(std::string_view pattern);
 
+/// The pattern that matches this path and no other.
+std::string glob_escaped(std::string_view path);
+
 } // namespace bulkhead::config

@@ -55,6 +55,7 @@ struct job {
   bulkhead::task_options task_options;
   std::string output; ///< empty: none; "-": standard output; else a path
   std::optional<reduction> reduce;
+  bool append = false; ///< results go behind what the output has
 };
 
 /// The task_options::key with "{}" replaced by the input.

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -115,29 +115,87 @@ bool is_number(std::string_view word) {
   return word.empty();
 }
 
+/// A number with a point or an exponent as digits times a power of ten, without outer zeros.
+struct decimal {
+  bool negative = false;
+  std::string digits; ///< empty: zero
+  std::int64_t exponent = 0;
+};
+
+decimal decimal_of(std::string_view word) {
+  decimal d;
+  d.negative = word.starts_with('-');
+  const auto e = std::min(word.find_first_of("eE"), word.size());
+  bool fraction = false;
+  for (const char c : word.substr(0, e)) {
+    if (c >= '0' && c <= '9') {
+      d.digits += c;
+      d.exponent -= fraction ? 1 : 0;
+    }
+    fraction = fraction || c == '.';
+  }
+  constexpr std::int64_t beyond_all = 1'000'000'000; // an exponent of more digits changes nothing
+  const auto power = e < word.size() ? word.substr(e + 1) : std::string_view("0");
+  const auto sign = power.starts_with('-') ? -1 : 1;
+  const auto bare = power.substr(std::min(power.find_first_of("0123456789"), power.size()));
+  std::int64_t written = 0;
+  if (std::from_chars(bare.data(), bare.data() + bare.size(), written).ec != std::errc{})
+    written = beyond_all;
+  d.exponent += sign * std::min(written, beyond_all);
+  d.digits.erase(0, std::min(d.digits.find_first_not_of('0'), d.digits.size()));
+  for (; d.digits.ends_with('0'); ++d.exponent)
+    d.digits.pop_back();
+  return d;
+}
+
+/// The whole number that the word is, where 64 bits hold it.
+std::optional<json> whole_of(std::string_view word) {
+  const auto* end = word.data() + word.size();
+  std::int64_t whole = 0;
+  if (const auto read = std::from_chars(word.data(), end, whole);
+      read.ec == std::errc{} && read.ptr == end)
+    return json(whole);
+  std::uint64_t larger = 0;
+  if (const auto read = std::from_chars(word.data(), end, larger);
+      read.ec == std::errc{} && read.ptr == end)
+    return json(larger);
+  return std::nullopt;
+}
+
+/// As JSON Schema sees it, 1e3 and 4.0 are whole numbers; -0.0 is not, as its sign would be lost.
+std::optional<json> whole_of(const decimal& d) {
+  constexpr std::int64_t most_digits = 20;
+  if (d.digits.empty())
+    return d.negative ? std::nullopt : std::optional<json>(json(std::int64_t{0}));
+  if (d.exponent < 0 || d.exponent > most_digits)
+    return std::nullopt;
+  return whole_of((d.negative ? "-" : "") + d.digits
+                  + std::string(static_cast<std::size_t>(d.exponent), '0'));
+}
+
 json read_number(const place& where, const std::string& path, std::string_view word,
                  problems& found) {
   const auto refuse = [&](std::string_view why, std::string_view range) {
-    found.add(where, fmt::format("{} is {}, {}", path, shortened(word, 40), why),
-              std::string(range), "write a smaller number");
+    found.add_last(problem{where, fmt::format("{} is {}, {}", path, shortened(word, 40), why),
+                           std::string(range), "write a smaller number"});
     return json(nullptr);
   };
-  const auto* end = word.data() + word.size();
   if (word.find_first_of(".eE") == std::string_view::npos) {
-    std::int64_t whole = 0;
-    if (std::from_chars(word.data(), end, whole).ec != std::errc{})
-      return refuse("which does not fit in 64 bits",
-                    "a whole number from -9223372036854775808 to 9223372036854775807");
-    return whole;
+    const auto whole = whole_of(word);
+    return whole ? *whole
+                 : refuse("which does not fit in 64 bits",
+                          "a whole number from -9223372036854775808 to 18446744073709551615");
   }
+  const auto exact = decimal_of(word);
+  if (const auto whole = whole_of(exact))
+    return *whole;
   double real = 0;
-  const bool too_large = std::from_chars(word.data(), end, real).ec != std::errc{}
-                         && word.find('-') == std::string_view::npos;
-  if (too_large || !std::isfinite(real))
-    return refuse("which is too large for a number", "a number up to 1.7e308");
-  // As JSON Schema sees it, 1e3 and 4.0 are whole numbers.
-  if (std::floor(real) == real && std::fabs(real) <= 9007199254740992.0)
-    return static_cast<std::int64_t>(real);
+  const auto read = std::from_chars(word.data(), word.data() + word.size(), real);
+  const auto magnitude = static_cast<std::int64_t>(exact.digits.size()) + exact.exponent;
+  if (read.ec != std::errc{} && magnitude > 0)
+    return refuse("which is too large for a number", "a number from -1.7e308 to 1.7e308");
+  if (read.ec != std::errc{}) // too small for a number: the nearest one is zero
+    real = exact.negative ? -0.0 : 0.0;
   return real;
 }
 

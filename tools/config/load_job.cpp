@@ -14,16 +14,6 @@ namespace bulkhead::config {
 
 namespace {
 
-bool is_text(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const auto length = utf8_length(bytes);
-    if (length == 0)
-      return false;
-    bytes.remove_prefix(length);
-  }
-  return true;
-}
-
 /// The value of a setting: JSON where it is JSON, else a text, so that no shell quotes are needed.
 std::optional<document> read_setting(const std::string& source, std::string_view text,
                                      problems& found) {

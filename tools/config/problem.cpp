@@ -38,10 +38,25 @@ std::size_t offset_of(std::string_view line, std::size_t column) {
 } // namespace
 
 void problems::add(problem p) {
+  if (std::find(settled_.begin(), settled_.end(), p.where) != settled_.end())
+    return;
+  if (found_.size() == most_kept) {
+    ++dropped_;
+    return;
+  }
   for (auto* text : {&p.what, &p.expected, &p.remedy})
     *text = printable(*text);
   found_.push_back(std::move(p));
 }
+
+void problems::add_last(problem p) {
+  auto where = p.where;
+  add(std::move(p));
+  if (settled_.size() < most_kept)
+    settled_.push_back(std::move(where));
+}
+
+void problems::warn(const std::string& text) { warnings_.push_back(printable(text)); }
 
 void problems::know_text(const std::string& source, std::string_view text) {
   texts_[source] = text;
@@ -70,6 +85,7 @@ std::string problems::render() const {
     return std::tie(a.where.source, a.where.line, a.where.column)
            < std::tie(b.where.source, b.where.line, b.where.column);
   });
+  sorted.resize(std::min(sorted.size(), most_shown));
   std::string report;
   for (const auto& p : sorted) {
     report += printable(p.where.source);
@@ -81,6 +97,8 @@ std::string problems::render() const {
     if (!p.remedy.empty())
       report += fmt::format("  remedy:   {}\n", p.remedy);
   }
+  if (count() > sorted.size())
+    report += fmt::format("... and {} more\n", count() - sorted.size());
   return report;
 }
 

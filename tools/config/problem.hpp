@@ -30,19 +30,31 @@ struct problem {
 class problems {
 public:
   /// Control characters and what is no UTF-8 are escaped: texts may quote the job as it stands.
+  /// Beyond `most_kept` they are only counted, so that a large wrong file has a bounded report.
   void add(problem p);
   void add(place where, std::string what, std::string expected, std::string remedy) {
     add(problem{std::move(where), std::move(what), std::move(expected), std::move(remedy)});
   }
 
+  /// The same; what is found at its place later follows from it and is left out.
+  void add_last(problem p);
+
+  /// Something odd that is no reason to refuse the job.
+  void warn(const std::string& text);
+  const std::vector<std::string>& warnings() const noexcept { return warnings_; }
+
   /// Remembers a text so that render() can show the lines that problems point to.
   void know_text(const std::string& source, std::string_view text);
 
   bool none() const noexcept { return found_.empty(); }
-  std::size_t count() const noexcept { return found_.size(); }
+  /// All that were found, also those that are not kept.
+  std::size_t count() const noexcept { return found_.size() + dropped_; }
   const std::vector<problem>& all() const noexcept { return found_; }
 
-  /// A report for people, in the order of the file:
+  static constexpr std::size_t most_kept = 1000;
+  static constexpr std::size_t most_shown = 100;
+
+  /// A report for people, in the order of the file, of at most `most_shown`:
   ///
   ///     job.json:4:14: pool.workers is -3
   ///         4 |   "workers": -3,
@@ -55,6 +67,9 @@ private:
   std::string excerpt(const place& where) const;
 
   std::vector<problem> found_;
+  std::vector<std::string> warnings_;
+  std::vector<place> settled_;
+  std::size_t dropped_ = 0;
   std::map<std::string, std::string> texts_;
 };
 

@@ -1,5 +1,6 @@
 #include "tools/config/read_job.hpp"
 
+#include "tools/config/file_glob.hpp"
 #include "tools/config/members.hpp"
 
 namespace bulkhead::config {
@@ -39,8 +40,9 @@ job_input read_input(const document& from, const fs::path& base, problems& found
     return list_input{list->get<std::vector<json>>()};
   if (const auto* glob = input.find("glob")) {
     file_input files;
+    // The directory of the configuration is a name, whatever characters it has.
     for (const auto& pattern : texts_of(*glob))
-      files.files.push_back(from_base(base, pattern));
+      files.files.push_back(from_base(glob_escaped(base.native()), pattern));
     return files;
   }
   if (const auto* lines = input.find("lines"))
@@ -92,6 +94,7 @@ job read_job(const document& from, const fs::path& base, problems& found) {
   top.read("task", to.task);
   top.read("args", to.args);
   top.read("output", to.output);
+  top.read("append", to.append);
   if (!to.output.empty() && to.output != "-")
     to.output = from_base(base, to.output);
   if (const auto* load = top.find("load"))

@@ -3,7 +3,7 @@
 #include "tools/config/explain.hpp"
 #include "tools/config/schema_text.hpp"
 
-#include <algorithm>
+#include <cstdint>
 #include <set>
 
 #pragma GCC diagnostic push
@@ -45,21 +45,45 @@ json step(const json& part, const std::string& token) {
   return nullptr;
 }
 
+void remove(document& job, pointer at) {
+  // What is left of a list with a wrong element would be another list.
+  while (!at.empty() && job.root.at(at.parent_pointer()).is_array())
+    at.pop_back();
+  if (at.empty())
+    job.root = json::object();
+  else
+    job.root.at(at.parent_pointer()).erase(at.back());
+}
+
+/// The number of elements, and that they differ where they have to. A wrong list is removed.
+void check_list(document& job, const pointer& at, const json& part, problems& found) {
+  const auto& list = job.root.at(at);
+  const bool differ = part.is_object() && part.value("uniqueItems", false);
+  const bool long_list = part.is_object() && list.size() > part.value("maxItems", SIZE_MAX);
+  if (!long_list && (!differ || std::set<json>(list.begin(), list.end()).size() == list.size()))
+    return;
+  found.add(explain_misfit(job, at));
+  remove(job, at);
+}
+
 /// Unknown and missing keys of an object and of what is in it.
 void check_keys(document& job, const pointer& at, problems& found) {
   const auto part = schema_of(at);
   const auto& value = job.root.at(at);
   if (value.is_array())
-    return;
+    return check_list(job, at, part, found);
   if (!value.is_object() || !part.contains("properties"))
     return;
+  std::vector<std::string> known;
   std::vector<std::string> unknown;
   for (const auto& [key, content] : value.items()) {
     if (part["properties"].contains(key))
-      check_keys(job, at / key, found);
+      known.push_back(key);
     else
       unknown.push_back(key);
   }
+  for (const auto& key : known) // a list that is wrong is removed
+    check_keys(job, at / key, found);
   for (const auto& key : unknown)
     found.add(explain_unknown(job, at / key, part));
   for (const auto& key : part.value("required", json::array()))
@@ -78,38 +102,49 @@ pointer pointer_of(const std::vector<std::string>& context) {
   return at;
 }
 
+/// The schema without what check_list looks at: valijson compares each element with each other.
+json without_list_rules(json part) {
+  if (part.is_object())
+    part.erase("uniqueItems");
+  if (part.is_structured())
+    for (auto& below : part)
+      below = without_list_rules(std::move(below));
+  return part;
+}
+
+/// valijson takes whole numbers as signed ones: those beyond become real, which no option is.
+json as_validated(json value) {
+  if (value.is_number_unsigned() && value.get<std::uint64_t>() > INT64_MAX)
+    return value.get<double>();
+  if (value.is_structured())
+    for (auto& below : value)
+      below = as_validated(std::move(below));
+  return value;
+}
+
 /// The places that valijson complains about. A container is left out where its complaint only
 /// repeats that of a value in it, and so are complaints about keys, which check_keys explains.
 std::set<pointer> misfits(const document& job) {
   valijson::Schema compiled;
-  valijson::SchemaParser{}.populateSchema(adapter{schema()}, compiled);
+  const auto rules = without_list_rules(schema());
+  valijson::SchemaParser{}.populateSchema(adapter{rules}, compiled);
   valijson::ValidationResults results;
-  valijson::Validator{}.validate(compiled, adapter{job.root}, &results);
+  const auto seen = as_validated(job.root);
+  valijson::Validator{}.validate(compiled, adapter{seen}, &results);
   std::set<pointer> places;
   for (const auto& error : results)
     if (!error.description.starts_with("Object contains a property")
         && !error.description.starts_with("Missing required"))
       places.insert(pointer_of(error.context));
-  std::set<pointer> innermost;
-  for (const auto& at : places) {
-    const auto prefix = at.to_string() + '/';
-    const bool repeats = std::any_of(places.begin(), places.end(), [&](const pointer& other) {
-      return other.to_string().starts_with(prefix);
-    });
-    if (!repeats)
-      innermost.insert(at);
-  }
-  return innermost;
-}
-
-void remove(document& job, pointer at) {
-  // What is left of a list with a wrong element would be another list.
-  while (!at.empty() && job.root.at(at.parent_pointer()).is_array())
-    at.pop_back();
-  if (at.empty())
-    job.root = json::object();
-  else
-    job.root.at(at.parent_pointer()).erase(at.back());
+  std::set<std::string> around;
+  for (auto at : places)
+    while (!at.empty()) {
+      at.pop_back();
+      if (!around.insert(at.to_string()).second)
+        break; // so is all that is around it
+    }
+  std::erase_if(places, [&](const pointer& at) { return around.contains(at.to_string()); });
+  return places;
 }
 
 } // namespace

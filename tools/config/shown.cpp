@@ -13,6 +13,9 @@ std::string printable(std::string_view text) {
     const auto byte = static_cast<unsigned char>(text[at]);
     if (byte == '\t')
       out += ' ';
+    else if (length == 2 && byte == 0xC2 && static_cast<unsigned char>(text[at + 1]) < 0xA0)
+      // U+0080 to U+009F: some terminals obey U+009B as they do ESC [.
+      out += fmt::format("\\u{:04x}", static_cast<unsigned char>(text[at + 1]));
     else if (length == 0 || byte < 0x20 || byte == 0x7F)
       out += fmt::format("\\x{:02x}", byte);
     else

@@ -1,7 +1,10 @@
 #include "tools/config/task_call.hpp"
 
+#include "tools/config/utf8.hpp"
+
 #include <bulkhead/detail/type_name.hpp>
 
+#include <cmath>
 #include <map>
 
 #include <fmt/format.h>
@@ -12,13 +15,22 @@ namespace {
 
 using detail::value;
 
+/// JSON has no words for these; null would be another value.
+json number_json(double d) {
+  if (std::isnan(d))
+    return "NaN";
+  if (std::isinf(d))
+    return d > 0 ? "Infinity" : "-Infinity";
+  return d;
+}
+
 struct json_maker {
   json operator()(std::monostate) const { return nullptr; }
   json operator()(bool b) const { return b; }
   json operator()(std::int64_t i) const { return i; }
   json operator()(std::uint64_t u) const { return u; }
-  json operator()(double d) const { return d; }
-  json operator()(const std::string& s) const { return s; }
+  json operator()(double d) const { return number_json(d); }
+  json operator()(const std::string& s) const { return text_json(s); }
   json operator()(const value::array& list) const {
     json made = json::array();
     for (const auto& each : list)
@@ -65,6 +77,10 @@ std::string words_of(const std::string& type) {
 }
 
 } // namespace
+
+json text_json(const std::string& text) {
+  return is_text(text) ? json(text) : json{{"base64", base64(text)}};
+}
 
 value to_value(const json& from) {
   switch (from.type()) {

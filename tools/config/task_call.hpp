@@ -12,7 +12,12 @@ namespace bulkhead::config {
 
 /// JSON as the values that tasks are called with, and back.
 detail::value to_value(const json& from);
+
+/// What JSON cannot hold is written as text: "NaN", "Infinity", "-Infinity"; see text_json.
 json to_json(const detail::value& from);
+
+/// A text, or {"base64": "..."} where it is not UTF-8.
+json text_json(const std::string& text);
 
 /// The arguments of one call: the input first, or its elements where it is spread, then the fixed
 /// ones. `input` may be null: no input.

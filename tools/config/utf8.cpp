@@ -24,6 +24,31 @@ std::size_t utf8_length(std::string_view text) {
   return ill_formed ? 0 : length;
 }
 
+bool is_text(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const auto length = utf8_length(bytes);
+    if (length == 0)
+      return false;
+    bytes.remove_prefix(length);
+  }
+  return true;
+}
+
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view digits =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    const auto part = bytes.substr(at, 3);
+    std::uint32_t bits = 0;
+    for (std::size_t i = 0; i < 3; ++i)
+      bits = bits << 8 | (i < part.size() ? static_cast<unsigned char>(part[i]) : 0U);
+    for (std::size_t i = 0; i < 4; ++i)
+      text += i <= part.size() ? digits[bits >> (18 - 6 * i) & 63] : '=';
+  }
+  return text;
+}
+
 void append_utf8(std::string& to, std::uint32_t c) {
   const auto put = [&to](std::uint32_t byte) { to += static_cast<char>(byte); };
   if (c < 0x80)

@@ -11,6 +11,12 @@ namespace bulkhead::config {
 /// is none: stray or missing continuation bytes, overlong forms, surrogates, beyond U+10FFFF.
 std::size_t utf8_length(std::string_view text);
 
+/// Whether the bytes are well-formed UTF-8 as a whole.
+bool is_text(std::string_view bytes);
+
+/// The bytes as RFC 4648 writes them, with padding.
+std::string base64(std::string_view bytes);
+
 /// Appends one code point, which must be a Unicode scalar value.
 void append_utf8(std::string& to, std::uint32_t code_point);
 

@@ -145,6 +145,7 @@ void proxy_base::enqueue(caf::mailbox_element_ptr what, caf::execution_unit* ctx
       make_proxy<staged_reply>(home_system(), home_system().next_actor_id(), home_system().node(),
                                std::move(what->sender), what->mid, std::move(what->stages));
   asking_scope scope{asks};
+  may_wait_scope own_thread{sends_in_own_thread(what->sender, ctx)};
   on_send(std::move(what->sender), what->mid, what->move_content_to_message());
 }
 

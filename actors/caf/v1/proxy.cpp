@@ -9,7 +9,8 @@
 
 namespace bulkhead::actors {
 
-bool proxy_base::enqueue(caf::mailbox_element_ptr what, caf::scheduler*) {
+bool proxy_base::enqueue(caf::mailbox_element_ptr what, caf::scheduler* ctx) {
+  may_wait_scope own_thread{sends_in_own_thread(what->sender, ctx)};
   on_send(std::move(what->sender), what->mid, std::move(what->payload));
   return true;
 }

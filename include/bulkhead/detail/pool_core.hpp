@@ -29,6 +29,8 @@ public:
   virtual void end() noexcept = 0;
   /// Actor workers killed for breaking the wire protocol.
   virtual std::uint64_t bad_messages() const noexcept = 0;
+  /// Plain messages that did not arrive, in the actor system of the pool.
+  virtual std::uint64_t dead_letters() const noexcept = 0;
 };
 
 /// The pool behind the facade, untyped. All calls are thread-safe.
@@ -42,8 +44,9 @@ public:
   /// Throws config_error where it was.
   void require_own_process() const;
 
-  /// Takes a unit of work, or returns false where the backlog is full under admission::try_only.
-  /// Throws pool_closed, pool_broken, too_large, and queue_full as on_full says.
+  /// Takes a unit of work, or returns false where the backlog is full under admission::try_only:
+  /// `w` is as it was then. Throws pool_closed, pool_broken, too_large, and queue_full as on_full
+  /// says.
   virtual bool submit(work&& w, admission how) = 0;
 
   /// Sleeps until the latch is set, serving the pool meanwhile. True when it is set.

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -50,6 +51,23 @@ std::string wait_for(const std::string& fifo) {
   return got == 1 ? "released" : "closed";
 }
 
+/// Prints beside its result.
+std::string loud(const std::string& text) {
+  const auto line = "loud " + text + "\n";
+  (void)!::write(STDOUT_FILENO, line.data(), line.size());
+  return text;
+}
+
+/// "bytes" gives what is not UTF-8.
+std::string odd_text(const std::string& which) { return which == "bytes" ? "\xff\xfe" : which; }
+
+double odd_number(const std::string& which) {
+  using limits = std::numeric_limits<double>;
+  return which == "bytes" ? -limits::infinity() : limits::quiet_NaN();
+}
+
+std::uint64_t whole(std::uint64_t number) { return number; }
+
 } // namespace
 
 BULKHEAD_TASK("test.square", square)
@@ -57,3 +75,7 @@ BULKHEAD_TASK("test.sum", sum)
 BULKHEAD_TASK("test.add", add)
 BULKHEAD_TASK("test.misbehave", misbehave)
 BULKHEAD_TASK("test.wait_for", wait_for)
+BULKHEAD_TASK("test.loud", loud)
+BULKHEAD_TASK("test.odd_text", odd_text)
+BULKHEAD_TASK("test.odd_number", odd_number)
+BULKHEAD_TASK("test.whole", whole)
