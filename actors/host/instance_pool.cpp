@@ -34,6 +34,7 @@ instance_pool::~instance_pool() { stop(); }
 void instance_pool::start() {
   const auto deadline = actor_process::clock::now() + start_patience;
   std::vector<launched> all;
+  all.reserve(instances_.size());
   for (std::size_t i = 0; i < instances_.size(); ++i)
     all.push_back(launch(i));
   for (std::size_t i = 0; i < all.size(); ++i)

@@ -99,6 +99,7 @@ public:
     // A copy made in init: other threads may change the environment at this moment.
     auto lines = this_process::get().environment;
     std::vector<char*> environment;
+    environment.reserve(lines.size() + 1);
     for (auto& line : lines)
       environment.push_back(line.data());
     environment.push_back(nullptr);
