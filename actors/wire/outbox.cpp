@@ -74,7 +74,9 @@ void outbox::take_along(const lane& pair) {
   const auto taken = static_cast<std::size_t>(rest - begin);
   std::move(begin, rest, std::back_inserter(express_));
   waiting_.erase(begin, rest);
-  if (const auto left = lanes_.find(pair); (left->second -= taken) == 0)
+  const auto left = lanes_.find(pair);
+  left->second -= taken;
+  if (left->second == 0)
     lanes_.erase(left);
 }
 
