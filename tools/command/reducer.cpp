@@ -37,8 +37,11 @@ reducer::reducer(const config::job& job, std::shared_ptr<detail::pool_core> core
 void reducer::advance(bool more) {
   if (done_)
     return;
-  if (held_)
-    submit(*std::exchange(held_, std::nullopt));
+  if (held_) {
+    auto again = std::move(*held_);
+    held_.reset();
+    submit(std::move(again));
+  }
   while (parts_.size() >= how_.batch && !done_ && !held_)
     merge_some();
   if (more || running_ != 0 || done_ || held_)
@@ -82,7 +85,7 @@ void reducer::submit(detail::work&& w) {
     if (core_->submit(std::move(w), detail::admission::try_only))
       ++running_;
     else
-      held_ = std::move(w);
+      held_ = std::move(w); // NOLINT(bugprone-use-after-move): refused, so it was given back
   } catch (const error& e) {
     fail(e.info());
   }
