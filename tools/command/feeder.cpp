@@ -38,8 +38,11 @@ feeder::feeder(const config::job& job, const detail::task_entry& task,
     window_(window_of(job, core_->options())), source_(job) {}
 
 void feeder::feed(std::size_t held) {
-  if (held_)
-    submit(*std::exchange(held_, std::nullopt));
+  if (held_) {
+    auto again = std::move(*held_);
+    held_.reset();
+    submit(std::move(again));
+  }
   while (!exhausted_ && !held_) {
     const auto used = unfinished_.size() + held;
     if (used >= window_ || !feed_unit(window_ - used))
@@ -101,7 +104,7 @@ void feeder::submit(detail::work&& w) {
   try {
     if (!core_->submit(std::move(w),
                        rejects ? detail::admission::policy : detail::admission::try_only))
-      held_ = std::move(w);
+      held_ = std::move(w); // NOLINT(bugprone-use-after-move): refused, so it was given back
   } catch (const queue_full& e) {
     refuse(numbers, e.info());
   } catch (const too_large& e) {
@@ -120,9 +123,11 @@ std::shared_ptr<const task_options> feeder::options_for(const json& input) const
 
 void feeder::stop() {
   exhausted_ = true;
-  if (held_)
-    refuse(*std::exchange(held_, std::nullopt),
-           failure_of(failure_kind::cancelled, "the job was interrupted"));
+  if (held_) {
+    const auto never = std::move(*held_);
+    held_.reset();
+    refuse(never, failure_of(failure_kind::cancelled, "the job was interrupted"));
+  }
   core_->cancel_all(*sink_);
 }
 
