@@ -50,7 +50,7 @@ bool worker_pool::submit(detail::work&& w, detail::admission how) {
   lock_type lock{mutex_};
   check_open();
   if (!wait_for_room(lock, *u, how)) {
-    w.body = std::move(u->body);
+    w.body = std::move(u->body); // NOLINT(bugprone-use-after-move): given back as it was
     w.sink = std::move(u->sink);
     w.options = std::move(u->options);
     return false;
