@@ -4,6 +4,9 @@ find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(libdw REQUIRED IMPORTED_TARGET libdw)
 
+include(cmake/system_calls.cmake)
+bulkhead_system_calls(${PROJECT_BINARY_DIR}/generated/bulkhead_system_calls.inc)
+
 file(GLOB bulkhead_headers CONFIGURE_DEPENDS
   include/bulkhead/*.hpp include/bulkhead/detail/*.hpp include/bulkhead/testing/*.hpp include/bulkhead/actors/*.hpp)
 file(GLOB_RECURSE runtime_sources CONFIGURE_DEPENDS runtime/*.cpp)
@@ -15,8 +18,16 @@ function(bulkhead_library name output)
   set_target_properties(${name} PROPERTIES
     OUTPUT_NAME ${output}
     INSTALL_RPATH "$ORIGIN"
+    UNITY_BUILD_MODE GROUP
     VERSION ${PROJECT_VERSION}
     SOVERSION ${PROJECT_VERSION_MAJOR})
+  # Where a unity build is asked for, a batch is a room: a new file moves nothing between batches.
+  foreach(source IN LISTS ARGN)
+    get_filename_component(folder ${source} DIRECTORY)
+    file(RELATIVE_PATH room ${PROJECT_SOURCE_DIR} ${folder})
+    string(MAKE_C_IDENTIFIER ${room} group)
+    set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${group})
+  endforeach()
   target_compile_features(${name} PUBLIC cxx_std_20)
   target_include_directories(${name}
     PUBLIC
@@ -43,6 +54,7 @@ if(runtime_sources)
   set_target_properties(bulkhead_runtime PROPERTIES EXPORT_NAME runtime)
   target_compile_definitions(bulkhead_runtime PRIVATE
     BULKHEAD_VERSION="${PROJECT_VERSION}")
+  target_include_directories(bulkhead_runtime PRIVATE ${PROJECT_BINARY_DIR}/generated)
   target_link_libraries(bulkhead_runtime
     PUBLIC Threads::Threads
     PRIVATE $<BUILD_INTERFACE:PkgConfig::libdw> $<INSTALL_INTERFACE:$<LINK_ONLY:dw>>

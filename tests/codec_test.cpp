@@ -1,8 +1,10 @@
+#include <bulkhead/descriptor.hpp>
 #include <bulkhead/detail/codec.hpp>
 #include <bulkhead/detail/type_name.hpp>
 #include <bulkhead/error.hpp>
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 
 #include <atomic>
 #include <chrono>
@@ -13,6 +15,7 @@
 #include <limits>
 #include <list>
 #include <map>
+#include <memory>
 #include <numeric>
 #include <set>
 #include <string>
@@ -158,6 +161,23 @@ typename Inspector::result_type inspect(Inspector& f, old_style& x) {
 template <>
 inline constexpr bool bulkhead::trivially_shippable<bits> = true;
 
+TEST_CASE("a descriptor that did not come along with the bytes is an error") {
+  using bulkhead::descriptor;
+  buffer bytes;
+  encode(bytes, descriptor{::open("/dev/null", O_RDONLY | O_CLOEXEC)});
+  REQUIRE(bytes.descriptors() != nullptr);
+  reader without{bytes.bytes()};
+  CHECK_THROWS_AS(decode<descriptor>(without), bulkhead::codec_error);
+  descriptor_list others;
+  others.add(12345, std::make_shared<open_descriptor>(-1));
+  reader with_others{bytes.bytes()};
+  with_others.bring(&others);
+  CHECK_THROWS_AS(decode<descriptor>(with_others), bulkhead::codec_error);
+  reader with{bytes.bytes()};
+  with.bring(bytes.descriptors());
+  CHECK(decode<descriptor>(with).fd() >= 0);
+}
+
 TEST_CASE("numbers, flags and enums come back as they were") {
   CHECK(survives(std::numeric_limits<std::int64_t>::min()));
   CHECK(survives(std::numeric_limits<long double>::denorm_min()));
@@ -277,7 +297,7 @@ TEST_CASE("a count is not believed before anything is allocated") {
   CHECK(contains(refusal<std::vector<std::tuple<>>>(count(huge)), "claimed"));
   CHECK(contains(refusal<std::vector<std::tuple<>>>(count(std::uint64_t{1} << 30)), "allowed"));
   CHECK(contains(refusal<std::vector<std::array<std::tuple<>, 1000>>>(count(1 << 20)), "allowed"));
-  CHECK(contains(refusal<std::vector<tree>>(count(1 << 20)), "allowed"));
+  CHECK(contains(refusal<std::vector<tree>>(count(1 << 22)), "allowed"));
 }
 
 TEST_CASE("a flag, an index and a category are validated") {
@@ -310,6 +330,28 @@ TEST_CASE("memory and elements of a message are bounded by its limits") {
                   bulkhead::codec_error);
   reader wide{bytes.bytes()};
   CHECK(decode<std::vector<std::optional<std::array<double, 100>>>>(wide).size() == 1000);
+}
+
+TEST_CASE("keys that all collide are refused before they cost a time that nobody bounds") {
+  struct all_in_one {
+    std::size_t operator()(int) const noexcept { return 7; }
+  };
+  using colliding = std::unordered_set<int, all_in_one>;
+  std::vector<int> keys(40'000);
+  std::iota(keys.begin(), keys.end(), 0);
+  buffer bytes;
+  encode(bytes, keys); // a sequence and a set are written alike
+  reader in{bytes.bytes()};
+  CHECK_THROWS_AS(decode<colliding>(in), bulkhead::codec_error);
+
+  colliding few;
+  for (int i = 0; i < 2000; ++i)
+    few.insert(i);
+  CHECK(survives(few)); // slow is no fault
+  std::unordered_map<int, int> spread;
+  for (int i = 0; i < 200'000; ++i)
+    spread.emplace(i * 1024, i);
+  CHECK(survives(spread));
 }
 
 TEST_CASE("values that cannot travel though their type can are refused by the writer") {

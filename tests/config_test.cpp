@@ -174,7 +174,7 @@ TEST_CASE("the reference and the schema name the defaults of pool_options") {
   problems found;
   const auto reference = read_document({source_file("config/reference.jsonc"), {}, {}}, found);
   REQUIRE(reference);
-  const auto read = read_pool(*reference, found);
+  const auto read = read_pool(*reference, {}, found);
   const pool_options plain;
   CHECK(found.none());
   CHECK(read.workers == plain.workers);
@@ -207,7 +207,9 @@ TEST_CASE("the reference and the schema name the defaults of pool_options") {
   CHECK(read.output == plain.output);
   CHECK(read.affinity == plain.affinity);
   CHECK(read.nice == plain.nice);
+  CHECK(read.sandbox == plain.sandbox);
   CHECK(read.actor_workers == plain.actor_workers);
+  CHECK(read.ready_within == plain.ready_within);
   const std::function<void(const pointer&)> compare = [&](const pointer& at) {
     const auto part = schema_of(at);
     if (part.contains("default")) {
@@ -228,6 +230,29 @@ TEST_CASE("the reference is a job that is good") {
   CHECK(made.task == "bulkhead.echo");
   CHECK(made.ordered);
   CHECK_FALSE(made.reduce);
+}
+
+TEST_CASE("a job's sandbox names paths beside the job, and one that cannot work is refused") {
+  const temporary_folder folder;
+  const auto with = [&](const std::string& sandbox) {
+    return folder.write("job.json", R"({"task": "bulkhead.echo", "input": {"list": ["a"]},)"
+                                    R"( "pool": {"sandbox": )"
+                                      + sandbox + "}}");
+  };
+  const auto made =
+    accepted(with(R"({"base": "strict", "read": ["."], "connect": [443], "threads": true})"));
+  CHECK(made.pool.sandbox.base == bulkhead::sandbox_profile::strict);
+  CHECK(made.pool.sandbox.read == std::vector<std::string>{(folder.path() / ".").string()});
+  CHECK(made.pool.sandbox.connect == std::vector<std::uint16_t>{443});
+  CHECK(made.pool.sandbox.threads);
+  CHECK(refused(with(R"({"base": "strict", "read": ["nowhere"]})")).find("sandbox.read is")
+        != std::string::npos);
+  CHECK(refused(with(R"({"base": "strict", "connect": [70000]})")).find("pool.sandbox.connect[0]")
+        != std::string::npos);
+  CHECK(refused(with(R"({"base": "loose"})")).find("pool.sandbox.base is \"loose\"")
+        != std::string::npos);
+  CHECK(refused(with(R"({"base": "strict", "allow_syscalls": ["opne"]})")).find("\"opne\"")
+        != std::string::npos);
 }
 
 TEST_CASE("settings win over the file, later ones over earlier ones") {

@@ -394,6 +394,12 @@ TEST_CASE("a record full of garbage is read within bounds") {
     recorder->signal.store(SIGSEGV);
     report = read_crash(*recorder);
     CHECK(report.backtrace.find("the host has not loaded") != std::string::npos);
+    CHECK_FALSE(report.call);
+    recorder->signal.store(SIGSYS);
+    report = read_crash(*recorder);
+    REQUIRE(report.call);
+    CHECK(report.call->number == -1);
+    CHECK(report.call->path.size() <= 4 * call_path_bytes);
   }
 }
 

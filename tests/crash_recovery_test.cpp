@@ -1,5 +1,6 @@
 // ctest-label: fault
 // ctest-timeout: 240
+#include "tests/support/eventually.hpp"
 #include "tests/support/history.hpp"
 #include "tests/support/leak_guard.hpp"
 
@@ -203,7 +204,7 @@ void crash_in_a_chunk(const expectation& e, start_method start) {
   REQUIRE(all.size() == 1000);
   check_one_casualty(e, p, seen, all);
   CHECK(p.apply([] { return 7; }) == 7);
-  CHECK(p.workers().size() == 2);
+  CHECK(eventually([&] { return p.workers().size() == 2; }));
 }
 
 } // namespace

@@ -6,6 +6,8 @@
 #include <doctest/doctest.h>
 #include <rapidcheck.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <memory>
 #include <vector>
 
@@ -71,6 +73,125 @@ TEST_CASE("what comes back goes before its equals") {
   CHECK(queue.front()->id == 2);
 }
 
+namespace {
+
+/// A backlog and the plain list that it should behave like.
+class twin_backlog {
+public:
+  void step() {
+    switch (*rc::gen::inRange(0, 6)) {
+    case 0:
+    case 1:
+    case 2:
+      return push();
+    case 3:
+      return take();
+    case 4:
+      return sort();
+    default:
+      return remove_any();
+    }
+  }
+
+  void check() const {
+    RC_ASSERT(queue_.units() == all_.size());
+    const auto in_lanes =
+      std::count_if(all_.begin(), all_.end(), [](const auto& e) { return e.lane != 0; });
+    RC_ASSERT(queue_.in_lanes() == static_cast<std::size_t>(in_lanes));
+    RC_ASSERT((queue_.front() == nullptr) == all_.empty());
+    RC_ASSERT(queue_.all([](const unit&) { return true; }).size() == all_.size());
+  }
+
+private:
+  struct entry {
+    std::uint64_t id;
+    int priority;
+    std::int64_t order;
+    backlog::lane_id lane;
+  };
+
+  void push() {
+    const auto front = *rc::gen::inRange(0, 4) == 0;
+    const entry e{++ids_, *rc::gen::inRange(-1, 2), front ? --low_ : ++high_,
+                  *rc::gen::inRange<std::size_t>(0, 5)};
+    auto u = make_unit(e.id, e.priority);
+    if (front)
+      queue_.push_front(std::move(u), e.lane);
+    else
+      queue_.push_back(std::move(u), e.lane);
+    all_.push_back(e);
+    std::sort(all_.begin(), all_.end(), [](const entry& a, const entry& b) {
+      return a.priority != b.priority ? a.priority > b.priority : a.order < b.order;
+    });
+  }
+
+  /// The first entry whose lane may go, where nobody of its lane is before it.
+  void take() {
+    const auto open = *rc::gen::inRange(0, 32); // one bit a lane
+    const auto goes = [open](backlog::lane_id lane) { return ((open >> lane) & 1) != 0; };
+    const auto wanted =
+      std::find_if(all_.begin(), all_.end(), [&](const entry& e) { return goes(e.lane); });
+    auto* found = queue_.first([&](const unit& u) { return goes(u.lane); });
+    RC_ASSERT((found == nullptr) == (wanted == all_.end()));
+    if (found == nullptr)
+      return;
+    RC_ASSERT(queue_.remove(*found)->id == wanted->id);
+    all_.erase(wanted);
+  }
+
+  void sort() {
+    const auto shift = *rc::gen::inRange<std::size_t>(1, 4);
+    for (auto& e : all_)
+      if (e.lane != 0)
+        e.lane = 1 + (e.id + shift) % 4;
+    queue_.sort_lanes([shift](const unit& u) { return 1 + (u.id + shift) % 4; });
+  }
+
+  void remove_any() {
+    if (all_.empty())
+      return;
+    const auto at = *rc::gen::inRange<std::size_t>(0, all_.size());
+    const auto id = all_[at].id;
+    queue_.remove(*queue_.find([id](const unit& u) { return u.id == id; }));
+    all_.erase(all_.begin() + static_cast<std::ptrdiff_t>(at));
+  }
+
+  backlog queue_{100, 100'000};
+  std::vector<entry> all_;
+  std::uint64_t ids_ = 0;
+  std::int64_t low_ = 0;
+  std::int64_t high_ = 0;
+};
+
+} // namespace
+
+TEST_CASE("lanes keep the order of arrival and of priorities, whatever comes, goes and moves") {
+  CHECK(rc::check([] {
+    twin_backlog twins;
+    for (int i = 0; i < 200; ++i) {
+      twins.step();
+      twins.check();
+    }
+  }));
+}
+
+TEST_CASE("what waits for a busy worker costs the others nothing") {
+  const auto looks_beside = [](int waiting) {
+    backlog queue{100'000, 10'000'000};
+    for (int i = 0; i < waiting; ++i)
+      queue.push_back(make_unit(1), 7);
+    queue.push_back(make_unit(2), 8);
+    int looks = 0;
+    const auto* found = queue.first([&](const unit& u) {
+      ++looks;
+      return u.lane == 8;
+    });
+    CHECK(found->id == 2);
+    return looks;
+  };
+  CHECK(looks_beside(20'000) == looks_beside(20));
+}
+
 TEST_CASE("the backlog counts tasks and bytes, and an empty one takes anything") {
   backlog queue{2, 100};
   CHECK(queue.has_room(50, 5000));
@@ -85,7 +206,7 @@ TEST_CASE("the backlog counts tasks and bytes, and an empty one takes anything")
 }
 
 TEST_CASE("a chunk splits into two that hold its items in order") {
-  rc::check([] {
+  CHECK(rc::check([] {
     const auto items = *rc::gen::inRange<std::uint32_t>(2, 40);
     const auto first = *rc::gen::inRange<std::uint32_t>(1, items);
     auto whole = make_chunk(items);
@@ -95,11 +216,11 @@ TEST_CASE("a chunk splits into two that hold its items in order") {
     RC_ASSERT(rest->items == items - first);
     RC_ASSERT(rest->id == 100U + first);
     RC_ASSERT(rest->first_item == first);
-    const auto head = item_offset(*reference, first);
+    const auto head = slice(*reference, 0, first)->body.size();
     const auto tail = reference->body.bytes().subspan(head);
     const auto copy = rest->body.bytes().subspan(rest->callable_bytes);
     RC_ASSERT(std::equal(tail.begin(), tail.end(), copy.begin(), copy.end()));
-  });
+  }));
 }
 
 TEST_CASE("the window shrinks for long tasks and grows for short ones, inside its bounds") {
@@ -127,7 +248,7 @@ TEST_CASE("chunks hold about two milliseconds, and less towards the end") {
 }
 
 TEST_CASE("guided chunks use up any input") {
-  rc::check([] {
+  CHECK(rc::check([] {
     auto left = *rc::gen::inRange<std::size_t>(1, 1'000'000);
     chunk_facts facts;
     facts.workers = *rc::gen::inRange<std::size_t>(1, 64);
@@ -139,7 +260,7 @@ TEST_CASE("guided chunks use up any input") {
       RC_ASSERT(n <= left);
       left -= n;
     }
-  });
+  }));
 }
 
 TEST_CASE("more restarts than allowed in the period give up; older ones are forgotten") {

@@ -99,6 +99,27 @@ TEST_CASE("every snippet of the tested programs is shown") {
   }
 }
 
+TEST_CASE("each step that the design tells is where it says") {
+  int steps = 0;
+  for (const auto& line : lines_of(root / "docs/design.md")) {
+    const auto open = line.find(". `");
+    const auto close = line.find("`: ");
+    if (open == std::string::npos || close == std::string::npos || open > 2)
+      continue;
+    const auto file = line.substr(open + 3, close - open - 3);
+    CAPTURE(line);
+    REQUIRE(fs::exists(root / file));
+    std::ostringstream text;
+    text << std::ifstream{root / file}.rdbuf();
+    const auto name = line.find('`', close + 1);
+    REQUIRE(name != std::string::npos);
+    const auto function = line.substr(name + 1, line.find('`', name + 1) - name - 1);
+    CHECK(text.str().find(function + '(') != std::string::npos);
+    ++steps;
+  }
+  CHECK(steps > 15);
+}
+
 TEST_CASE("every example stands in the table of examples") {
   std::ostringstream text;
   text << std::ifstream{root / "examples/README.md"}.rdbuf();

@@ -18,36 +18,34 @@ struct fixture {
   host_page host{};
   worker_page worker{};
   flight flown{host, worker, base};
-  std::vector<std::unique_ptr<unit>> units;
+  std::uint64_t units = 0;
   std::vector<std::pair<std::size_t, std::uint32_t>> back; ///< (unit, first item)
   std::vector<std::pair<std::size_t, std::uint32_t>> hit;
 
   fixture() { host.recall = no_position; }
 
   void send(std::uint32_t items) {
-    units.push_back(std::make_unique<unit>());
-    units.back()->items = items;
+    auto u = std::make_unique<unit>();
+    u->items = items;
+    u->id = units++;
     REQUIRE(flown.prepare());
-    flown.publish(*units.back(), items, units.size() * 64);
+    flown.publish(std::move(u), units * 64);
   }
   void claim(std::uint64_t seq, std::uint64_t item, claim_phase phase) {
     worker.claim = make_claim(make_position(base + seq, item), phase);
   }
-  std::size_t number(const unit& u) const {
-    for (std::size_t i = 0; i < units.size(); ++i)
-      if (units[i].get() == &u)
-        return i;
-    return SIZE_MAX;
-  }
   auto giver() {
-    return [this](unit& u, std::uint32_t first, bool) { back.emplace_back(number(u), first); };
+    return [this](unit& u, std::uint32_t first, const std::unique_ptr<unit>&) {
+      back.emplace_back(u.id, first);
+    };
   }
   bool answer(std::uint64_t seq, std::uint64_t item) {
     return flown.accept_result(make_position(base + seq, item)).has_value();
   }
   bool die() {
-    return flown.bury([this](unit& u, std::uint32_t item) { hit.emplace_back(number(u), item); },
-                      giver());
+    return flown.bury(
+      [this](const std::unique_ptr<unit>& u, std::uint32_t item) { hit.emplace_back(u->id, item); },
+      giver());
   }
 };
 
@@ -83,7 +81,7 @@ TEST_CASE("the recall stands until every frame of its time is answered") {
   f.flown.recall(make_position(base + 1, 0), f.giver());
   CHECK(f.answer(0, 0));
   CHECK(!f.flown.may_publish());
-  CHECK(f.flown.accept_returned(make_position(base + 1, 0), base + 2, f.giver()));
+  CHECK(f.flown.accept_returned(make_position(base + 1, 0), base + 2, false, f.giver()));
   CHECK(f.flown.may_publish());
   CHECK(f.host.recall == no_position);
   CHECK(f.back == places{{1, 0}}); // taken once, not given back again
@@ -96,8 +94,20 @@ TEST_CASE("RETURNED gives back what was in dispute") {
   f.claim(0, 0, claim_phase::claimed);
   f.flown.recall(make_position(base, 0), f.giver());
   CHECK(f.back == places{{1, 0}});
-  CHECK(f.flown.accept_returned(make_position(base, 0), base + 2, f.giver()));
+  CHECK(f.flown.accept_returned(make_position(base, 0), base + 2, false, f.giver()));
   CHECK(f.back == places{{1, 0}, {0, 0}});
+  CHECK(f.flown.empty());
+}
+
+TEST_CASE("what nobody recalled is given back by whoever may always do so, and by nobody else") {
+  fixture f;
+  f.send(1);
+  f.send(1);
+  CHECK(!f.flown.accept_returned(make_position(base, 0), base + 1, false, f.giver()));
+  f.flown.recall(make_position(base + 1, 0), f.giver());
+  CHECK(!f.flown.accept_returned(make_position(base, 0), base + 1, false, f.giver()));
+  CHECK(f.flown.accept_returned(make_position(base, 0), base + 1, true, f.giver()));
+  CHECK(f.flown.accept_returned(make_position(base + 1, 0), base + 2, false, f.giver()));
   CHECK(f.flown.empty());
 }
 
@@ -114,9 +124,9 @@ TEST_CASE("answers out of order, for what was taken or for nothing are refused")
   f.flown.recall(make_position(base, 1), f.giver());
   CHECK(f.answer(0, 1));  // it was claimed: the worker's
   CHECK(!f.answer(1, 0)); // it was taken
-  CHECK(!f.flown.accept_returned(make_position(base + 1, 0), base + 3, f.giver()));
-  CHECK(!f.flown.accept_returned(make_position(base + 1, 0), base + 1, f.giver()));
-  CHECK(!f.flown.accept_returned(make_position(base + 2, 0), base + 2, f.giver()));
+  CHECK(!f.flown.accept_returned(make_position(base + 1, 0), base + 3, false, f.giver()));
+  CHECK(!f.flown.accept_returned(make_position(base + 1, 0), base + 1, false, f.giver()));
+  CHECK(!f.flown.accept_returned(make_position(base + 2, 0), base + 2, false, f.giver()));
 }
 
 TEST_CASE("a recall gives nothing back where the claim is a lie") {
@@ -194,7 +204,7 @@ TEST_CASE("a first item that started although it was taken is a lie; a later one
   liar.claim(0, 0, claim_phase::started);
   CHECK(!liar.die());
 
-  fixture honest; // A4 stores its claim before it looks at the recall
+  fixture honest; // the worker stores its claim before it looks at the recall
   honest.send(3);
   CHECK(honest.answer(0, 0));
   honest.claim(0, 0, claim_phase::started);
@@ -214,4 +224,25 @@ TEST_CASE("ring bytes are free once their frame is answered") {
   CHECK(f.flown.freed() == 0);
   CHECK(f.answer(0, 1));
   CHECK(f.flown.freed() == 64);
+}
+
+TEST_CASE("a column answers items of its frame that were not taken back, and no others") {
+  fixture f;
+  f.send(10);
+  f.send(1);
+  f.claim(0, 5, claim_phase::started);
+  CHECK(!f.flown.accept_results(make_position(base, 0), 0));
+  CHECK(!f.flown.accept_results(make_position(base, 0), 11));
+  CHECK(!f.flown.accept_results(make_position(base, 1), 2));
+  const auto first = f.flown.accept_results(make_position(base, 0), 4);
+  REQUIRE(first.has_value());
+  CHECK(first->item == 0);
+  CHECK(!first->owner);
+  CHECK(f.flown.next() == make_position(base, 4));
+  f.flown.recall(make_position(base, 4), f.giver()); // from item 6 on
+  CHECK(!f.flown.accept_results(make_position(base, 4), 3));
+  const auto rest = f.flown.accept_results(make_position(base, 4), 2);
+  REQUIRE(rest.has_value());
+  CHECK(rest->item == 4);
+  CHECK(rest->owner);
 }

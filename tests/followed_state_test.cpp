@@ -1,8 +1,9 @@
 // ctest-timeout: 120
-#include "runtime/process/standing.hpp"
+#include "runtime/standing/standing.hpp"
 #include "runtime/system/launch_error.hpp"
 #include "tests/support/launching.hpp"
 #include "tests/support/leak_guard.hpp"
+#include "tests/support/sanitizer_calls.hpp"
 
 #include <bulkhead/tasks.hpp>
 
@@ -53,6 +54,31 @@ TEST_CASE("a worker is the user that the host is at its start, and root again wi
     return;
   const leak_guard guard;
   CHECK(run_host("comes_back") == 0);
+}
+
+TEST_CASE("a worker has the securebits, bounding and ambient capabilities that the host has now") {
+  if (::getuid() != 0)
+    return;
+  const leak_guard guard;
+  CHECK(run_host("keeps_some") == 0);
+}
+
+TEST_CASE("a worker is under the seccomp filters that the host has put on after init") {
+  const leak_guard guard;
+  const no_leak_check its_filter_forbids_ptrace;
+  CHECK(run_host("filtered") == 0);
+}
+
+TEST_CASE("a worker prints where the host prints when it starts") {
+  const leak_guard guard;
+  CHECK(run_host("redirects") == 0);
+}
+
+TEST_CASE("a worker is in the namespaces that the host has entered after init") {
+  if (::getuid() != 0)
+    return;
+  const leak_guard guard;
+  CHECK(run_host("elsewhere") == 0);
 }
 
 TEST_CASE("a host with a small limit of file sizes gets errors and lives") {

@@ -334,13 +334,27 @@ TEST_CASE("launches of many threads at once all succeed") {
   CHECK(good == 200);
 }
 
+TEST_CASE("a limit of descriptors that the host had for a while binds no later launch") {
+  const leak_guard guard;
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  rlimit tight = before;
+  tight.rlim_cur = 32;
+  ::setrlimit(RLIMIT_NOFILE, &tight);
+  auto first = start(return_7);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  CHECK(first.wait().code == 7);
+  const pipe_ends pipe;
+  CHECK(start(return_7, std::vector<int>(100, pipe.write.get())).wait().code == 7);
+}
+
 TEST_CASE("with any number of descriptors left, a launch works or fails cleanly") {
   const leak_guard guard;
   rlimit before{};
   ::getrlimit(RLIMIT_NOFILE, &before);
   int failed = 0;
   int worked = 0;
-  for (rlim_t limit = 3; limit <= 40; ++limit) {
+  for (rlim_t limit = 3; limit <= 64; ++limit) {
     rlimit tight = before;
     tight.rlim_cur = limit;
     ::setrlimit(RLIMIT_NOFILE, &tight);

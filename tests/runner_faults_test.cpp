@@ -1,6 +1,8 @@
 // ctest-needs: bulkhead_cli
 // ctest-timeout: 180
 #include "tests/support/command.hpp"
+#include "tests/support/eventually.hpp"
+#include "tests/support/runner_jobs.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
@@ -20,36 +22,14 @@
 #include <unistd.h>
 
 using bulkhead::testing::command;
+using bulkhead::testing::content_of;
+using bulkhead::testing::job;
+using bulkhead::testing::make_fifo;
 using bulkhead::testing::temporary_folder;
+using bulkhead::tests::eventually;
 using nlohmann::json;
 
 namespace {
-
-const std::string library = BULKHEAD_TEST_MODULE_DIR "/runner_tasks.so";
-
-std::string job(const std::string& members) {
-  return "{\"load\": [\"" + library + "\"], " + members + "}";
-}
-
-std::string content_of(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-std::string make_fifo(const temporary_folder& folder, const char* name) {
-  const auto path = folder.path() / name;
-  REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
-  return path.string();
-}
-
-/// Waits until the condition holds, or a watchdog's time is over.
-template <class Condition>
-bool eventually(Condition holds) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!holds() && std::chrono::steady_clock::now() < deadline)
-    std::this_thread::yield();
-  return holds();
-}
 
 /// Three tasks that wait for a byte of the FIFO each, one at a time, with room for one to wait.
 std::string hung_job(const std::string& gate) {
@@ -68,7 +48,8 @@ TEST_CASE("a result is in the file as soon as its task has ended, though the job
   REQUIRE(c.wait_for_text("waiting for"));
   REQUIRE(::write(fd, "x", 1) == 1);
   const auto out = folder.path() / "out.jsonl";
-  CHECK(eventually([&] { return content_of(out).find("released") != std::string::npos; }));
+  CHECK(eventually([&] { return content_of(out).find("released") != std::string::npos; },
+                   std::chrono::seconds{60}));
   c.signal(SIGKILL);
   CHECK(c.wait() == 1000 + SIGKILL);
   CHECK(content_of(out).find("released") != std::string::npos);

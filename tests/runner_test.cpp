@@ -3,6 +3,7 @@
 // ctest-timeout: 180
 #include "tests/support/bad_configs.hpp"
 #include "tests/support/command.hpp"
+#include "tests/support/runner_jobs.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
@@ -20,22 +21,13 @@
 
 using bulkhead::testing::bad_configs;
 using bulkhead::testing::command;
+using bulkhead::testing::content_of;
+using bulkhead::testing::job;
+using bulkhead::testing::runner_tasks;
 using bulkhead::testing::temporary_folder;
 using nlohmann::json;
 
 namespace {
-
-const std::string library = BULKHEAD_TEST_MODULE_DIR "/runner_tasks.so";
-
-/// A job on the tasks of the test library.
-std::string job(const std::string& members) {
-  return "{\"load\": [\"" + library + "\"], " + members + "}";
-}
-
-std::string content_of(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 std::vector<json> lines_of(const std::string& text) {
   std::vector<json> lines;
@@ -200,7 +192,7 @@ TEST_CASE("settings and libraries of the command line are used") {
   const temporary_folder folder;
   const auto file =
     folder.write("job.json", R"({"task": "test.square", "input": {"list": [3]}, "output": "-"})");
-  command c({"run", file, "--load", library, "--set", "input.list=[5]"});
+  command c({"run", file, "--load", runner_tasks, "--set", "input.list=[5]"});
   CHECK(c.wait() == 0);
   CHECK(lines_of(c.out())[0]["result"] == 25);
   command missing({"run", file, "--load", "/nowhere/lib.so"});
@@ -230,7 +222,7 @@ TEST_CASE("validate starts nothing and says what a run would do") {
 }
 
 TEST_CASE("list names each task with its types") {
-  command c({"list", "--load", library});
+  command c({"list", "--load", runner_tasks});
   CHECK(c.wait() == 0);
   CHECK(c.out().find("test.sum") != std::string::npos);
   CHECK(c.out().find("(list of whole number) -> whole number") != std::string::npos);

@@ -2,7 +2,9 @@
 
 #include "actors/border/process_proxy.hpp"
 #include "actors/border/relay.hpp"
+#include "actors/caf/abandoned.hpp"
 #include "actors/caf/failure_error.hpp"
+#include "actors/caf/proxy.hpp"
 #include "runtime/testing/hooks.hpp"
 
 #include <caf/actor_cast.hpp>
@@ -28,8 +30,7 @@ caf::error too_large_error(std::size_t size) {
 } // namespace
 
 border::border(caf::actor_system& system, peer_id self, exec_ctx* loop)
-  : system_(system), self_(self), loop_(loop), home_(system),
-    scan_(std::make_shared<handle_scan>()) {
+  : system_(system), self_(self), loop_(loop), home_(system) {
   know(self, system.node());
 }
 
@@ -38,8 +39,8 @@ border::~border() = default;
 std::shared_ptr<link> border::connect(peer_id peer, std::shared_ptr<transport> io,
                                       link_limits limits) {
   auto made = std::make_shared<link>(peer, std::move(io), limits);
-  made->introduce(self_);
-  made->introduce(peer);
+  for (const auto known : {self_, peer})
+    made->introduce(known, [] {});
   std::lock_guard lock{mutex_};
   links_[peer] = made;
   return made;
@@ -58,36 +59,15 @@ bool border::know(peer_id peer, const caf::node_id& id) {
   if (!id || !codec{system_, none}.encode(bytes, id))
     return false;
   std::lock_guard lock{mutex_};
-  if (nodes_.count(peer) != 0 || !peers_.emplace(id, peer).second)
-    return false;
-  nodes_[peer].id = id;
-  auto more = std::make_shared<handle_scan>(*scan_);
-  more->add(peer, std::move(bytes));
-  shortest_handle_.store(more->shortest(), std::memory_order_relaxed);
-  scan_ = std::move(more);
-  return true;
-}
-
-border::node border::forget_if_unknown(peer_id peer) {
-  auto i = nodes_.find(peer);
-  if (i == nodes_.end() || !i->second.dead || i->second.proxies != 0)
-    return {};
-  peers_.erase(i->second.id);
-  auto fewer = std::make_shared<handle_scan>(*scan_);
-  fewer->remove(peer);
-  scan_ = std::move(fewer);
-  auto forgotten = std::move(i->second);
-  nodes_.erase(i);
-  return forgotten;
+  return nodes_.add(peer, id, std::move(bytes));
 }
 
 bool border::find_peer(const caf::node_id& id, peer_id& peer) {
   std::lock_guard lock{mutex_};
-  auto i = peers_.find(id);
-  if (i == peers_.end())
-    return false;
-  peer = i->second;
-  return true;
+  const auto found = nodes_.find(id);
+  if (found)
+    peer = *found;
+  return found.has_value();
 }
 
 bool border::key_of(const caf::strong_actor_ptr& actor, actor_key& key) {
@@ -99,13 +79,21 @@ bool border::key_of(const caf::strong_actor_ptr& actor, actor_key& key) {
   return find_peer(actor->node(), key.peer);
 }
 
+void border::open_to_all(caf::strong_actor_ptr actor) {
+  std::lock_guard lock{mutex_};
+  open_to_all_.swap(actor);
+}
+
 link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from, caf::message_id mid,
                         const caf::message& msg, const std::shared_ptr<request_watch>& watch) {
+  // An actor of a remote node, which a user's middleman knows and no worker does.
+  if (actor_key key; from && !key_of(from, key))
+    return send(to, make_stand_in(system_, from), mid, msg, watch);
   const bool own = watch == nullptr; // whether errors are dealt with here
   auto out = route(to.peer);
   if (!out || out->dead()) {
-    if (own && from && mid.is_request())
-      answer_error(from, mid, reason_of(to.peer), nullptr);
+    if (own)
+      answer_unsent(link::sent::dead, to, from, mid);
     return link::sent::dead;
   }
   outbox::item item;
@@ -136,24 +124,69 @@ link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from, 
   pending_table::entry request;
   // What an actor of the same process asks is answered over there.
   if (mid.is_request() && from && source.peer != to.peer)
-    request = {from, mid, 0, watch};
+    request = {from, mid, 0, watch, to.peer};
   else
     request.watch = watch;
+  request.whom = to.id;
+  const auto result = put_into(out, std::move(item), std::move(request), from, mid);
+  if (result == link::sent::ok)
+    return result;
+  unmention(*out, mentioned);
+  if (own)
+    answer_unsent(result, to, from, mid);
+  return result;
+}
+
+// Where the sender waits for its answer, it may read the link meanwhile.
+link::sent border::put_into(const std::shared_ptr<link>& out, outbox::item&& item,
+                            pending_table::entry request, const caf::strong_actor_ptr& from,
+                            caf::message_id mid) {
   lead_scope lead{asking_scope::active() && mid.is_request() ? out->reader.lock() : nullptr};
   const auto result = out->send(std::move(item), std::move(request), &lead);
+  if (out->pending.take_crowded())
+    look_for_abandoned(out);
   if (result == link::sent::ok) {
     asking_scope others{false}; // what is delivered meanwhile does not wait
     lead.lead(from, mid);
-    return result;
   }
-  unmention(*out, mentioned);
-  if (own && result == link::sent::full)
+  return result;
+}
+
+void border::answer_unsent(link::sent result, const actor_key& to,
+                           const caf::strong_actor_ptr& from, caf::message_id mid) {
+  if (result == link::sent::full)
     refuse(from, mid,
            border_error(failure_kind::rejected,
                         "the actor worker takes no more messages: its mailbox is full"));
-  else if (own && from && mid.is_request())
-    answer_error(from, mid, reason_of(to.peer), nullptr);
-  return result;
+  else if (from && mid.is_request())
+    answer_error(from, mid, reason_of(to), nullptr);
+}
+
+void border::look_for_abandoned(const std::shared_ptr<link>& out) {
+  for (auto& asked : out->pending.by_requester())
+    find_abandoned(asked.requester, std::move(asked.requests),
+                   [weak = weak_from_this(), out](const auto& requester, const auto& requests) {
+                     if (auto self = weak.lock())
+                       self->abandon(*out, requester, requests);
+                   });
+}
+
+// The host has an entry of its own for what a worker asks a third process.
+void border::abandon(link& out, const caf::strong_actor_ptr& requester,
+                     const std::vector<caf::message_id>& requests) {
+  for (const auto mid : requests) {
+    const auto to = out.pending.abandon(requester, mid);
+    if (!to || is_host() || *to == host_peer || out.dead())
+      continue;
+    byte_buf buf;
+    begin_frame(buf);
+    control(out, frame_kind::abandoned,
+            {.source_peer = self_,
+             .source_actor = requester->id(),
+             .dest_peer = *to,
+             .id = mid.integer_value()},
+            std::move(buf));
+  }
 }
 
 // A message that cannot go. Where it is an answer, the requester is told: he waits, and who
@@ -204,166 +237,16 @@ void border::control(link& to, frame_kind kind, frame_header header, byte_buf&& 
   to.send(std::move(item));
 }
 
-// A worker counts only its own actors: of the others it speaks with references that the host gave
-// it and that come back only after this mention.
-actor_key border::mention(link& to, const caf::strong_actor_ptr& actor) {
-  actor_key key;
-  if (!actor || !key_of(actor, key))
-    return {self_, 0};
-  if (key.peer == to.peer() || (!is_host() && key.peer != self_))
-    return key;
-  to.exported.add(key, actor);
-  if (key.peer != self_)
-    introduce(to, key.peer);
-  return key;
-}
-
-std::shared_ptr<const handle_scan> border::scan_for(std::span<const std::byte> body) {
-  if (body.size() < shortest_handle_.load(std::memory_order_relaxed))
-    return nullptr;
-  std::lock_guard lock{mutex_};
-  return scan_;
-}
-
-// The message still holds what it names, so only who has ended is not found.
-caf::strong_actor_ptr border::named(const actor_key& key, const caf::message* msg) {
-  auto found = key.peer == self_ ? take_named(system_, key.id) : find_proxy(key);
-  if (!found && msg != nullptr && key.peer == self_)
-    found = handle_in(*msg, system_.node(), key.id);
-  return found;
-}
-
-// The receiver counts each handle in the bytes, so each is counted here, also of actors that have
-// ended: whoever asks for those is told of their end.
-std::vector<actor_key> border::mention_all(link& to, std::span<const std::byte> body,
-                                           const caf::message* msg) {
-  std::vector<actor_key> keys;
-  const auto scan = scan_for(body);
-  if (!scan)
-    return keys;
-  for (const auto& f : is_host() ? scan->all(body, to.peer()) : scan->of(body, self_)) {
-    const actor_key key{f.peer, f.actor};
-    to.exported.add(key, named(key, msg));
-    introduce(to, key.peer);
-    keys.push_back(key);
-  }
-  return keys;
-}
-
-void border::unmention(link& to, const std::vector<actor_key>& keys) {
-  for (const auto& key : keys) {
-    caf::strong_actor_ptr gone;
-    if (key.id != 0)
-      to.exported.release(key, 1, true, gone);
-  }
-}
-
-void border::introduce(link& to, peer_id whom) {
-  if (!to.introduce(whom))
-    return;
-  caf::node_id id;
-  {
-    std::lock_guard lock{mutex_};
-    auto i = nodes_.find(whom);
-    if (i == nodes_.end())
-      return;
-    id = i->second.id;
-  }
-  byte_buf buf;
-  begin_frame(buf);
-  resolve_handle none;
-  codec{system_, none}.encode(buf, id);
-  control(to, frame_kind::node, {.id = whom}, std::move(buf));
-}
-
-caf::error border::reason_of(peer_id peer) {
-  {
-    std::lock_guard lock{mutex_};
-    auto i = nodes_.find(peer);
-    if (i != nodes_.end() && i->second.dead) {
-      // Whoever hears this now has sent nothing that the worker could have seen.
-      if (auto f = failure_of(i->second.reason)) {
-        f->may_have_executed = false;
-        return to_error(*f);
-      }
-      return i->second.reason;
-    }
-  }
-  return border_error(failure_kind::worker_died, "the actor's process is gone");
-}
-
-void border::fail(link& dead, const caf::error& reason) {
-  if (!dead.claim_death())
-    return;
-  {
-    // First, so that whoever finds the link dead finds the reason too.
-    std::lock_guard lock{mutex_};
-    auto& n = nodes_[dead.peer()];
-    n.dead = true;
-    n.reason = reason;
-  }
-  dead.die();
-  BULKHEAD_HOOK("actor.host.link_dead");
-  std::vector<caf::strong_actor_ptr> proxies;
-  {
-    std::lock_guard lock{mutex_};
-    links_.erase(dead.peer());
-    for (auto& [key, known] : proxies_)
-      if (!is_host() || key.peer == dead.peer()) {
-        if (auto strong = known.actor.lock())
-          proxies.push_back(std::move(strong));
-        known.pinned = nullptr;
-      }
-  }
-  const auto untouched = reason_of(dead.peer());
-  no_wait_scope
-    moves_on; // what goes to another worker was counted already, and this thread is all's
-  for (auto& e : dead.take_pending()) {
-    const bool delivered = dead.reached(e);
-    const auto& why = delivered ? reason : untouched;
-    if (e.watch && e.watch->lost(why, delivered))
-      continue;
-    if (e.sender)
-      answer_error(e.sender, e.mid, why, nullptr);
-  }
-  BULKHEAD_HOOK("actor.host.answered");
-  for (auto& p : proxies)
-    static_cast<process_proxy*>(p->get())->kill(reason);
-  dead.exported.take();
-  proxies.clear();
-  end_all_of(dead.peer(), reason);
-  node forgotten;
-  std::lock_guard lock{mutex_};
-  forgotten = forget_if_unknown(dead.peer());
-}
-
-// Who observes actors of a dead process without having a handle, here and in other processes.
-void border::end_all_of(peer_id peer, const caf::error& reason) {
-  std::vector<actor_key> observed;
-  std::vector<std::shared_ptr<link>> others;
-  {
-    std::lock_guard lock{mutex_};
-    for (const auto& [key, chain] : observers_)
-      if (!is_host() || key.peer == peer)
-        observed.push_back(key);
-    for (const auto& [other, l] : links_)
-      others.push_back(l);
-  }
-  for (const auto& key : observed)
-    tell_observers(key, reason);
-  for (const auto& l : others)
-    for (const auto& key : l->exported.take_monitors(peer))
-      tell_down(*l, key, reason);
-}
-
 void border::close(const caf::error& reason) {
   std::vector<std::shared_ptr<link>> all;
   std::deque<recent> forgotten; // their proxies hold this border
+  caf::strong_actor_ptr nobody;
   {
     std::lock_guard lock{mutex_};
     for (auto& [peer, l] : links_)
       all.push_back(l);
     forgotten.swap(recent_);
+    nobody.swap(open_to_all_);
   }
   for (auto& l : all)
     fail(*l, reason);

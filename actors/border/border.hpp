@@ -4,6 +4,8 @@
 #include "actors/border/frames_out.hpp"
 #include "actors/border/handle_scan.hpp"
 #include "actors/border/link.hpp"
+#include "actors/border/node_directory.hpp"
+#include "actors/border/process_end.hpp"
 #include "actors/caf/codec.hpp"
 #include "runtime/system/adaptive_mutex.hpp"
 
@@ -47,6 +49,13 @@ public:
   /// Null where the peer is unknown or gone.
   std::shared_ptr<link> route(peer_id peer);
 
+  /// An actor of ours that each peer may send to without having been told of it. To be set before
+  /// the first link; let go in close().
+  void open_to_all(caf::strong_actor_ptr actor);
+
+  /// False: it belongs to a process that is no peer.
+  bool key_of(const caf::strong_actor_ptr& actor, actor_key& key);
+
   /// Names a peer's node. False: the id is another peer's; a process number was reused.
   bool know(peer_id peer, const caf::node_id& node);
 
@@ -55,7 +64,7 @@ public:
   bool receive(link& from, std::size_t limit, std::size_t& popped);
 
   /// The process behind the link is gone: fails what it owes, fires monitors and links. Once.
-  void fail(link& dead, const caf::error& reason);
+  void fail(link& dead, const process_end& end);
 
   /// Fails all links; the border outlives this only as long as somebody holds a proxy.
   void close(const caf::error& reason);
@@ -82,9 +91,11 @@ public:
 
   /// Decodes a message inside a frame of the peer's; `why` says what is wrong with it.
   bool decode(link& from, std::span<const std::byte> body, caf::message& msg, std::string& why);
+  /// A body of the peer's that nobody reads: the handles in it go back.
+  void give_back(link& from, std::span<const std::byte> body);
 
-  /// The failure that the peer left; a general one while it lives.
-  caf::error reason_of(peer_id peer);
+  /// The failure that the actor's process left; a general one while it lives.
+  caf::error reason_of(const actor_key& key);
 
   /// Lets go of proxies that nobody holds and that were not used for `linger`. When to call again;
   /// max() where nothing lingers.
@@ -102,12 +113,6 @@ public:
   counts census();
 
 private:
-  struct node {
-    caf::node_id id;
-    bool dead = false;
-    caf::error reason;
-    std::size_t proxies = 0; ///< entries of proxies_
-  };
   struct known_proxy {
     caf::weak_actor_ptr actor;
     const process_proxy* object = nullptr;
@@ -121,22 +126,32 @@ private:
   void proxy_ended(process_proxy& proxy, std::uint64_t counted) override;
   /// Monitors and links that hung on proxies which nobody holds any more; a chain.
   caf::attachable_ptr take_observers(const actor_key& key);
-  void end_all_of(peer_id peer, const caf::error& reason);
+  void end_all_of(peer_id peer, const process_end& end);
   void tell_observers(const actor_key& key, const caf::error& reason);
-  /// With the lock: nobody can name an actor of a dead peer without proxies. The result is to be
-  /// destroyed without the lock.
-  node forget_if_unknown(peer_id peer);
   caf::strong_actor_ptr find_proxy(const actor_key& key);
   void kill_proxy(const actor_key& key, const caf::error& reason);
   bool find_peer(const caf::node_id& id, peer_id& peer);
-  bool key_of(const caf::strong_actor_ptr& actor, actor_key& key);
+  /// Whom the peer may send to under this key; null where nobody.
+  caf::strong_actor_ptr receiver(const link& from, const actor_key& key);
   void introduce(link& to, peer_id whom);
+  void tell_node(link& to, peer_id whom);
   caf::strong_actor_ptr named(const actor_key& key, const caf::message* msg);
   link::sent answer_instead(const actor_key& to, const caf::strong_actor_ptr& from,
                             caf::message_id mid, caf::error reason,
                             const std::shared_ptr<request_watch>& watch);
+  link::sent put_into(const std::shared_ptr<link>& out, outbox::item&& item,
+                      pending_table::entry request, const caf::strong_actor_ptr& from,
+                      caf::message_id mid);
+  /// Tells who sent a message that it did not go out.
+  void answer_unsent(link::sent result, const actor_key& to, const caf::strong_actor_ptr& from,
+                     caf::message_id mid);
   /// Answers a request, counts a message; for errors that are never silent.
   void refuse(const caf::strong_actor_ptr& from, caf::message_id mid, caf::error reason);
+
+  /// Asks who has requests open in a link whether they still wait for the answers.
+  void look_for_abandoned(const std::shared_ptr<link>& out);
+  void abandon(link& out, const caf::strong_actor_ptr& requester,
+               const std::vector<caf::message_id>& requests);
 
   bool handle(link& from, const frame& f);
   bool on_hello(link& from, const frame& f);
@@ -145,18 +160,27 @@ private:
   bool on_monitor(link& from, const frame& f);
   bool on_down(link& from, const frame& f);
   bool on_link(link& from, const frame& f);
+  bool on_abandoned(link& from, const frame& f);
   void on_release(link& from, const frame& f);
   /// False: the peer may not name this source.
   bool source_of(link& from, const frame_header& h, caf::strong_actor_ptr& actor);
-  resolve_handle resolver_for(link& from);
+  using key_set = std::unordered_set<actor_key, actor_key_hash>;
+  enum class reading { whole, unreadable, forged };
+  /// Decodes what the peer wrote. Its handles count as mentioned whatever comes of it.
+  reading read(link& from, std::span<const std::byte> body, caf::message& msg, std::string& why);
+  reading read(link& from, std::span<const std::byte> body, caf::error& reason);
+  template <class Decode>
+  reading read(link& from, std::span<const std::byte> body, Decode decode);
+  void count_rest(link& from, std::span<const std::byte> body, key_set& counted);
   /// Null where the body is too short to hold a handle.
   std::shared_ptr<const handle_scan> scan_for(std::span<const std::byte> body);
-  caf::strong_actor_ptr resolve(link& from, const caf::node_id& where, caf::actor_id id);
+  caf::strong_actor_ptr resolve(link& from, const caf::node_id& where, caf::actor_id id,
+                                key_set& counted);
   void on_undecodable(link& from, const caf::strong_actor_ptr& to,
                       const caf::strong_actor_ptr& source, caf::message_id mid,
                       const std::string& why);
-  void hand_over(link& from, const frame& f, const caf::strong_actor_ptr& to,
-                 caf::strong_actor_ptr source, caf::message&& msg);
+  void hand_over(const caf::strong_actor_ptr& to, caf::strong_actor_ptr source, caf::message_id mid,
+                 caf::message&& msg, std::shared_ptr<void> credit);
   void watch(const caf::strong_actor_ptr& actor, const actor_key& key);
   void unwatch(const caf::abstract_actor* actor);
   void tell_down(const actor_key& key, const caf::error& reason);
@@ -166,13 +190,11 @@ private:
   const peer_id self_;
   exec_ctx* const loop_;
   const home_node home_;
-  std::atomic<std::size_t> shortest_handle_ = 0; ///< bytes
 
   runtime::adaptive_mutex mutex_; ///< guards what follows; CAF is never called under it
   std::map<peer_id, std::shared_ptr<link>> links_;
-  std::map<peer_id, node> nodes_;
-  std::unordered_map<caf::node_id, peer_id> peers_;
-  std::shared_ptr<const handle_scan> scan_;
+  node_directory nodes_;
+  caf::strong_actor_ptr open_to_all_;
   std::unordered_map<actor_key, known_proxy, actor_key_hash> proxies_;
   std::unordered_map<actor_key, caf::attachable_ptr, actor_key_hash> observers_; ///< without proxy
   std::unordered_set<const caf::abstract_actor*> watched_; ///< ours whose end is reported to peers

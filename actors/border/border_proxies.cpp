@@ -1,7 +1,10 @@
 #include "actors/border/border.hpp"
 #include "actors/border/process_proxy.hpp"
+#include "runtime/outcome/failure_wire.hpp"
 
 #include <caf/actor_cast.hpp>
+
+#include <algorithm>
 
 namespace bulkhead::actors {
 
@@ -31,22 +34,23 @@ caf::strong_actor_ptr border::proxy_for(const actor_key& key, bool counted) {
   bool dead = false;
   {
     std::lock_guard lock{mutex_};
-    auto n = nodes_.find(key.peer);
-    if (n == nodes_.end() || key.peer == self_)
+    const auto* node = nodes_.find(key.peer);
+    if (node == nullptr || key.peer == self_)
       return nullptr;
     const auto [entry, inserted] = proxies_.try_emplace(key);
-    n->second.proxies += inserted ? 1 : 0;
+    if (inserted)
+      nodes_.count_proxy(key.peer, true);
     auto& known = entry->second;
     actor = known.actor.lock();
     if (!actor) {
-      actor = make_proxy<process_proxy>(system_, key.id, n->second.id, shared_from_this(), key);
+      actor = make_proxy<process_proxy>(system_, key.id, node->id, shared_from_this(), key);
       known.actor = caf::actor_cast<caf::weak_actor_ptr>(actor);
       known.object = static_cast<const process_proxy*>(actor->get());
       if (!proxy_base::tells_observers)
         known.pinned = actor;
       fresh = true;
-      dead = n->second.dead;
-      reason = n->second.reason;
+      dead = node->dead;
+      reason = node->end.reason_for(key.id);
       if (recent_.size() >= lingering) {
         evicted = std::move(recent_.front());
         recent_.pop_front();
@@ -73,9 +77,9 @@ caf::strong_actor_ptr border::proxy_for(const actor_key& key, bool counted) {
 void border::pin(const actor_key& key, const caf::strong_actor_ptr& proxy) {
   std::lock_guard lock{mutex_};
   auto i = proxies_.find(key);
-  auto n = nodes_.find(key.peer);
-  if (i != proxies_.end() && i->second.object == proxy->get() && n != nodes_.end()
-      && !n->second.dead && !static_cast<const process_proxy*>(proxy->get())->killed())
+  const auto* node = nodes_.find(key.peer);
+  if (i != proxies_.end() && i->second.object == proxy->get() && node != nullptr && !node->dead
+      && !static_cast<const process_proxy*>(proxy->get())->killed())
     i->second.pinned = proxy;
 }
 
@@ -96,25 +100,27 @@ void border::kill_proxy(const actor_key& key, const caf::error& reason) {
 }
 
 // Runs wherever the last handle goes, even inside CAF's locks: a frame, nothing else. Who observes
-// the actor does not keep it, and is told of its end all the same.
+// the actor, here or through here, does not keep it, and is told of its end all the same.
 void border::proxy_ended(process_proxy& proxy, std::uint64_t counted) {
-  node forgotten;
+  node_directory::node forgotten;
   bool observed = false;
   {
     std::lock_guard lock{mutex_};
     if (auto chain = proxy.take_observers())
       append(observers_[proxy.key()], std::move(chain));
-    observed = observers_.contains(proxy.key());
+    observed = observers_.contains(proxy.key())
+               || std::any_of(links_.begin(), links_.end(), [&](const auto& l) {
+                    return l.second->exported.monitors(proxy.key());
+                  });
     auto i = proxies_.find(proxy.key());
     if (i != proxies_.end() && i->second.object == &proxy) {
       proxies_.erase(i);
-      auto n = nodes_.find(proxy.key().peer);
-      if (n != nodes_.end() && --n->second.proxies == 0)
-        forgotten = forget_if_unknown(n->first);
+      nodes_.count_proxy(proxy.key().peer, false);
+      forgotten = nodes_.forget_if_unknown(proxy.key().peer);
     }
   }
   if (auto out = route(proxy.key().peer); !out || out->dead())
-    tell_observers(proxy.key(), reason_of(proxy.key().peer));
+    tell_observers(proxy.key(), reason_of(proxy.key()));
   else if (counted != 0)
     notify(observed ? frame_kind::release_observed : frame_kind::release, proxy.key(), nullptr,
            counted);
@@ -133,7 +139,11 @@ caf::attachable_ptr border::take_observers(const actor_key& key) {
 void border::tell_observers(const actor_key& key, const caf::error& reason) {
   const auto chain = take_observers(key);
   for (auto* observer = chain.get(); observer != nullptr; observer = observer->next.get())
-    observer->actor_exited(reason, loop_);
+    try {
+      observer->actor_exited(reason, loop_);
+    } catch (...) { // a function of the user's; the others hear of the end all the same
+      runtime::report_exception_in("a function attached to an actor");
+    }
 }
 
 border::clock::time_point border::tidy(clock::time_point now) {

@@ -1,5 +1,6 @@
 #include "actors/border/border.hpp"
 
+#include "actors/border/peer_scope.hpp"
 #include "actors/border/process_proxy.hpp"
 #include "actors/border/relay.hpp"
 #include "actors/caf/failure_error.hpp"
@@ -12,6 +13,7 @@ namespace bulkhead::actors {
 
 bool border::receive(link& from, std::size_t limit, std::size_t& popped) {
   no_wait_scope never;
+  peer_scope whose{from.peer()};
   const bool good = from.receive(
     limit, [&](const frame& f) { return handle(from, f); }, popped);
   from.flush();
@@ -41,6 +43,8 @@ bool border::handle(link& from, const frame& f) {
   case frame_kind::release_observed:
     on_release(from, f);
     return true;
+  case frame_kind::abandoned:
+    return on_abandoned(from, f);
   case frame_kind::spawn:
   case frame_kind::spawned:
   case frame_kind::stop:
@@ -52,8 +56,8 @@ bool border::handle(link& from, const frame& f) {
 bool border::on_hello(link& from, const frame& f) {
   caf::node_id id;
   resolve_handle none;
-  return is_host() && codec{system_, none}.decode(f.body, id) && know(from.peer(), id)
-         && (!on_control || on_control(from, f));
+  return is_host() && codec{system_, none}.decode(f.body, id)
+         && (!on_control || on_control(from, f)) && know(from.peer(), id);
 }
 
 bool border::on_node(const frame& f) {
@@ -77,40 +81,87 @@ bool border::source_of(link& from, const frame_header& h, caf::strong_actor_ptr&
 }
 
 // A worker may name an actor that the host has not told it of, or has told it of as ended: it gets
-// the handle of one that has ended, with which nothing can be reached.
-caf::strong_actor_ptr border::resolve(link& from, const caf::node_id& where, caf::actor_id id) {
+// the handle of one that has ended, with which nothing can be reached. A frame counts each actor
+// once, however often a decoder asks for it.
+caf::strong_actor_ptr border::resolve(link& from, const caf::node_id& where, caf::actor_id id,
+                                      key_set& counted) {
   actor_key key{0, id};
   if (!find_peer(where, key.peer))
     return is_host() ? ended_actor(system_, where, id) : nullptr;
   if (key.peer != self_ && (!is_host() || key.peer == from.peer()))
-    return proxy_for(key, true);
+    return proxy_for(key, counted.insert(key).second);
   auto known = from.exported.find(key);
   return known ? known : ended_actor(system_, where, id);
 }
 
-resolve_handle border::resolver_for(link& from) {
-  return
-    [this, &from](const caf::node_id& where, caf::actor_id id) { return resolve(from, where, id); };
+template <class Decode>
+border::reading border::read(link& from, std::span<const std::byte> body, Decode decode) {
+  key_set counted;
+  const resolve_handle resolver = [&](const caf::node_id& where, caf::actor_id id) {
+    return resolve(from, where, id, counted);
+  };
+  codec reader{system_, resolver, &home_};
+  if (decode(reader))
+    return reading::whole;
+  if (reader.forged() && is_host())
+    return reading::forged;
+  count_rest(from, body, counted);
+  return reading::unreadable;
+}
+
+border::reading border::read(link& from, std::span<const std::byte> body, caf::message& msg,
+                             std::string& why) {
+  return read(from, body, [&](codec& reader) { return reader.decode(body, msg, why); });
+}
+
+border::reading border::read(link& from, std::span<const std::byte> body, caf::error& reason) {
+  return read(from, body, [&](codec& reader) { return reader.decode(body, reason); });
+}
+
+// The peer has counted what its scan of the same bytes found, whether this side could read them or
+// not: what is counted on one side only would be kept for ever.
+void border::count_rest(link& from, std::span<const std::byte> body, key_set& counted) {
+  const auto scan = scan_for(body);
+  if (!scan)
+    return;
+  for (const auto& f : is_host() ? scan->of(body, from.peer()) : scan->all(body, self_))
+    if (const actor_key key{f.peer, f.actor}; counted.insert(key).second)
+      proxy_for(key, true);
+}
+
+void border::give_back(link& from, std::span<const std::byte> body) {
+  key_set none;
+  count_rest(from, body, none);
 }
 
 bool border::decode(link& from, std::span<const std::byte> body, caf::message& msg,
                     std::string& why) {
-  const auto resolve = resolver_for(from);
-  return codec{system_, resolve, &home_}.decode(body, msg, why);
+  return read(from, body, msg, why) == reading::whole;
+}
+
+caf::strong_actor_ptr border::receiver(const link& from, const actor_key& key) {
+  auto known = from.exported.find(key);
+  if (known || key.peer != self_)
+    return known;
+  std::lock_guard lock{mutex_};
+  return open_to_all_ && open_to_all_->id() == key.id ? open_to_all_ : nullptr;
 }
 
 bool border::on_message(link& from, const frame& f) {
   const auto& h = f.header;
   const auto mid = to_mid(h.id);
+  // Whatever becomes of the message, its credit goes back.
+  auto credit = mid.is_response() ? nullptr : from.token(sizeof h + f.body.size());
   caf::strong_actor_ptr source;
   if (!source_of(from, h, source))
     return false;
-  auto to = from.exported.find({h.dest_peer, h.dest_actor});
+  auto to = receiver(from, {h.dest_peer, h.dest_actor});
   caf::message msg;
   std::string why;
-  if (!decode(from, f.body, msg, why)) {
-    if (is_host())
-      return false;
+  const auto got = read(from, f.body, msg, why);
+  if (got == reading::forged)
+    return false;
+  if (got == reading::unreadable) {
     on_undecodable(from, to, source, mid, why);
     return true;
   }
@@ -119,23 +170,27 @@ bool border::on_message(link& from, const frame& f) {
       answer_error(source, mid, make_error(caf::sec::request_receiver_down), loop_);
     return true;
   }
-  if (mid.is_response())
-    from.pending.answered(to, mid);
-  else if (mid.is_request() && source)
+  // The host passes on the one answer to each request, and no more: answers need no credit, and a
+  // worker can make up any number of them.
+  if (mid.is_response() && !from.pending.answered(to, mid) && is_host())
+    return true;
+  if (mid.is_request() && source)
     from.pending.answered(source, mid); // delegated back to this side
   BULKHEAD_HOOK("actor.receive.decoded");
-  hand_over(from, f, to, std::move(source), std::move(msg));
+  hand_over(to, std::move(source), mid, std::move(msg), std::move(credit));
   BULKHEAD_HOOK("actor.receive.delivered");
   return true;
 }
 
-// An answer that does not decode is one all the same: the requester waits for it.
+// It may be the doing of a user's type, and costs that message, not its worker. An answer that does
+// not decode is one all the same: the requester waits for it.
 void border::on_undecodable(link& from, const caf::strong_actor_ptr& to,
                             const caf::strong_actor_ptr& source, caf::message_id mid,
                             const std::string& why) {
   failure bad;
   bad.kind = failure_kind::codec;
-  bad.message = "the message does not decode in the worker: " + why;
+  bad.message =
+    std::string{"the message does not decode in the "} + (is_host() ? "host: " : "worker: ") + why;
   if (!mid.is_response()) {
     refuse(source, mid, to_error(bad));
   } else if (to) {
@@ -144,13 +199,11 @@ void border::on_undecodable(link& from, const caf::strong_actor_ptr& to,
   }
 }
 
-void border::hand_over(link& from, const frame& f, const caf::strong_actor_ptr& to,
-                       caf::strong_actor_ptr source, caf::message&& msg) {
-  const auto mid = to_mid(f.header.id);
-  auto token = mid.is_response() ? nullptr : from.token(sizeof f.header + f.body.size());
-  const bool passes_on = token && dynamic_cast<proxy_base*>(to->get()) != nullptr;
-  relay_scope relay{passes_on ? std::move(token) : nullptr};
-  deliver(to, std::move(source), mid, std::move(msg), loop_, std::move(token));
+void border::hand_over(const caf::strong_actor_ptr& to, caf::strong_actor_ptr source,
+                       caf::message_id mid, caf::message&& msg, std::shared_ptr<void> credit) {
+  const bool passes_on = credit && dynamic_cast<proxy_base*>(to->get()) != nullptr;
+  relay_scope relay{passes_on ? std::move(credit) : nullptr};
+  deliver(to, std::move(source), mid, std::move(msg), loop_, std::move(credit));
 }
 
 bool border::on_monitor(link& from, const frame& f) {
@@ -167,7 +220,7 @@ bool border::on_monitor(link& from, const frame& f) {
   if (foreign == nullptr)
     watch(actor, key);
   else if (foreign->killed() && from.exported.take_monitor(key))
-    tell_down(from, key, foreign->fail_state());
+    tell_down(from, key, foreign->reason());
   return true;
 }
 
@@ -227,12 +280,14 @@ void border::tell_down(link& to, const actor_key& key, const caf::error& reason)
 
 bool border::on_down(link& from, const frame& f) {
   BULKHEAD_HOOK("actor.receive.down");
-  caf::error reason;
-  const auto resolve = resolver_for(from);
-  if (!codec{system_, resolve, &home_}.decode(f.body, reason))
-    return !is_host();
   if (is_host() && f.header.source_peer != from.peer())
     return false;
+  caf::error reason;
+  const auto got = read(from, f.body, reason);
+  if (got == reading::forged)
+    return false;
+  if (got == reading::unreadable) // the end is news without its reason too
+    reason = make_error(caf::exit_reason::unknown);
   // A reason of none means a normal end; a proxy needs one all the same.
   const actor_key key{f.header.source_peer, f.header.source_actor};
   kill_proxy(key, reason);
@@ -260,6 +315,16 @@ bool border::on_link(link& from, const frame& f) {
     proxy->link_local(local->get());
   else
     proxy->unlink_local(local->get());
+  return true;
+}
+
+bool border::on_abandoned(link& from, const frame& f) {
+  if (!is_host() || f.header.source_peer != from.peer())
+    return false;
+  const auto requester = find_proxy({f.header.source_peer, f.header.source_actor});
+  const auto out = route(f.header.dest_peer);
+  if (requester && out)
+    out->pending.abandon(requester, to_mid(f.header.id));
   return true;
 }
 

@@ -7,6 +7,8 @@ namespace bulkhead::actors {
 
 void exports::add(const actor_key& key, const caf::strong_actor_ptr& actor) {
   std::lock_guard lock{mutex_};
+  if (over_)
+    return;
   auto& e = entries_[key];
   ++e.count;
   if (!e.actor)
@@ -17,6 +19,12 @@ caf::strong_actor_ptr exports::find(const actor_key& key) const {
   std::lock_guard lock{mutex_};
   auto i = entries_.find(key);
   return i == entries_.end() ? nullptr : i->second.actor;
+}
+
+bool exports::monitors(const actor_key& key) const {
+  std::lock_guard lock{mutex_};
+  auto i = entries_.find(key);
+  return i != entries_.end() && i->second.monitored;
 }
 
 bool exports::monitor(const actor_key& key) {
@@ -73,6 +81,7 @@ exports::released exports::release(const actor_key& key, std::uint64_t count, bo
 std::vector<caf::strong_actor_ptr> exports::take() {
   std::vector<caf::strong_actor_ptr> result;
   std::lock_guard lock{mutex_};
+  over_ = true;
   result.reserve(entries_.size());
   for (auto& [key, e] : entries_)
     result.push_back(std::move(e.actor));

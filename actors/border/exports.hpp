@@ -35,6 +35,8 @@ public:
   void add(const actor_key& key, const caf::strong_actor_ptr& actor);
   /// Null where the peer was not told of it, or has given it back, or it had gone before.
   caf::strong_actor_ptr find(const actor_key& key) const;
+  /// Whether the peer wants to know its end.
+  bool monitors(const actor_key& key) const;
   /// The peer wants to know its end. False where unknown.
   bool monitor(const actor_key& key);
   /// True once for each time the peer wanted to know.
@@ -48,6 +50,7 @@ public:
   released release(const actor_key& key, std::uint64_t count, bool observed,
                    caf::strong_actor_ptr& gone);
 
+  /// The peer is gone: takes all. What is added later is not kept.
   std::vector<caf::strong_actor_ptr> take();
   std::size_t size() const;
 
@@ -61,7 +64,8 @@ private:
   /// The wish is heard; who has no references either is forgotten.
   table::iterator heard(table::iterator i);
 
-  mutable runtime::adaptive_mutex mutex_;
+  mutable runtime::adaptive_mutex mutex_; ///< guards what follows
+  bool over_ = false;
   table entries_; ///< without references: only the wish to be told of the end is left
 };
 

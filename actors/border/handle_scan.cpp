@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <unordered_set>
 
 namespace bulkhead::actors {
 
@@ -19,6 +20,7 @@ std::uint64_t read_id(const std::byte* at) noexcept {
 
 void scan(std::span<const std::byte> message, peer_id peer, const byte_buf& needle,
           std::vector<handle_scan::found>& result) {
+  std::unordered_set<std::uint64_t> seen; // of this peer
   const auto* const begin = message.data();
   const auto* at = begin;
   const auto* const end = begin + message.size();
@@ -27,11 +29,10 @@ void scan(std::span<const std::byte> message, peer_id peer, const byte_buf& need
       ::memmem(at, static_cast<std::size_t>(end - at), needle.data(), needle.size()));
     if (hit == nullptr)
       return;
-    if (static_cast<std::size_t>(hit - begin) >= id_bytes) {
-      const handle_scan::found f{peer, read_id(hit - id_bytes)};
-      if (f.actor != 0 && std::find(result.begin(), result.end(), f) == result.end())
-        result.push_back(f);
-    }
+    const bool whole = static_cast<std::size_t>(hit - begin) >= id_bytes;
+    const auto actor = whole ? read_id(hit - id_bytes) : 0;
+    if (actor != 0 && seen.insert(actor).second)
+      result.push_back({peer, actor});
     at = hit + 1;
   }
 }

@@ -31,7 +31,8 @@ public:
     std::uint64_t actor;
     bool operator==(const found&) const = default;
   };
-  /// Each handle once. `skip`: a peer whose handles are not wanted.
+  /// Each handle once, in the order of the bytes; in time linear in them. `skip`: a peer whose
+  /// handles are not wanted.
   std::vector<found> all(std::span<const std::byte> message, peer_id skip) const;
   /// The same, only handles of one peer.
   std::vector<found> of(std::span<const std::byte> message, peer_id wanted) const;

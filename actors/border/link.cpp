@@ -106,9 +106,4 @@ void link::processed_one(std::size_t bytes) noexcept {
              processed_bytes_.fetch_add(bytes, std::memory_order_acq_rel) + bytes);
 }
 
-bool link::introduce(peer_id whom) {
-  std::lock_guard lock{mutex_};
-  return introduced_.insert(whom).second;
-}
-
 } // namespace bulkhead::actors

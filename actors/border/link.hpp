@@ -42,6 +42,7 @@ public:
   link(peer_id peer, std::shared_ptr<transport> io, link_limits limits);
 
   peer_id peer() const noexcept { return peer_; }
+  /// acquire: who sees it dead sees why.
   bool dead() const noexcept { return dead_.load(std::memory_order_acquire); }
 
   /// Queues a frame; `request` goes into the pending table in the same step. A counted frame for
@@ -72,8 +73,16 @@ public:
   /// does not grant.
   std::shared_ptr<void> token(std::size_t bytes);
 
-  /// True once for each peer: it must be told the node id first.
-  bool introduce(peer_id whom);
+  /// Calls `tell` once for each process, for the first that names it: it sends the node id. When
+  /// this returns the node id is on its way, whoever sends it: what names the process may follow.
+  template <class F>
+  void introduce(peer_id whom, F tell) {
+    const std::lock_guard lock{introductions_};
+    if (introduced_.contains(whom))
+      return;
+    tell();
+    introduced_.insert(whom);
+  }
 
   transport& io() noexcept { return *io_; }
 
@@ -96,12 +105,13 @@ private:
   std::atomic<bool> claimed_ = false;
   std::atomic<bool> dead_ = false;
   std::atomic<std::uint64_t> popped_at_death_ = 0;
-  /// Guards outbox_, except waiting(), and introduced_; never held while CAF is called.
+  mutex_type introductions_; ///< before mutex_ and the border's; guards introduced_
+  std::set<peer_id> introduced_;
+  /// Guards outbox_, except waiting(); never held while CAF is called.
   mutex_type mutex_;
   std::condition_variable_any room_;
   bool in_vain_ = false; ///< somebody waited to the end, and there was no room since
   outbox outbox_;
-  std::set<peer_id> introduced_;
   inbox inbox_;
   std::atomic<std::uint64_t> processed_ = 0;
   std::atomic<std::uint64_t> processed_bytes_ = 0;

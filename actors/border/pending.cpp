@@ -28,7 +28,7 @@ void pending_table::add(entry e, std::uint64_t popped) {
       g.watch->answered();
 }
 
-void pending_table::answered(const caf::strong_actor_ptr& to, caf::message_id mid) {
+bool pending_table::answered(const caf::strong_actor_ptr& to, caf::message_id mid) {
   decltype(requests_)::node_type done;
   {
     std::lock_guard lock{mutex_};
@@ -36,6 +36,7 @@ void pending_table::answered(const caf::strong_actor_ptr& to, caf::message_id mi
   }
   if (done && done.mapped().watch)
     done.mapped().watch->answered();
+  return !done.empty();
 }
 
 bool pending_table::waits(const caf::strong_actor_ptr& sender, caf::message_id mid) const {
@@ -43,11 +44,38 @@ bool pending_table::waits(const caf::strong_actor_ptr& sender, caf::message_id m
   return requests_.contains(key_of(sender, mid));
 }
 
-bool pending_table::withdraw(const caf::strong_actor_ptr& sender, caf::message_id mid) {
+std::optional<peer_id> pending_table::abandon(const caf::strong_actor_ptr& sender,
+                                              caf::message_id mid) {
   decltype(requests_)::node_type done;
+  {
+    std::lock_guard lock{mutex_};
+    done = requests_.extract(key_of(sender, mid));
+    sweep_at_ = std::min(sweep_at_, std::max(small, 2 * requests_.size()));
+  }
+  if (!done)
+    return std::nullopt;
+  if (done.mapped().watch)
+    done.mapped().watch->answered();
+  return done.mapped().to;
+}
+
+// Relaxed: a hint for the thread that just added; whoever takes it looks under the lock.
+bool pending_table::take_crowded() noexcept {
+  return crowded_.load(std::memory_order_relaxed)
+         && crowded_.exchange(false, std::memory_order_relaxed);
+}
+
+std::vector<pending_table::asked> pending_table::by_requester() const {
+  std::vector<asked> result;
+  std::unordered_map<const void*, std::size_t> places;
   std::lock_guard lock{mutex_};
-  done = requests_.extract(key_of(sender, mid));
-  return !done.empty();
+  for (const auto& [k, e] : requests_) {
+    const auto [place, fresh] = places.try_emplace(k.sender, result.size());
+    if (fresh)
+      result.push_back({e.sender, {}});
+    result[place->second].requests.push_back(e.mid);
+  }
+  return result;
 }
 
 std::vector<pending_table::entry> pending_table::take() {
@@ -71,7 +99,7 @@ std::size_t pending_table::requests() const {
   return requests_.size();
 }
 
-// A requester whose own time-out fired leaves its entry; once it has ended nobody waits for it.
+// Who has ended waits no more. Of the others, those whose own time-out fired have to be asked.
 void pending_table::sweep(std::vector<entry>& gone) {
   for (auto i = requests_.begin(); i != requests_.end();) {
     if (proxy_base::terminated(i->second.sender->get())) {
@@ -81,7 +109,8 @@ void pending_table::sweep(std::vector<entry>& gone) {
       ++i;
     }
   }
-  sweep_at_ = std::max<std::size_t>(1024, 2 * requests_.size());
+  sweep_at_ = std::max(small, 2 * requests_.size());
+  crowded_.store(true, std::memory_order_relaxed); // see take_crowded
 }
 
 } // namespace bulkhead::actors

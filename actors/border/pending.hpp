@@ -1,15 +1,18 @@
 #pragma once
 
 #include "actors/border/request_watch.hpp"
+#include "actors/wire/frame.hpp"
 #include "runtime/system/adaptive_mutex.hpp"
 
 #include <caf/actor_control_block.hpp>
 #include <caf/message_id.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -24,15 +27,28 @@ public:
     caf::message_id mid;          ///< of the request
     std::uint64_t piece = 0;      ///< the peer has it when it has popped so many pieces
     std::shared_ptr<request_watch> watch;
+    peer_id to = host_peer; ///< where the request goes in the end
+    caf::actor_id whom = 0; ///< and to which actor there
+  };
+  /// An actor and what it asked without having an answer yet.
+  struct asked {
+    caf::strong_actor_ptr requester;
+    std::vector<caf::message_id> requests;
   };
 
   /// An entry with neither a request nor a watch is ignored.
   void add(entry e, std::uint64_t popped);
-  /// An answer for `to` passed, or the request itself came back to this side; null where unknown.
-  void answered(const caf::strong_actor_ptr& to, caf::message_id mid);
+  /// An answer for `to` passed, or the request itself came back to this side. False: nobody waits.
+  bool answered(const caf::strong_actor_ptr& to, caf::message_id mid);
   bool waits(const caf::strong_actor_ptr& sender, caf::message_id mid) const;
-  /// Takes one request back; false where it is not there any more.
-  bool withdraw(const caf::strong_actor_ptr& sender, caf::message_id mid);
+  /// The requester waits no more: its own time-out came. Where the request went; empty where it is
+  /// not there any more.
+  std::optional<peer_id> abandon(const caf::strong_actor_ptr& sender, caf::message_id mid);
+  /// True once each time that the table has grown so much that a look for abandoned requests is
+  /// worth it: the looks together cost a constant for each request.
+  bool take_crowded() noexcept;
+  /// All requests, by who made them.
+  std::vector<asked> by_requester() const;
   /// Takes all, requests and watched messages, in the order in which they were sent.
   std::vector<entry> take();
   std::size_t requests() const;
@@ -56,7 +72,9 @@ private:
   mutable runtime::adaptive_mutex mutex_;
   std::unordered_map<key, entry, hash> requests_;
   std::deque<entry> messages_; ///< watched messages that are no requests, oldest first
-  std::size_t sweep_at_ = 1024;
+  static constexpr std::size_t small = 1024;
+  std::size_t sweep_at_ = small;
+  std::atomic<bool> crowded_ = false;
 };
 
 } // namespace bulkhead::actors

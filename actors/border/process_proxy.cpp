@@ -7,6 +7,7 @@ process_proxy::process_proxy(caf::actor_config& config, std::shared_ptr<frames_o
   : proxy_base(config), owner_(std::move(owner)), key_(key) {}
 
 process_proxy::~process_proxy() {
+  // Relaxed: the last reference was dropped after all counting.
   owner_->proxy_ended(*this, counted_.load(std::memory_order_relaxed));
 }
 

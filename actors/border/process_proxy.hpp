@@ -18,6 +18,7 @@ public:
   void on_observed() override;
 
   const actor_key& key() const noexcept { return key_; }
+  /// Relaxed: a count, read by the last holder.
   void count() noexcept { counted_.fetch_add(1, std::memory_order_relaxed); }
 
 private:

@@ -42,6 +42,9 @@ public:
   bool decode(std::span<const std::byte> in, caf::message& msg, std::string& why);
   bool decode(std::span<const std::byte> in, caf::error& value);
   bool decode(std::span<const std::byte> in, caf::node_id& value);
+  /// After a decode that failed: the bytes make no sense. Else the code of a user's type has
+  /// thrown, which refuses a value.
+  bool forged() const noexcept { return forged_; }
 
 private:
   template <class T>
@@ -52,9 +55,11 @@ private:
   caf::actor_system& system_;
   const resolve_handle& resolve_;
   const home_node* const home_;
+  bool forged_ = false;
 };
 
-/// The name of the first type in `msg` that is not registered; empty where all are.
+/// The name of the first type in `msg` that is not registered, in the messages and errors in it
+/// too; empty where all are.
 std::string unregistered_type(const caf::actor_system& system, const caf::message& msg);
 
 inline std::span<const std::byte> as_bytes(const byte_buf& buf) noexcept {

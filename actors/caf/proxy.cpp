@@ -1,5 +1,7 @@
 #include "actors/caf/proxy.hpp"
 
+#include "runtime/outcome/failure_wire.hpp"
+
 #include <caf/actor.hpp>
 #include <caf/actor_cast.hpp>
 #include <caf/actor_system.hpp>
@@ -9,9 +11,18 @@ namespace bulkhead::actors {
 
 proxy_base::proxy_base(caf::actor_config& config) : actor_proxy(config) {}
 
-void proxy_base::kill(caf::error reason) { cleanup(std::move(reason), nullptr); }
+void proxy_base::kill(caf::error reason) {
+  try {
+    cleanup(std::move(reason), nullptr);
+  } catch (...) {
+    runtime::report_exception_in("a function attached to an actor");
+  }
+}
 
 bool proxy_base::killed() const noexcept { return getf(is_terminated_flag); }
+
+// Under no lock: who sees the flag of killed() sees what was stored before it.
+caf::error proxy_base::reason() const { return fail_state_; }
 
 void proxy_base::link_local(caf::abstract_actor* local) { add_link(local); }
 
@@ -69,7 +80,25 @@ public:
   void on_link(caf::abstract_actor*, bool) override {}
 };
 
+class stand_in final : public proxy_base {
+public:
+  stand_in(caf::actor_config& config, caf::strong_actor_ptr real)
+    : proxy_base(config), real_(std::move(real)) {}
+  // The remote node cannot name the sender; an answer needs none.
+  void on_send(caf::strong_actor_ptr sender, caf::message_id mid, caf::message msg) override {
+    deliver(real_, mid.is_response() ? nullptr : std::move(sender), mid, std::move(msg), nullptr);
+  }
+  void on_link(caf::abstract_actor*, bool) override {}
+
+private:
+  const caf::strong_actor_ptr real_;
+};
+
 } // namespace
+
+caf::strong_actor_ptr make_stand_in(caf::actor_system& system, const caf::strong_actor_ptr& real) {
+  return make_proxy<stand_in>(system, system.next_actor_id(), system.node(), real);
+}
 
 caf::strong_actor_ptr ended_actor(caf::actor_system& system, const caf::node_id& node,
                                   caf::actor_id id) {

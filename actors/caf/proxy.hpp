@@ -90,9 +90,12 @@ public:
   /// Whoever keeps a handle now keeps the actor.
   virtual void on_observed() {}
 
-  /// Fires all monitors and links, once; later ones fire at once.
+  /// Fires all monitors and links, once; later ones fire at once. What a function throws that a
+  /// user has attached is told on stderr: the thread is the library's.
   void kill(caf::error reason);
   bool killed() const noexcept;
+  /// What a killed proxy was killed with.
+  caf::error reason() const;
   /// Links a local actor because the peer asked for it.
   void link_local(caf::abstract_actor* local);
   void unlink_local(caf::abstract_actor* local);
@@ -175,6 +178,9 @@ caf::strong_actor_ptr take_named(caf::actor_system& system, caf::actor_id id);
 /// A handle that is an element of the message; null where there is none, or deeper inside.
 caf::strong_actor_ptr handle_in(const caf::message& msg, const caf::node_id& node,
                                 caf::actor_id id);
+
+/// Passes on what it gets to an actor that other processes cannot name: one of a remote node.
+caf::strong_actor_ptr make_stand_in(caf::actor_system& system, const caf::strong_actor_ptr& real);
 
 /// A handle of an actor of which nothing is left but its name: monitors and links fire at once, and
 /// requests are answered with an error.

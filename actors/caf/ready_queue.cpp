@@ -2,6 +2,7 @@
 
 namespace bulkhead::actors {
 
+// Relaxed, here and in pop(): the jobs are ordered by the lock; who misses the flag is woken.
 void ready_queue::push(caf::resumable* job) {
   if (in_loop()) {
     local_.push_back(job);
@@ -15,6 +16,7 @@ void ready_queue::push(caf::resumable* job) {
   wake();
 }
 
+// Relaxed: see push().
 caf::resumable* ready_queue::pop() {
   if (local_.empty() && any_foreign_.load(std::memory_order_relaxed)) {
     std::lock_guard lock{mutex_};
@@ -28,6 +30,7 @@ caf::resumable* ready_queue::pop() {
   return job;
 }
 
+// Relaxed: asked by the loop's own thread, between jobs.
 std::size_t ready_queue::size() const noexcept {
   return local_.size() + (any_foreign_.load(std::memory_order_relaxed) ? 1 : 0);
 }

@@ -3,11 +3,17 @@
 #include "actors/caf/own_error.hpp"
 #include "actors/caf/version.hpp"
 
+#include <caf/actor_control_block.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <caf/error.hpp>
 #include <caf/event_based_actor.hpp>
+#include <caf/exit_reason.hpp>
+#include <caf/message.hpp>
+#include <caf/message_id.hpp>
+#include <caf/message_priority.hpp>
 #include <caf/send.hpp>
+#include <caf/system_messages.hpp>
 
 #include <string>
 #include <utility>
@@ -68,6 +74,24 @@ decltype(auto) state_of(Self* self) {
 #else
   return self->state();
 #endif
+}
+
+/// The same message with another text as its last element, which is a text.
+inline caf::message with_last_text(const caf::message& msg, const std::string& text) {
+#if BULKHEAD_CAF_0
+  return caf::message::concat(msg.drop_right(1), caf::make_message(text));
+#else
+  auto changed = msg;
+  changed.get_mutable_as<std::string>(changed.size() - 1) = text;
+  return changed;
+#endif
+}
+
+/// An exit message that goes before what waits in the actor's mailbox.
+inline void send_exit(const caf::strong_actor_ptr& actor, caf::exit_reason reason) {
+  const auto urgent = caf::make_message_id(caf::message_priority::high);
+  actor->enqueue(nullptr, urgent, caf::make_message(caf::exit_msg{actor->get()->address(), reason}),
+                 nullptr);
 }
 
 inline std::string render(const caf::actor_system& system, const caf::error& reason) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/caf/turn_listener.hpp"
 #include "actors/caf/version.hpp"
 
 #include <caf/actor_system.hpp>
@@ -31,6 +32,8 @@ public:
   virtual bool next_deadline(time_point& due) = 0;
   virtual std::size_t fire_timers() = 0;
   virtual void on_wake(std::function<void()> wake) = 0;
+  /// Before start(); null: nobody listens. The threaded engine tells nothing.
+  virtual void listen(turn_listener* listener) noexcept = 0;
 
   caf::actor_system_config config;
   caf::node_id node; ///< to be taken by the system; none: one of its own

@@ -24,6 +24,7 @@ public:
   bool next_deadline(time_point&) override { return false; }
   std::size_t fire_timers() override { return 0; }
   void on_wake(std::function<void()>) override {}
+  void listen(turn_listener*) noexcept override {}
 };
 
 } // namespace
@@ -60,6 +61,8 @@ bool worker_system::next_deadline(time_point& due) { return core_->next_deadline
 std::size_t worker_system::fire_timers() { return core_->fire_timers(); }
 
 void worker_system::on_wake(std::function<void()> wake) { core_->on_wake(std::move(wake)); }
+
+void worker_system::listen(turn_listener* listener) noexcept { core_->listen(listener); }
 
 bool worker_system::stop(time_point deadline) {
   if (!core_->system)

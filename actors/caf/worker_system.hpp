@@ -51,6 +51,9 @@ public:
   /// Called from any thread that made work for a sleeping loop. To be set before start().
   void on_wake(std::function<void()> wake);
 
+  /// Who hears of each turn; before start() only.
+  void listen(turn_listener* listener) noexcept;
+
   /// Runs the loop until no actor is left or the deadline passes; true when none is left.
   bool stop(time_point deadline);
 

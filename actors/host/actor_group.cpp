@@ -1,6 +1,7 @@
 #include "actors/host/actor_group.hpp"
 
 #include "actors/caf/proxy.hpp"
+#include "actors/host/own_worker_guard.hpp"
 #include "runtime/this_process/own_process.hpp"
 
 #include <bulkhead/error.hpp>
@@ -8,13 +9,17 @@
 
 #include <algorithm>
 #include <functional>
+#include <string>
+#include <tuple>
 
 namespace bulkhead::actors {
 
 namespace {
 
 constexpr std::chrono::seconds spawn_patience{30};
-constexpr std::chrono::seconds reap_patience{2};
+constexpr std::chrono::seconds group_reap_patience{2};
+/// A worker whose behaviour takes longer is the last choice.
+constexpr std::chrono::milliseconds busy_patience{100};
 
 std::size_t size_of(const pool_options& options) {
   if (options.actor_workers != 0)
@@ -24,55 +29,130 @@ std::size_t size_of(const pool_options& options) {
 
 } // namespace
 
+void actor_group::check(const placement& where, const actor_options& how) const {
+  const auto& pool = options_;
+  if (pool.start != start_method::forkserver && pool.start != start_method::spawn)
+    throw config_error("pool::spawn: actors live in processes of their own; pool_options::start "
+                       "must be forkserver or spawn, and is fork, thread or eager: make a second "
+                       "pool for the actors");
+  if (how.memory_limit != 0 && where.where != placement::kind::own)
+    throw config_error("actor_options::memory_limit is " + std::to_string(how.memory_limit)
+                       + " for an actor that shares its worker; allowed: 0, or "
+                         "placement::own_process as spawn's first argument; "
+                         "pool_options::max_memory_per_worker limits shared workers");
+}
+
 actor_group::actor_group(std::shared_ptr<actor_hub> hub, pool_options options)
   : hub_(std::move(hub)), options_(std::move(options)), size_(size_of(options_)),
     owner_(runtime::own_process::identity()), shared_(size_) {}
 
 actor_group::~actor_group() { end(); }
 
-caf::strong_actor_ptr actor_group::spawn(const spawn_request& request, const placement& where) {
+caf::strong_actor_ptr actor_group::spawn(const spawn_request& request, const placement& where,
+                                         const actor_options& how) {
+  check(where, how);
   const auto deadline = actor_process::clock::now() + spawn_patience;
-  auto process = choose(where);
-  auto actor = process->spawn(request, deadline);
-  // A worker of its own has no other reason to live than its actor.
-  if (where.where == placement::kind::own)
+  std::vector<process_ptr> tried;
+  for (;;) {
+    auto process = choose(where, how, tried);
+    if (!process)
+      throw timeout_error(tried.back()->busy_text());
+    own_worker_guard guard{where.where == placement::kind::own ? process : nullptr};
+    auto actor = process->try_spawn(request, deadline);
+    tried.push_back(process);
+    if (!actor)
+      continue;
+    settle(process, *actor, {{}, where, how, {}});
+    guard.keep();
+    return std::move(*actor);
+  }
+}
+
+// A worker of its own has no other reason to live than its actor.
+void actor_group::settle(const process_ptr& process, const caf::strong_actor_ptr& actor,
+                         const order& what) {
+  process->settle(actor, what.how, what.whom);
+  if (what.where.where == placement::kind::own)
     at_exit(actor, [weak = std::weak_ptr{process}, grace = options_.grace](const caf::error&) {
       if (auto p = weak.lock())
         p->stop(exit_cause::shutdown, grace);
     });
-  return actor;
 }
 
-actor_group::process_ptr actor_group::start_one() {
-  return actor_process::start(hub_, options_, ++started_,
+actor_group::process_ptr actor_group::start_one(const pool_options& options) {
+  return actor_process::start(hub_, options, ++started_,
                               [weak = weak_from_this()](const exit_status& status, bool) {
                                 auto self = weak.lock();
                                 if (self && status.cause == exit_cause::bad_message)
-                                  self->bad_.fetch_add(1, std::memory_order_relaxed);
+                                  self->bad_.fetch_add(1, std::memory_order_relaxed); // a count
                               });
 }
 
+actor_group::process_ptr actor_group::start_own(const actor_options& how) {
+  auto options = options_;
+  if (how.memory_limit != 0)
+    options.max_memory_per_worker = how.memory_limit;
+  own_.push_back(start_one(options));
+  return own_.back();
+}
+
 // Starting a process takes about a millisecond; other spawns wait for it under the lock.
-actor_group::process_ptr actor_group::choose(const placement& where) {
+actor_group::process_ptr actor_group::choose(const placement& where, const actor_options& how,
+                                             const std::vector<process_ptr>& tried) {
+  const auto was_tried = [&](const process_ptr& p) {
+    return std::find(tried.begin(), tried.end(), p) != tried.end();
+  };
   std::lock_guard lock{mutex_};
   if (over_ || !hub_->open())
     throw pool_closed("the pool has ended: it starts no more actors");
-  if (where.where == placement::kind::own) {
-    std::erase_if(own_, [](const process_ptr& p) { return !p->serves(); });
-    own_.push_back(start_one());
-    return own_.back();
-  }
+  std::erase_if(own_, [](const process_ptr& p) { return p->over(); });
+  if (where.where == placement::kind::own)
+    return tried.empty() ? start_own(how) : nullptr;
   auto slot = shared_.begin();
   if (where.where == placement::kind::key)
     slot += static_cast<std::ptrdiff_t>(std::hash<std::string>{}(where.text) % size_);
   else
-    slot = std::min_element(shared_.begin(), shared_.end(), [](const auto& a, const auto& b) {
-      const auto load = [](const process_ptr& p) { return p && p->serves() ? p->actors() : 0; };
-      return load(a) < load(b);
+    slot = std::min_element(shared_.begin(), shared_.end(), [&](const auto& a, const auto& b) {
+      const auto cost = [&](const process_ptr& p) {
+        if (!p || !p->admits())
+          return std::tuple{false, false, std::size_t{0}};
+        return std::tuple{was_tried(p), p->busy_for(busy_patience), p->actors()};
+      };
+      return cost(a) < cost(b);
     });
-  if (!*slot || !(*slot)->serves())
-    *slot = start_one();
+  if (*slot && (*slot)->admits())
+    return was_tried(*slot) ? nullptr : *slot;
+  if (*slot)
+    own_.push_back(std::move(*slot)); // its last actors end there
+  *slot = start_one(options_);
   return *slot;
+}
+
+std::vector<actor_group::process_ptr> actor_group::living() const {
+  std::vector<process_ptr> all;
+  std::lock_guard lock{mutex_};
+  all.reserve(shared_.size() + own_.size());
+  for (const auto* list : {&shared_, &own_})
+    for (const auto& p : *list)
+      if (p && !p->over())
+        all.push_back(p);
+  return all;
+}
+
+std::vector<worker_info> actor_group::workers() const {
+  std::vector<worker_info> all;
+  const auto processes = living();
+  all.reserve(processes.size());
+  for (const auto& p : processes)
+    all.push_back(p->info());
+  return all;
+}
+
+std::vector<actor_info> actor_group::actors() const {
+  std::vector<actor_info> all;
+  for (const auto& p : living())
+    p->list_actors(all);
+  return all;
 }
 
 pid_t actor_group::signal(peer_id peer, int number) {
@@ -84,23 +164,34 @@ pid_t actor_group::signal(peer_id peer, int number) {
   return 0;
 }
 
+void actor_group::add(const std::shared_ptr<endable>& user) {
+  std::lock_guard lock{mutex_};
+  std::erase_if(users_, [](const auto& u) { return u.expired(); });
+  users_.push_back(user);
+}
+
 void actor_group::end() noexcept {
   std::vector<process_ptr> all;
+  std::vector<std::weak_ptr<endable>> users;
   {
     std::lock_guard lock{mutex_};
     over_ = true;
+    users.swap(users_);
     all.swap(shared_);
     all.insert(all.end(), own_.begin(), own_.end());
     own_.clear();
   }
   if (!runtime::own_process::is(owner_))
     return;
+  for (const auto& u : users)
+    if (const auto user = u.lock())
+      user->end();
   for (auto& p : all)
     if (p)
       p->kill(exit_cause::shutdown);
   if (hub_->thread()->on_thread())
     return;
-  const auto deadline = actor_process::clock::now() + reap_patience;
+  const auto deadline = actor_process::clock::now() + group_reap_patience;
   for (auto& p : all)
     if (p)
       p->wait(deadline);

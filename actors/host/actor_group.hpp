@@ -2,9 +2,12 @@
 
 #include "actors/host/actor_process.hpp"
 
+#include <bulkhead/actor_options.hpp>
 #include <bulkhead/placement.hpp>
+#include <bulkhead/pool_info.hpp>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -18,8 +21,31 @@ public:
   actor_group(std::shared_ptr<actor_hub> hub, pool_options options);
   ~actor_group() override;
 
-  /// Waits for the worker. Throws what actor_process::spawn throws, and pool_closed.
-  caf::strong_actor_ptr spawn(const spawn_request& request, const placement& where);
+  /// Waits for the worker; one in which an actor keeps all others waiting is passed over. Throws
+  /// what actor_process::spawn throws, pool_closed, and config_error where an option of the pool or
+  /// of the actor cannot apply.
+  caf::strong_actor_ptr spawn(const spawn_request& request, const placement& where,
+                              const actor_options& how);
+
+  /// The same without waiting: `done` runs once, with a handle or a failure, in a thread of the
+  /// library, and does not block. A start that does not end in time is a failure, and its worker is
+  /// killed. Throws config_error as spawn does.
+  struct order {
+    spawn_request request;
+    placement where;
+    actor_options how;
+    supervised_by whom;
+  };
+  using spawn_handler = std::function<void(const caf::strong_actor_ptr&, const failure&)>;
+  void spawn_later(order what, spawn_handler done);
+  /// Throws config_error where such an actor cannot be started here at all.
+  void check(const placement& where, const actor_options& how) const;
+
+  /// Ended before the workers are.
+  void add(const std::shared_ptr<endable>& user);
+
+  std::vector<worker_info> workers() const;
+  std::vector<actor_info> actors() const;
 
   /// Sends a signal (0: none) to the worker; its pid, 0 where it is gone or not of this group.
   pid_t signal(peer_id peer, int number);
@@ -32,16 +58,23 @@ public:
 
 private:
   using process_ptr = std::shared_ptr<actor_process>;
-  process_ptr choose(const placement& where);
-  process_ptr start_one();
+  /// Null where those that may take it were tried.
+  process_ptr choose(const placement& where, const actor_options& how,
+                     const std::vector<process_ptr>& tried);
+  void begin(const std::shared_ptr<order>& what, const spawn_handler& done);
+  void settle(const process_ptr& process, const caf::strong_actor_ptr& actor, const order& what);
+  process_ptr start_one(const pool_options& options);
+  process_ptr start_own(const actor_options& how);
+  std::vector<process_ptr> living() const;
 
   const std::shared_ptr<actor_hub> hub_;
   const pool_options options_;
   const std::size_t size_;
   const std::uint64_t owner_; ///< a forked copy of the host only closes
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::vector<process_ptr> shared_; ///< by slot; null: not started
-  std::vector<process_ptr> own_;    ///< of single actors
+  std::vector<process_ptr> own_;    ///< of single actors, and those that take no more
+  std::vector<std::weak_ptr<endable>> users_;
   std::size_t started_ = 0;
   std::atomic<std::uint64_t> bad_ = 0;
   bool over_ = false;

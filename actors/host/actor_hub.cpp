@@ -65,6 +65,9 @@ actor_hub::actor_hub(caf::actor_system& system)
   codec{system_, none}.encode(bytes, system.node());
   const auto view = as_bytes(bytes);
   node_bytes_.assign(view.begin(), view.end());
+  names_id_ = system_.next_actor_id();
+  names_ = make_proxy<name_desk>(system_, names_id_, system_.node(), border_);
+  border_->open_to_all(names_);
 }
 
 actor_hub::~actor_hub() {
@@ -78,19 +81,32 @@ actor_hub::~actor_hub() {
   border_->close(shutdown_error());
 }
 
-peer_id actor_hub::enroll(handler on_control) {
+std::shared_ptr<actor_hub> actor_hub::find(const caf::actor_system& system) {
+  auto& all = all_hubs();
+  std::lock_guard lock{all.mutex};
+  const auto known = all.by_system.find(&system);
+  return known == all.by_system.end() ? nullptr : known->second.lock();
+}
+
+peer_id actor_hub::enroll(handler on_control, std::weak_ptr<actor_process> process) {
   std::lock_guard lock{mutex_};
   const auto peer = next_peer_++;
-  handlers_[peer] = std::move(on_control);
+  peers_[peer] = {std::move(on_control), std::move(process)};
   return peer;
 }
 
-void actor_hub::dismiss(peer_id peer) {
-  handler gone; // destroyed without the lock
+std::shared_ptr<actor_process> actor_hub::process_of(peer_id peer) {
   std::lock_guard lock{mutex_};
-  if (auto i = handlers_.find(peer); i != handlers_.end()) {
+  const auto known = peers_.find(peer);
+  return known == peers_.end() ? nullptr : known->second.process.lock();
+}
+
+void actor_hub::dismiss(peer_id peer) {
+  entry gone; // destroyed without the lock
+  std::lock_guard lock{mutex_};
+  if (auto i = peers_.find(peer); i != peers_.end()) {
     gone = std::move(i->second);
-    handlers_.erase(i);
+    peers_.erase(i);
   }
 }
 
@@ -98,12 +114,33 @@ bool actor_hub::on_control(link& from, const frame& f) {
   handler run;
   {
     std::lock_guard lock{mutex_};
-    auto i = handlers_.find(from.peer());
-    if (i == handlers_.end())
+    auto i = peers_.find(from.peer());
+    if (i == peers_.end())
       return true; // its owner has let go; the link fails soon
-    run = i->second;
+    run = i->second.on_control;
   }
   return run(from, f);
+}
+
+caf::strong_actor_ptr actor_hub::names() {
+  if (auto keeper = find_names())
+    return keeper;
+  throw pool_closed("the actor system has ended; it has no names any more");
+}
+
+caf::strong_actor_ptr actor_hub::find_names() {
+  std::lock_guard lock{mutex_};
+  return names_;
+}
+
+void actor_hub::close_names() noexcept {
+  caf::strong_actor_ptr gone;
+  {
+    std::lock_guard lock{mutex_};
+    gone.swap(names_);
+  }
+  if (gone)
+    static_cast<name_desk*>(gone->get())->close();
 }
 
 void actor_hub::add(const std::shared_ptr<endable>& part) {
@@ -123,6 +160,8 @@ void actor_hub::shut_down() noexcept {
   for (auto& p : parts)
     if (auto alive = p.lock())
       alive->end();
+  end_processes();
+  close_names();
   border_->close(shutdown_error());
   launches_.stop();
   callbacks_.stop();
@@ -132,6 +171,8 @@ void actor_hub::call_back(std::function<void()> f) { callbacks_.run(std::move(f)
 
 void actor_hub::launch_later(std::function<void()> f) { launches_.run(std::move(f)); }
 
+// acq_rel: who finds it false sees what the last tidy() left; who finds it true has left its own
+// work to the next one.
 void actor_hub::tidy_later() {
   if (tidying_.exchange(true, std::memory_order_acq_rel))
     return;
@@ -142,7 +183,8 @@ void actor_hub::tidy_later() {
 }
 
 void actor_hub::tidy() {
-  tidying_.store(false, std::memory_order_release);
+  // acq_rel: see tidy_later(); before it looks, so that what comes meanwhile asks again.
+  tidying_.exchange(false, std::memory_order_acq_rel);
   if (open() && border_->tidy(border::clock::now()) != border::clock::time_point::max())
     tidy_later();
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/border/border.hpp"
+#include "actors/names/name_desk.hpp"
 #include "runtime/this_process/callback_thread.hpp"
 #include "runtime/this_process/reactor.hpp"
 
@@ -15,6 +16,8 @@
 #include <vector>
 
 namespace bulkhead::actors {
+
+class actor_process;
 
 /// What can be ended when a system shuts down: groups of workers, pool actors.
 class endable {
@@ -41,13 +44,24 @@ public:
 
   /// A number for a new worker and who deals with its hello and spawned frames.
   using handler = std::function<bool(link&, const frame&)>;
-  peer_id enroll(handler on_control);
+  peer_id enroll(handler on_control, std::weak_ptr<actor_process> process);
   void dismiss(peer_id peer);
+  /// Null where it has ended.
+  std::shared_ptr<actor_process> process_of(peer_id peer);
+  /// The hub of a system, null where it has none: a worker's.
+  static std::shared_ptr<actor_hub> find(const caf::actor_system& system);
 
   /// Ended at the system's shutdown.
   void add(const std::shared_ptr<endable>& part);
   /// False once the system shuts down.
   bool open() const noexcept { return !over_.load(std::memory_order_acquire); }
+
+  /// The names and groups of the system. Throws pool_closed once it shuts down.
+  caf::strong_actor_ptr names();
+  /// The same; null once it shuts down.
+  caf::strong_actor_ptr find_names();
+  /// The same as a number, which tells workers whom to ask.
+  caf::actor_id names_id() const noexcept { return names_id_; }
 
   /// After proxies were used: lets go of idle ones later.
   void tidy_later();
@@ -63,20 +77,28 @@ private:
   explicit actor_hub(caf::actor_system& system);
   bool on_control(link& from, const frame& f);
   void shut_down() noexcept;
+  void end_processes() noexcept;
+  void close_names() noexcept;
   void tidy();
 
   caf::actor_system& system_;
   const std::shared_ptr<runtime::reactor> reactor_;
   const std::shared_ptr<border> border_;
   std::vector<std::byte> node_bytes_;
+  caf::actor_id names_id_ = 0;
   std::shared_ptr<void> shutdown_token_;
   std::atomic<bool> over_ = false;
   std::atomic<bool> tidying_ = false;
   runtime::callback_thread callbacks_;
   runtime::callback_thread launches_;
-  std::mutex mutex_;
+  std::mutex mutex_; ///< guards what follows
+  caf::strong_actor_ptr names_;
   peer_id next_peer_ = 1;
-  std::map<peer_id, handler> handlers_;
+  struct entry {
+    handler on_control;
+    std::weak_ptr<actor_process> process;
+  };
+  std::map<peer_id, entry> peers_;
   std::vector<std::weak_ptr<endable>> parts_;
 };
 

@@ -9,6 +9,8 @@
 #include "runtime/crash/crash_report.hpp"
 #include "runtime/forkserver/launch.hpp"
 #include "runtime/process/exit_classifier.hpp"
+#include "runtime/sandbox/violation_text.hpp"
+#include "runtime/system/spin.hpp"
 #include "runtime/testing/hooks.hpp"
 
 #include <bulkhead/error.hpp>
@@ -27,6 +29,8 @@ namespace {
 constexpr std::uint64_t window = 8192;
 constexpr std::uint64_t window_bytes = std::uint64_t{64} << 20;
 
+constexpr std::size_t pieces_per_drain = 256;
+
 // How often a busy worker is drained before others have their turn on the runtime thread.
 constexpr int looks_per_turn = 16;
 
@@ -36,10 +40,8 @@ constexpr int looks_per_turn = 16;
 constexpr std::chrono::microseconds quick_answer{250};
 constexpr std::chrono::milliseconds longest_lead{5};
 
-// A core must be left for the peer, or spinning only takes the time it needs.
 std::chrono::nanoseconds longest_spin(std::size_t workers) {
-  const auto cores = available_parallelism();
-  return std::chrono::microseconds{cores > 1 && workers <= cores ? 50 : 0};
+  return runtime::longest_spin(available_parallelism(), workers);
 }
 
 std::vector<std::byte> call_bytes(const callable& call) {
@@ -64,7 +66,8 @@ std::shared_ptr<actor_process> actor_process::start(std::shared_ptr<actor_hub> h
 
 actor_process::actor_process(std::shared_ptr<actor_hub> hub, const pool_options& options,
                              std::size_t number, end_handler on_end)
-  : hub_(std::move(hub)), number_(number), on_event_(options.on_event),
+  : hub_(std::move(hub)), number_(number), grace_(options.grace),
+    measures_memory_(options.max_memory_per_worker != 0), on_event_(options.on_event),
     io_(std::make_shared<ring_transport>(options.ring_capacity)), on_end_(std::move(on_end)),
     spinner_(longest_spin(1)), leader_spinner_(longest_spin(1)) {}
 
@@ -74,11 +77,27 @@ actor_process::~actor_process() {
 }
 
 void actor_process::launch(const pool_options& options) {
+  connect(options);
+  try {
+    start_child(options);
+  } catch (...) {
+    forget_launch();
+    throw;
+  }
+  io_->close_worker_fds();
+  if (output_)
+    output_->close_write_end();
+  look_soon();
+}
+
+void actor_process::connect(const pool_options& options) {
   auto weak = weak_from_this();
-  peer_ = hub_->enroll([weak](link&, const frame& f) {
-    auto self = weak.lock();
-    return !self || self->on_control(f);
-  });
+  peer_ = hub_->enroll(
+    [weak](link&, const frame& f) {
+      auto self = weak.lock();
+      return !self || self->on_control(f);
+    },
+    weak);
   link_limits limits;
   limits.capacity = std::max<std::size_t>(1, options.queue_capacity);
   limits.capacity_bytes = options.queue_bytes;
@@ -87,8 +106,22 @@ void actor_process::launch(const pool_options& options) {
     options.on_full == on_full::block ? std::chrono::seconds{10} : std::chrono::nanoseconds{0};
   link_ = hub_->edge().connect(peer_, with_faults(io_), limits);
   link_->reader = weak;
-  unresponsive_after_ = options.unresponsive_after;
+  const std::lock_guard lock{mutex_};
+  watched_ = runtime::turn_watch{{options.unresponsive_after, options.task_timeout,
+                                  options.max_memory_per_worker, options.max_age_per_worker,
+                                  options.ready_within},
+                                 clock::now()};
+}
 
+// What was connected must not stay: it has descriptors, which may be what is missing.
+void actor_process::forget_launch() noexcept {
+  if (watch_ != 0)
+    hub_->thread()->unwatch(watch_);
+  hub_->edge().fail(*link_, to_error(death_of(0, {.cause = exit_cause::start_failed}, false)));
+  hub_->dismiss(peer_);
+}
+
+worker_settings actor_process::settings_for(const pool_options& options) const {
   worker_settings settings;
   settings.peer = peer_;
   settings.pool_name = options.name;
@@ -102,14 +135,22 @@ void actor_process::launch(const pool_options& options) {
   settings.host_node = hub_->node_bytes();
   settings.initializer = call_bytes(options.initializer);
   settings.finalizer = call_bytes(options.finalizer);
+  settings.number = number_;
+  settings.names = hub_->names_id();
+  return settings;
+}
 
+void actor_process::start_child(const pool_options& options) {
   runtime::launch_request request;
   request.method =
     options.start == start_method::spawn ? start_method::spawn : start_method::forkserver;
   request.entry = &actor_worker_main;
-  request.start = encode_settings(settings);
+  request.name =
+    (options.name.empty() ? "pool" : options.name) + "/actors-" + std::to_string(number_);
+  request.start = encode_settings(settings_for(options));
   request.fds = io_->worker_fds();
   request.setup = runtime::worker_setup::from(options.limits, options.affinity, options.nice);
+  request.confine(runtime::sandbox::pack_policy(options.sandbox, "pool_options::"));
   runtime::unique_fd null_output;
   if (options.output == output_mode::prefix || options.output == output_mode::capture) {
     output_ = std::make_shared<runtime::worker_output>(options.output, options.name, number_,
@@ -120,6 +161,7 @@ void actor_process::launch(const pool_options& options) {
     request.stdout_fd = request.stderr_fd = null_output.get();
   }
   // Watched before it exists: its exit may be delivered before launch() returns.
+  auto weak = weak_from_this();
   watch_ = hub_->thread()->watch(io_->bell_fd(), EPOLLIN, [weak](std::uint32_t events) {
     auto self = weak.lock();
     if (self && (events & EPOLLOUT) != 0)
@@ -127,22 +169,9 @@ void actor_process::launch(const pool_options& options) {
     if (self)
       self->on_bell();
   });
-  try {
-    adopt(runtime::launch(
-      request,
-      [self = shared_from_this()](const runtime::child_exit& exit) { self->on_exit(exit); },
-      clock::now() + std::chrono::seconds{10}));
-  } catch (...) {
-    hub_->thread()->unwatch(watch_);
-    hub_->edge().fail(*link_, to_error(death_of(0, {.cause = exit_cause::start_failed}, false)));
-    hub_->dismiss(peer_);
-    throw;
-  }
-  io_->close_worker_fds();
-  if (output_)
-    output_->close_write_end();
-  if (unresponsive_after_.count() > 0)
-    check_beat();
+  adopt(runtime::launch(
+    request, [self = shared_from_this()](const runtime::child_exit& exit) { self->on_exit(exit); },
+    clock::now() + std::chrono::seconds{10}));
 }
 
 // The hello, a bad message or the exit may be known before launch() has returned the child.
@@ -159,12 +188,13 @@ void actor_process::adopt(std::shared_ptr<runtime::child> child) {
   }
   if (ready)
     tell_ready();
-  if (bad())
+  if (asked()) // killed before there was anything to kill
     child_->kill(SIGKILL);
   if (exit)
     hub_->thread()->post([self = shared_from_this(), exit = *exit] { self->on_exit(exit); });
 }
 
+// seq_cst, as all of cause_: rare, and nothing to gain.
 bool actor_process::claim_cause(exit_cause why) noexcept {
   int none = static_cast<int>(exit_cause::none);
   return cause_.compare_exchange_strong(none, static_cast<int>(why));
@@ -174,8 +204,19 @@ void actor_process::tell_ready() const noexcept {
   tell(on_event_, event_kind::ready, number_, pid(), "actor worker serves");
 }
 
+// The host has given it; where CAF chooses it, anything will do. Another's would make that one a
+// liar when it says hello.
+bool actor_process::says_own_node(std::span<const std::byte> body) const {
+  const auto given = node_for(hub_->system().node(), peer_);
+  resolve_handle none;
+  caf::node_id said;
+  return !given || (codec{hub_->system(), none}.decode(body, said) && said == given);
+}
+
 bool actor_process::on_control(const frame& f) {
   if (f.kind() == frame_kind::hello) {
+    if (!says_own_node(f.body))
+      return false;
     bool adopted = false;
     {
       std::lock_guard lock{mutex_};
@@ -191,7 +232,7 @@ bool actor_process::on_control(const frame& f) {
   {
     std::lock_guard lock{mutex_};
     auto i = waiting_.find(f.header.id);
-    if (f.kind() != frame_kind::spawned || i == waiting_.end())
+    if (f.kind() != frame_kind::spawned || !ready_ || i == waiting_.end())
       return false;
     done = std::move(i->second);
     waiting_.erase(i);
@@ -228,7 +269,7 @@ void actor_process::on_bell() {
 void actor_process::give_turn_back(bool good) noexcept {
   if (!good)
     refuse_more();
-  else if (io_->fall_asleep())
+  else if (io_->fall_asleep() && !link_->dead())
     look_again();
   if (turn_.leave())
     look_again();
@@ -277,7 +318,7 @@ void actor_process::await_answer() noexcept {
 
 void actor_process::lead(const caf::strong_actor_ptr& sender, caf::message_id request) {
   const auto start = clock::now();
-  const auto slow = slow_leads_.load(std::memory_order_relaxed);
+  const auto slow = slow_leads_.load(std::memory_order_relaxed); // a guess, of this turn's holder
   const auto end = start + (slow == 0 ? clock::duration{longest_lead} : quick_answer);
   bool good = true;
   while (good && link_->pending.waits(sender, request) && !turn_.claimed() && await_piece(end)
@@ -285,6 +326,7 @@ void actor_process::lead(const caf::strong_actor_ptr& sender, caf::message_id re
     good = drain();
   if (!good)
     refuse_more();
+  // Relaxed: see above.
   slow_leads_.store(clock::now() - start < quick_answer ? 0 : slow + 1, std::memory_order_relaxed);
 }
 
@@ -310,70 +352,14 @@ void actor_process::refuse_more() noexcept {
 bool actor_process::drain() {
   if (cause_.load() == static_cast<int>(exit_cause::bad_message))
     return false;
+  // The host has given it up, and its system may be gone.
+  if (link_->dead())
+    return true;
   std::size_t popped = 0;
-  const bool good = hub_->edge().receive(*link_, 256, popped);
+  const bool good = hub_->edge().receive(*link_, pieces_per_drain, popped);
   BULKHEAD_HOOK("actor.host.drained");
   hub_->tidy_later();
   return good;
-}
-
-void actor_process::spawn(const spawn_request& request, spawn_handler done) {
-  byte_buf buf;
-  begin_frame(buf);
-  const spawn_head head{request.stub, request.behavior};
-  const auto* raw = reinterpret_cast<const byte_buf::value_type*>(&head);
-  buf.insert(buf.end(), raw, raw + sizeof head);
-  const auto begin = buf.size();
-  resolve_handle none;
-  std::string why;
-  if (!codec{hub_->system(), none}.encode(buf, request.args, why))
-    throw codec_error(why);
-  const auto size = buf.size() - sizeof(frame_header);
-  if (size > max_body_bytes)
-    throw too_large("the arguments of an actor are " + std::to_string(size)
-                    + " bytes, more than the limit of " + std::to_string(max_body_bytes));
-  auto mentioned = hub_->edge().mention_all(*link_, as_bytes(buf).subspan(begin));
-  std::uint64_t id = 0;
-  {
-    std::unique_lock lock{mutex_};
-    if (closed_) {
-      const auto f = end_;
-      lock.unlock();
-      done(nullptr, f);
-      return;
-    }
-    id = ++requests_;
-    waiting_[id] = std::move(done);
-  }
-  spawned_.fetch_add(1, std::memory_order_relaxed);
-  // Where the link is dead, the end of the process answers.
-  hub_->edge().control(*link_, frame_kind::spawn, {.dest_peer = peer_, .id = id}, std::move(buf));
-}
-
-caf::strong_actor_ptr actor_process::spawn(const spawn_request& request,
-                                           clock::time_point deadline) {
-  struct answer {
-    std::mutex mutex;
-    std::condition_variable changed;
-    bool done = false;
-    caf::strong_actor_ptr actor;
-    failure why;
-  };
-  auto a = std::make_shared<answer>();
-  spawn(request, [a](caf::strong_actor_ptr actor, const failure& why) {
-    std::lock_guard lock{a->mutex};
-    a->done = true;
-    a->actor = std::move(actor);
-    a->why = why;
-    a->changed.notify_all();
-  });
-  std::unique_lock lock{a->mutex};
-  if (!a->changed.wait_until(lock, deadline, [&] { return a->done; }))
-    throw timeout_error("the actor worker " + std::to_string(pid())
-                        + " did not start the actor in time; a behaviour may keep it busy");
-  if (!a->actor)
-    throw_failure(a->why);
-  return std::move(a->actor);
 }
 
 void actor_process::stop(exit_cause why, std::chrono::nanoseconds grace) noexcept {
@@ -392,32 +378,18 @@ void actor_process::stop(exit_cause why, std::chrono::nanoseconds grace) noexcep
 
 void actor_process::kill(exit_cause why) noexcept {
   claim_cause(why);
-  child_->kill(SIGKILL);
+  std::shared_ptr<runtime::child> child;
+  {
+    const std::lock_guard lock{mutex_};
+    child = child_;
+  }
+  if (child) // else adopt() sees the cause
+    child->kill(SIGKILL);
 }
 
 bool actor_process::wait(clock::time_point deadline) {
   std::unique_lock lock{mutex_};
   return changed_.wait_until(lock, deadline, [this] { return over_; });
-}
-
-// A stopped process looks alive to a pidfd; its watch thread beats. A look that comes late itself
-// judges nobody: the machine was suspended or overloaded.
-void actor_process::check_beat() {
-  const auto now = clock::now();
-  const auto beat = io_->peer_beat();
-  const bool late = next_look_ != clock::time_point{} && now > next_look_ + unresponsive_after_ / 4;
-  if (beat != seen_beat_ || late || beat_since_ == clock::time_point{}) {
-    seen_beat_ = beat;
-    beat_since_ = now;
-  } else if (now - beat_since_ >= unresponsive_after_ && !asked()) {
-    kill(exit_cause::unresponsive);
-    return;
-  }
-  next_look_ = now + unresponsive_after_ / 4;
-  hub_->thread()->at(next_look_, [weak = weak_from_this()] {
-    if (auto self = weak.lock(); self && !self->link_->dead())
-      self->check_beat();
-  });
 }
 
 void actor_process::on_exit(const runtime::child_exit& exit) {
@@ -432,7 +404,9 @@ void actor_process::on_exit(const runtime::child_exit& exit) {
   // All its stores are visible now. What it sent counts, unless it was caught lying.
   turn_.enter([this] { io_->wake(); });
   bool honest = drain();
-  while (honest && io_->has_piece())
+  // No more than the ring holds: a child that it has left behind may go on to write.
+  for (auto left = io_->most_pieces() / pieces_per_drain; left != 0 && honest && io_->has_piece();
+       --left)
     honest = drain();
   turn_.leave();
   if (!honest)
@@ -443,11 +417,17 @@ void actor_process::on_exit(const runtime::child_exit& exit) {
     std::lock_guard lock{mutex_};
     was_ready = ready_;
   }
+  // seq_cst: see claim_cause().
   const auto status =
     runtime::classify_exit(exit, static_cast<exit_cause>(cause_.load()), was_ready);
   auto f = death_of(pid(), status, true);
-  if (status.cause == exit_cause::crashed) {
+  const bool forbidden = status.cause == exit_cause::policy_violation;
+  if (status.cause == exit_cause::crashed || forbidden) {
     const auto crash = runtime::read_crash(io_->peer_recorder());
+    if (forbidden && crash.call)
+      f.message += ": "
+                   + runtime::sandbox::violation_text(crash.call->number, crash.call->arguments,
+                                                      crash.call->path);
     f.backtrace = crash.backtrace;
     f.last_output = crash.log;
   }
@@ -455,7 +435,7 @@ void actor_process::on_exit(const runtime::child_exit& exit) {
     f.last_output = output_->tail(16 * 1024);
   if (!exit.start_error.empty())
     f.message += ": " + exit.start_error;
-  hub_->edge().fail(*link_, to_error(f));
+  hub_->edge().fail(*link_, end_of(f));
   hub_->dismiss(peer_);
   fail_spawns(f);
   BULKHEAD_HOOK("actor.host.buried");
@@ -466,18 +446,6 @@ void actor_process::on_exit(const runtime::child_exit& exit) {
   std::lock_guard lock{mutex_};
   over_ = true;
   changed_.notify_all();
-}
-
-void actor_process::fail_spawns(const failure& f) {
-  std::map<std::uint64_t, spawn_handler> waiting;
-  {
-    std::lock_guard lock{mutex_};
-    end_ = f;
-    closed_ = true;
-    waiting.swap(waiting_);
-  }
-  for (auto& [id, done] : waiting)
-    done(nullptr, f);
 }
 
 } // namespace bulkhead::actors

@@ -3,12 +3,12 @@
 #include "actors/caf/failure_error.hpp"
 #include "actors/host/gatherer.hpp"
 #include "actors/host/thrown_text.hpp"
+#include "runtime/dispatch/policy.hpp"
 
 #include <caf/actor_cast.hpp>
 #include <caf/actor_system.hpp>
 
 #include <algorithm>
-#include <functional>
 
 namespace bulkhead::actors {
 
@@ -38,14 +38,22 @@ private:
 void instance_pool::take(parcel p) {
   if (p.mid.is_response())
     return;
+  {
+    const std::lock_guard lock{mutex_};
+    p.number = ++numbers_;
+  }
+  route(std::move(p), origin::sender);
+}
+
+void instance_pool::route(parcel p, origin from) {
   switch (how_.how) {
   case distribution::kind::broadcast:
   case distribution::kind::first_answer:
   case distribution::kind::scatter_gather:
-    dispatch_to_all(p);
+    dispatch_to_all(p, from);
     break;
   default:
-    dispatch(std::move(p));
+    dispatch(std::move(p), from);
   }
 }
 
@@ -54,7 +62,7 @@ bool instance_pool::over() {
   return over_;
 }
 
-void instance_pool::dispatch(parcel p) {
+void instance_pool::dispatch(parcel p, origin from) {
   for (;;) {
     std::size_t at = none;
     if (over()) {
@@ -67,12 +75,74 @@ void instance_pool::dispatch(parcel p) {
       refuse(p, "the distribution's function threw " + thrown_text(), failure_kind::rejected);
       return;
     }
-    if (at == none) {
-      keep(std::move(p));
+    // After the choice: one that was made because an instance is down sees that its messages move.
+    if (wait_in_line(p, from))
       return;
+    if (at == none ? keep(p, from) : send(at, p))
+      return;
+  }
+}
+
+bool instance_pool::any_moving() const noexcept {
+  return std::ranges::any_of(instances_, &instance::moving);
+}
+
+// Under the lock. Where its end has been dealt with already, nothing moves any more.
+void instance_pool::note_death(instance& one) noexcept {
+  one.actor = nullptr;
+  one.moving = one.process != nullptr;
+}
+
+bool instance_pool::wait_in_line(parcel& p, origin from) {
+  if (from == origin::dead_instance)
+    return false;
+  {
+    const std::lock_guard lock{mutex_};
+    const bool has_line = draining_ || !line_.empty();
+    if (over_ || !(any_moving() || (from == origin::sender && has_line)))
+      return false;
+    if (from != origin::sender || line_.size() < options_.queue_capacity) {
+      const auto number = p.number;
+      line_.emplace(number, std::move(p));
+      return true;
     }
-    if (send(at, p))
-      return;
+  }
+  refuse(p, "an instance of the pool is being replaced and its backlog is full",
+         failure_kind::rejected);
+  return true;
+}
+
+// Under the lock. Whoever ends the reason for which this says no calls drain() again.
+bool instance_pool::next_in_line(parcel& p) {
+  if (over_ || line_.empty() || any_moving() || serving().empty())
+    return false;
+  p = std::move(line_.extract(line_.begin()).mapped());
+  return true;
+}
+
+std::deque<parcel> instance_pool::take_line() {
+  std::deque<parcel> all;
+  for (auto& [number, p] : std::exchange(line_, {}))
+    all.push_back(std::move(p));
+  return all;
+}
+
+void instance_pool::drain() {
+  no_wait_scope these_were_taken_already;
+  {
+    const std::lock_guard lock{mutex_};
+    if (std::exchange(draining_, true))
+      return; // another thread looks again before it ends
+  }
+  for (;;) {
+    parcel p;
+    {
+      const std::lock_guard lock{mutex_};
+      draining_ = next_in_line(p);
+      if (!draining_)
+        return;
+    }
+    route(std::move(p), origin::line);
   }
 }
 
@@ -104,20 +174,21 @@ bool instance_pool::send(std::size_t at, const parcel& p) {
   }
   const std::lock_guard lock{mutex_};
   if (instances_[at].generation == generation)
-    instances_[at].actor = nullptr;
+    note_death(instances_[at]);
   return false;
 }
 
-void instance_pool::dispatch_to_all(const parcel& p) {
-  std::size_t up = 0;
-  {
-    const std::lock_guard lock{mutex_};
-    for (auto& one : instances_)
-      up += one.actor != nullptr;
-  }
-  if (up == 0) {
-    refuse(p, "no instance of the pool serves now", failure_kind::pool_broken);
+void instance_pool::dispatch_to_all(parcel& p, origin from_where) {
+  if (wait_in_line(p, from_where))
     return;
+  std::size_t up = 0;
+  while (up == 0) {
+    {
+      const std::lock_guard lock{mutex_};
+      up = serving().size();
+    }
+    if (up == 0 && keep(p, from_where)) // they restart
+      return;
   }
   std::vector<caf::message> parts;
   try {
@@ -207,36 +278,31 @@ std::size_t instance_pool::pick_by_options() {
   }
 }
 
-// Rendezvous hashing: each key prefers the instances in an order of its own, so the death of one
-// moves only its keys.
 std::size_t instance_pool::pick_by_key(const std::string& key) const {
-  const auto hash = std::hash<std::string>{}(key);
-  std::size_t best = none;
-  std::uint64_t best_weight = 0;
-  for (std::size_t i = 0; i < instances_.size(); ++i) {
-    if (!instances_[i].actor)
-      continue;
-    std::uint64_t weight = hash ^ ((i + 1) * 0x9e3779b97f4a7c15u);
-    weight = (weight ^ (weight >> 30)) * 0xbf58476d1ce4e5b9u;
-    weight = (weight ^ (weight >> 27)) * 0x94d049bb133111ebu;
-    weight ^= weight >> 31;
-    if (best == none || weight > best_weight) {
-      best = i;
-      best_weight = weight;
-    }
-  }
-  return best;
+  const auto at = runtime::owner_of(
+    key, instances_.size(), [](std::size_t i) { return i + 1; },
+    [this](std::size_t i) { return instances_[i].actor != nullptr; });
+  return at == runtime::nobody ? none : at;
 }
 
-void instance_pool::keep(parcel&& p) {
+bool instance_pool::keep(parcel& p, origin from) {
+  bool over = false;
   {
     const std::lock_guard lock{mutex_};
-    if (!over_ && waiting_.size() < options_.queue_capacity) {
-      waiting_.push_back(std::move(p));
-      return;
+    over = over_;
+    if (!over && !serving().empty())
+      return false;
+    if (!over && (from != origin::sender || line_.size() < options_.queue_capacity)) {
+      const auto number = p.number;
+      line_.emplace(number, std::move(p));
+      return true;
     }
   }
-  refuse(p, "no instance of the pool serves now and its backlog is full", failure_kind::rejected);
+  if (over)
+    refuse(p, "the pool of actors has ended", failure_kind::pool_closed);
+  else
+    refuse(p, "no instance of the pool serves now and its backlog is full", failure_kind::rejected);
+  return true;
 }
 
 void instance_pool::refuse(const parcel& p, const std::string& why, failure_kind kind) const {
@@ -260,7 +326,7 @@ bool instance_pool::lost(std::size_t at, std::uint64_t generation, parcel&& p, b
   {
     const std::lock_guard lock{mutex_};
     if (instances_[at].generation == generation)
-      instances_[at].actor = nullptr;
+      note_death(instances_[at]);
     if (over_)
       return false;
   }
@@ -269,7 +335,7 @@ bool instance_pool::lost(std::size_t at, std::uint64_t generation, parcel&& p, b
     return false;
   if (delivered)
     ++p.attempts;
-  dispatch(std::move(p));
+  dispatch(std::move(p), origin::dead_instance);
   return true;
 }
 

@@ -4,6 +4,7 @@
 #include "actors/host/event_feed.hpp"
 #include "actors/host/gatherer.hpp"
 #include "runtime/pool/pool_checks.hpp"
+#include "runtime/this_process/own_process.hpp"
 
 #include <bulkhead/error.hpp>
 
@@ -20,12 +21,31 @@ namespace {
 constexpr std::chrono::seconds start_patience{30};
 constexpr std::chrono::seconds instance_reap_patience{2};
 
+/// The options, or config_error where one cannot apply to instances of actors.
+pool_options checked_for_instances(pool_options options) {
+  auto good = runtime::checked(std::move(options));
+  if (good.start != start_method::forkserver && good.start != start_method::spawn)
+    throw config_error("spawn_pool: actors live in processes; options.start must be forkserver or "
+                       "spawn");
+  if (good.poison_after != pool_options{}.poison_after)
+    throw config_error("spawn_pool: pool_options::poison_after is "
+                       + std::to_string(good.poison_after)
+                       + ", and applies to tasks only; leave it out: `retries` bounds how many "
+                         "instances a message can end");
+  if (good.max_tasks_per_worker != 0)
+    throw config_error("spawn_pool: pool_options::max_tasks_per_worker is "
+                       + std::to_string(good.max_tasks_per_worker)
+                       + ", and applies to tasks only; leave it out, or limit the instances' age "
+                         "with max_age_per_worker");
+  return good;
+}
+
 } // namespace
 
 instance_pool::instance_pool(std::shared_ptr<actor_hub> hub, pool_options options, distribution how,
                              spawn_request what)
-  : hub_(std::move(hub)), options_(std::move(options)), how_(std::move(how)),
-    what_(std::move(what)),
+  : owner_(runtime::own_process::identity()), hub_(std::move(hub)), options_(std::move(options)),
+    how_(std::move(how)), what_(std::move(what)),
     instances_(options_.actor_workers != 0 ? options_.actor_workers : options_.workers),
     intensity_(options_.restart, instances_.size()), random_(std::random_device{}()) {}
 
@@ -69,7 +89,6 @@ instance_pool::launched instance_pool::launch(std::size_t at) {
 
 void instance_pool::on_up(std::size_t at, std::uint64_t generation,
                           const caf::strong_actor_ptr& actor) {
-  std::deque<parcel> now;
   {
     const std::lock_guard lock{mutex_};
     auto& one = instances_[at];
@@ -78,15 +97,13 @@ void instance_pool::on_up(std::size_t at, std::uint64_t generation,
     one.actor = actor;
     one.load = 0;
     intensity_.on_ready();
-    now.swap(waiting_);
   }
   // An instance that quits by itself takes its process along and is started again.
   at_exit(actor, [weak = weak_from_this(), at, generation](const caf::error&) {
     if (auto self = weak.lock())
       self->on_down(at, generation);
   });
-  for (auto& p : now)
-    dispatch(std::move(p));
+  drain();
 }
 
 void instance_pool::on_down(std::size_t at, std::uint64_t generation) noexcept {
@@ -114,7 +131,9 @@ void instance_pool::on_end(std::size_t at, std::uint64_t generation, const exit_
     ++one.generation; // launch() may not have returned yet
     one.actor = nullptr;
     one.process = nullptr;
+    one.moving = false;
   }
+  drain();
   replace(at, was_ready, to_string(status), status);
 }
 
@@ -187,7 +206,7 @@ void instance_pool::give_up(const std::string& why) {
   std::deque<parcel> waiting;
   {
     const std::lock_guard lock{mutex_};
-    waiting.swap(waiting_);
+    waiting = take_line();
   }
   for (auto& p : waiting)
     refuse(p, f.message, f.kind);
@@ -204,7 +223,7 @@ std::vector<std::shared_ptr<actor_process>> instance_pool::close() {
   {
     const std::lock_guard lock{mutex_};
     over_ = true;
-    waiting.swap(waiting_);
+    waiting = take_line();
     for (auto& one : instances_) {
       if (one.process)
         processes.push_back(one.process);
@@ -218,11 +237,15 @@ std::vector<std::shared_ptr<actor_process>> instance_pool::close() {
 }
 
 void instance_pool::stop() noexcept {
+  if (!runtime::own_process::is(owner_))
+    return;
   for (auto& p : close())
     p->stop(exit_cause::shutdown, options_.grace);
 }
 
 void instance_pool::end() noexcept {
+  if (!runtime::own_process::is(owner_))
+    return;
   const auto processes = close();
   for (auto& p : processes)
     p->kill(exit_cause::shutdown);
@@ -240,10 +263,7 @@ namespace bulkhead::detail {
 caf::actor spawn_instances(caf::actor_system& system, pool_options options, distribution how,
                            const shipped_behavior& what, caf::message args) {
   using namespace actors;
-  auto good = runtime::checked(std::move(options));
-  if (good.start != start_method::forkserver && good.start != start_method::spawn)
-    throw config_error("spawn_pool: actors live in processes; options.start must be forkserver or "
-                       "spawn");
+  auto good = checked_for_instances(std::move(options));
   auto hub = actor_hub::of(system);
   good.on_event = deferred(hub, std::move(good.on_event));
   auto pool = std::make_shared<instance_pool>(

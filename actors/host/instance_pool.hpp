@@ -5,7 +5,9 @@
 
 #include <bulkhead/spawn_pool.hpp>
 
+#include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -19,6 +21,7 @@ struct parcel {
   caf::message_id mid;
   caf::message content;
   std::size_t attempts = 0; ///< that may have executed
+  std::uint64_t number = 0; ///< of its arrival; the line is in its order
 };
 
 /// The instances behind the actor of a spawn_pool, and where each message goes. The actor owns it;
@@ -51,7 +54,12 @@ private:
     caf::strong_actor_ptr actor; ///< null: down
     std::uint64_t generation = 0;
     std::size_t load = 0; ///< unanswered messages
+    /// Its process has died, and what it had not seen moves on: until that is done, newer messages
+    /// wait, so that they do not overtake.
+    bool moving = false;
   };
+  /// Where a parcel comes from. Only one of a sender may find no room: the others were taken.
+  enum class origin : std::uint8_t { sender, line, dead_instance };
   static constexpr std::size_t none = static_cast<std::size_t>(-1);
 
   struct launched {
@@ -67,8 +75,17 @@ private:
   void replace(std::size_t at, bool was_ready, const std::string& why, const exit_status& status);
   void give_up(const std::string& why);
 
-  void dispatch(parcel p);
-  void dispatch_to_all(const parcel& p);
+  void route(parcel p, origin from);
+  void dispatch(parcel p, origin from);
+  /// True: others go first; it waits, or is refused where too many do.
+  bool wait_in_line(parcel& p, origin from);
+  /// Sends what waits, the oldest first.
+  void drain();
+  bool next_in_line(parcel& p);
+  std::deque<parcel> take_line(); ///< all that waits, the oldest first; under the lock
+  static void note_death(instance& one) noexcept;
+  bool any_moving() const noexcept; ///< under the lock
+  void dispatch_to_all(parcel& p, origin from);
   bool send(std::size_t at, const parcel& p);
   std::size_t pick(const caf::message& msg);
   std::size_t pick_by_choice(const caf::message& msg);
@@ -76,20 +93,24 @@ private:
   std::size_t pick_by_key(const std::string& key) const; ///< under the lock
   std::vector<std::size_t> serving() const;              ///< under the lock
   std::vector<caf::message> parts_of(const caf::message& msg, std::size_t instances) const;
-  void keep(parcel&& p); ///< no instance serves now
+  /// No instance served: waits for one, or is refused. False: one serves now.
+  bool keep(parcel& p, origin from);
   bool over();
   void refuse(const parcel& p, const std::string& why, failure_kind kind) const;
   void answered(std::size_t at, std::uint64_t generation) noexcept;
   bool lost(std::size_t at, std::uint64_t generation, parcel&& p, bool delivered);
   std::vector<std::shared_ptr<actor_process>> close();
 
+  const std::uint64_t owner_; ///< a forked copy of the host only lets go
   const std::shared_ptr<actor_hub> hub_;
   const pool_options options_;
   const distribution how_;
   const spawn_request what_;
   std::mutex mutex_; ///< guards what follows; never held while messages are sent
   std::vector<instance> instances_;
-  std::deque<parcel> waiting_;
+  std::map<std::uint64_t, parcel> line_; ///< those that wait, by number: whose instance died, too
+  std::uint64_t numbers_ = 0;
+  bool draining_ = false;
   runtime::restart_intensity intensity_;
   std::mt19937_64 random_;
   std::size_t next_ = 0;

@@ -159,10 +159,11 @@ std::optional<exit_status> exit_status_of(const caf::error& reason) {
 namespace detail {
 
 caf::actor spawn_in_worker(const std::shared_ptr<pool_core>& core, const placement& where,
-                           const shipped_behavior& what, caf::message args) {
+                           const shipped_behavior& what, caf::message args,
+                           const actor_options& how) {
   auto side = actors::pool_side::of(core);
   return caf::actor_cast<caf::actor>(
-    side->group().spawn({what.stub, what.behavior, std::move(args)}, where));
+    side->group().spawn({what.stub, what.behavior, std::move(args)}, where, how));
 }
 
 } // namespace detail

@@ -23,10 +23,14 @@ public:
   ~pool_side() override;
 
   actor_group& group() noexcept { return *group_; }
+  const std::shared_ptr<actor_group>& shared_group() const noexcept { return group_; }
+  const std::shared_ptr<actor_hub>& hub() const noexcept { return hub_; }
   caf::actor pool_actor(const std::shared_ptr<detail::pool_core>& core);
   void end() noexcept override;
   std::uint64_t bad_messages() const noexcept override { return group_->bad_messages(); }
   std::uint64_t dead_letters() const noexcept override { return hub_->edge().letters.count(); }
+  std::vector<worker_info> workers() const override { return group_->workers(); }
+  std::vector<actor_info> actors() const override { return group_->actors(); }
 
 private:
   pool_side(const std::shared_ptr<detail::pool_core>& core, caf::actor_system* system);

@@ -53,7 +53,7 @@ public:
   std::size_t max_piece() const noexcept override { return io_->max_piece(); }
   bool try_push(std::span<const std::byte> piece) override {
     if (is_message(piece) && drawn(out_, faults_.drop)) {
-      lost_.fetch_add(1, std::memory_order_relaxed);
+      lost_.fetch_add(1, std::memory_order_relaxed); // a count
       return true;
     }
     if (is_message(piece) && drawn(out_, faults_.delay))

@@ -27,6 +27,7 @@ enum class frame_kind : std::uint8_t {
   spawned,          ///< worker -> host: `id`: request; source_actor, or 0 and a text
   stop,             ///< host -> worker: end your actors, then the process
   release_observed, ///< as release; who gave it back wants to be told of the end nevertheless
+  abandoned,        ///< worker -> host: source_actor waits no more for request `id` to dest_peer
 };
 
 /// Header of every frame, in host byte order: both ends are one machine and one binary.
@@ -56,8 +57,7 @@ struct frame {
 /// Whether a header from another process can be one: known kind, version, bounded body.
 inline bool plausible(const frame_header& h) noexcept {
   return h.version == 1 && h.reserved == 0 && h.kind >= static_cast<int>(frame_kind::hello)
-         && h.kind <= static_cast<int>(frame_kind::release_observed)
-         && h.body_bytes <= max_body_bytes;
+         && h.kind <= static_cast<int>(frame_kind::abandoned) && h.body_bytes <= max_body_bytes;
 }
 
 /// Leaves room for the header; the body is appended behind it.

@@ -64,7 +64,9 @@ bool outbox::may_go(const std::deque<item>& from) const noexcept {
   return done_ != 0 || &from == &express_ || has_credit(from.front());
 }
 
-// What is in part in the transport goes on by itself, and first.
+// What is in part in the transport goes on by itself, and first. Control frames share no lane: the
+// end of an actor must not overtake what it has sent, nor a handle that is given back the messages
+// that name it.
 void outbox::take_along(const lane& pair) {
   if (lanes_.count(pair) == 0)
     return;
@@ -84,16 +86,17 @@ void outbox::take_along(const lane& pair) {
 // their word.
 void outbox::waits(item&& frame, std::deque<item>& where) {
   bytes_.store(waiting_bytes() + frame.bytes.size(), std::memory_order_relaxed);
-  if (&where == &waiting_ && window_ != 0)
+  if (counts_lane(frame, where))
     ++lanes_[frame.pair];
   where.push_back(std::move(frame));
   count_.store(waiting_.size() + express_.size(), std::memory_order_relaxed);
 }
 
+// Relaxed: see waits().
 void outbox::first_left(std::deque<item>& where) {
   const auto& first = where.front();
   bytes_.store(waiting_bytes() - first.bytes.size(), std::memory_order_relaxed);
-  if (&where == &waiting_ && window_ != 0)
+  if (counts_lane(first, where))
     if (const auto left = lanes_.find(first.pair); --left->second == 0)
       lanes_.erase(left);
   where.pop_front();
@@ -123,6 +126,7 @@ bool outbox::advance(const item& frame) {
   return true;
 }
 
+// Relaxed: see waits().
 std::deque<outbox::item> outbox::take() {
   done_ = 0;
   count_.store(0, std::memory_order_relaxed);

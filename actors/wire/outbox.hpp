@@ -17,11 +17,14 @@ namespace bulkhead::actors {
 /// answer waits for credit that is given back only after it. Not thread-safe; the link guards it.
 class outbox {
 public:
+  /// Who writes to whom. One without a destination keeps no order of its own: a control frame,
+  /// before which everything goes that was sent before it, unless it overtakes alone.
   struct lane {
     std::uint64_t source = 0;
     std::uint64_t dest_peer = 0;
     std::uint64_t dest = 0;
     bool operator==(const lane&) const = default;
+    bool is_one() const noexcept { return dest != 0; }
   };
   struct item {
     byte_buf bytes;
@@ -64,6 +67,9 @@ private:
   void waits(item&& frame, std::deque<item>& where);
   void first_left(std::deque<item>& where);
   void take_along(const lane& pair);
+  bool counts_lane(const item& frame, const std::deque<item>& where) const noexcept {
+    return &where == &waiting_ && window_ != 0 && frame.pair.is_one();
+  }
 
   transport& out_;
   const std::uint64_t window_;

@@ -126,7 +126,7 @@ void ring_transport::close_worker_fds() noexcept {
 }
 
 runtime::flight_recorder& ring_transport::own_recorder() noexcept {
-  static_assert(sizeof(runtime::flight_recorder) <= ring_words_bytes - recorder_offset);
+  static_assert(sizeof(runtime::flight_recorder) <= rows_offset - recorder_offset);
   return *reinterpret_cast<runtime::flight_recorder*>(own_.head() + recorder_offset);
 }
 
@@ -134,7 +134,17 @@ const runtime::flight_recorder& ring_transport::peer_recorder() const noexcept {
   return *reinterpret_cast<const runtime::flight_recorder*>(peer_.head() + recorder_offset);
 }
 
+std::span<actor_row> ring_transport::own_rows() noexcept {
+  return {reinterpret_cast<actor_row*>(own_.head() + rows_offset), most_rows};
+}
+
+std::span<const actor_row> ring_transport::peer_rows() const noexcept {
+  return {reinterpret_cast<const actor_row*>(peer_.head() + rows_offset), most_rows};
+}
+
 std::size_t ring_transport::max_piece() const noexcept { return ring_bytes_ / 4 - length_bytes; }
+
+std::size_t ring_transport::most_pieces() const noexcept { return ring_bytes_ / slot_bytes(1); }
 
 // A lying peer only makes the ring look full or scribbled.
 std::size_t ring_transport::room() const noexcept {
@@ -180,6 +190,8 @@ void ring_transport::want_wake() noexcept {
                       std::memory_order_seq_cst);
 }
 
+// seq_cst: partner of want_wake. Relaxed: which of two threads rings is all that seen_wishes_
+// decides.
 void ring_transport::ring_if_wished() noexcept {
   const auto wished = theirs_->wishes.load(std::memory_order_seq_cst);
   if (seen_wishes_.load(std::memory_order_relaxed) != wished
@@ -187,7 +199,8 @@ void ring_transport::ring_if_wished() noexcept {
     runtime::ring(peer_bell_.get());
 }
 
-// The wish stays open until there is room enough.
+// The wish stays open until there is room enough. seq_cst: as in ring_if_wished; room_at was
+// written before the wish, and head_ is this thread's own.
 void ring_transport::ring_if_room() noexcept {
   if (seen_wishes_.load(std::memory_order_relaxed)
         != theirs_->wishes.load(std::memory_order_seq_cst)
@@ -195,6 +208,7 @@ void ring_transport::ring_if_room() noexcept {
     ring_if_wished();
 }
 
+// Relaxed: a count; what it counts is ordered by tail.
 std::uint64_t ring_transport::pushed() const noexcept {
   return pushed_.load(std::memory_order_relaxed);
 }
@@ -204,17 +218,20 @@ std::uint64_t ring_transport::peer_popped() const noexcept {
   return std::min(theirs_->popped.load(std::memory_order_acquire), pushed());
 }
 
+// seq_cst: asked again after `asleep` was stored; partner of the peer's store of tail, before which
+// it writes the piece. Relaxed: head_ moves in the reader's turn alone.
 bool ring_transport::has_piece() const noexcept {
   return theirs_->tail.load(std::memory_order_seq_cst) != head_.load(std::memory_order_relaxed);
 }
 
+// Relaxed: a hint for who decides whether to wait a little longer.
 bool ring_transport::peer_sleeps() const noexcept {
   return theirs_->asleep.load(std::memory_order_relaxed) != 0;
 }
 
 // False: the peer's ring makes no sense. Length 0 and true: nothing there.
 bool ring_transport::next(std::size_t& length) noexcept {
-  const auto head = head_.load(std::memory_order_relaxed);
+  const auto head = head_.load(std::memory_order_relaxed); // moves in the reader's turn alone
   length = 0;
   if (peer_tail_ == head) {
     // acquire at least: partner of the peer's tail store, before which it wrote the piece.
@@ -240,7 +257,7 @@ bool ring_transport::pop(std::size_t limit, const taker& take, std::size_t& popp
       return false;
     if (length == 0)
       break;
-    const auto head = head_.load(std::memory_order_relaxed);
+    const auto head = head_.load(std::memory_order_relaxed); // as in next()
     const auto* at = in_ + head % ring_bytes_ + length_bytes;
     piece_.assign(at, at + length);
     // `popped` before `head`: whoever sees the space sees the count. Both before take().
@@ -264,10 +281,12 @@ void ring_transport::grant(std::uint64_t total, std::uint64_t bytes) noexcept {
   ring_if_wished();
 }
 
+// seq_cst, both: looked at again after the wish was stored; see want_wake.
 std::uint64_t ring_transport::granted_bytes() const noexcept {
   return theirs_->granted_bytes.load(std::memory_order_seq_cst);
 }
 
+// seq_cst: see granted_bytes.
 std::uint64_t ring_transport::granted() const noexcept {
   return theirs_->granted.load(std::memory_order_seq_cst);
 }
@@ -280,18 +299,22 @@ void ring_transport::wake() noexcept {
 
 void ring_transport::hush() noexcept { runtime::hush(own_bell_.get()); }
 
+// seq_cst: asleep, then the look for a piece; the peer stores tail, then looks at asleep.
 bool ring_transport::fall_asleep() noexcept {
   sleeps_ += next_sleep;
   mine_->asleep.store(sleeps_, std::memory_order_seq_cst);
   return has_piece();
 }
 
+// release: late at worst, and then it is rung for nothing.
 void ring_transport::stay_awake() noexcept { mine_->asleep.store(0, std::memory_order_release); }
 
 void ring_transport::spin_at_most(std::chrono::nanoseconds longest) noexcept {
   spinner_ = runtime::spinner{longest};
 }
 
+// acquire at woken_: what wake() was called for is seen. Relaxed where it only ends a spin, or is
+// taken back before the next look at what it is for.
 void ring_transport::wait(until what, time_point deadline) {
   if (what == until::piece_or_wake
       && spinner_.spin([this] { return has_piece() || woken_.load(std::memory_order_relaxed); })) {
@@ -310,6 +333,7 @@ void ring_transport::wait(until what, time_point deadline) {
   woken_.store(false, std::memory_order_relaxed);
 }
 
+// seq_cst: as in fall_asleep; wait_as_leader looks for a piece afterwards.
 void ring_transport::sleep_as_leader() noexcept {
   sleeps_ += next_sleep;
   mine_->asleep.store(sleeps_ | leader_bit, std::memory_order_seq_cst);
@@ -327,10 +351,12 @@ bool ring_transport::wait_as_leader(time_point deadline) noexcept {
   return rung;
 }
 
+// Relaxed: our own word.
 bool ring_transport::sleeps_as_leader() const noexcept {
   return (mine_->asleep.load(std::memory_order_relaxed) & leader_bit) != 0;
 }
 
+// Relaxed: a number, compared with an earlier one.
 std::uint64_t ring_transport::peer_beat() const noexcept {
   return theirs_->beat.load(std::memory_order_relaxed);
 }

@@ -7,6 +7,7 @@
 #include "runtime/system/spin.hpp"
 #include "runtime/system/unique_fd.hpp"
 
+#include <span>
 #include <vector>
 
 namespace bulkhead::actors {
@@ -53,7 +54,15 @@ public:
   std::uint64_t peer_beat() const noexcept;
   std::atomic<std::uint64_t>* own_beat() noexcept { return &mine_->beat; }
 
+  /// The worker's word on its turns and actors: its own to write, the host's to read.
+  ring_words& own_words() noexcept { return *mine_; }
+  const ring_words& peer_words() const noexcept { return *theirs_; }
+  std::span<actor_row> own_rows() noexcept;
+  std::span<const actor_row> peer_rows() const noexcept;
+
   std::size_t max_piece() const noexcept override;
+  /// More than this a ring never holds.
+  std::size_t most_pieces() const noexcept;
   bool try_push(std::span<const std::byte> piece) override;
   void want_wake() noexcept override;
   std::uint64_t pushed() const noexcept override;

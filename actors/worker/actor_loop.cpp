@@ -20,8 +20,8 @@ constexpr std::size_t behaviors_per_turn = 64;
 } // namespace
 
 actor_loop::actor_loop(worker_system& system, std::shared_ptr<border> edge,
-                       std::shared_ptr<link> host)
-  : system_(system), border_(std::move(edge)), host_(std::move(host)) {}
+                       std::shared_ptr<link> host, turn_board& board)
+  : system_(system), border_(std::move(edge)), host_(std::move(host)), board_(board) {}
 
 bool actor_loop::run() {
   no_wait_scope never;
@@ -47,6 +47,7 @@ bool actor_loop::step(std::size_t& did) {
   did += popped;
   for (std::size_t ran = 0; ran < turn.behaviors && system_.run_ready(1) != 0; ++ran)
     ++did;
+  board_.counts(system_.system().registry().running());
   BULKHEAD_HOOK("actor.worker.ran");
   return true;
 }
@@ -86,9 +87,12 @@ bool actor_loop::finish() {
     if (auto alive = root.lock())
       caf::anon_send_exit(caf::actor_cast<caf::actor>(alive), caf::exit_reason::user_shutdown);
   roots_.clear();
-  const auto deadline = clock::now() + grace_;
-  // Frames still go out and come in: an actor may end only after an answer from elsewhere.
-  while (system_.system().registry().running() != 0) {
+  const auto start = clock::now();
+  const auto deadline = start + grace_;
+  const auto lives = [this] { return system_.system().registry().running() != 0; };
+  // Frames still go out and come in: an actor may end only after an answer from elsewhere, and what
+  // the ended ones have said waits for the host; not to the end of the grace, which is not theirs.
+  while (lives() || (host_->backlogged() && clock::now() < start + grace_ / 2)) {
     if (clock::now() >= deadline)
       return false;
     std::size_t did = 0;

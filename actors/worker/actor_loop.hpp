@@ -3,6 +3,7 @@
 #include "actors/border/border.hpp"
 #include "actors/caf/worker_system.hpp"
 #include "actors/worker/stall_rule.hpp"
+#include "actors/worker/turn_board.hpp"
 
 #include <caf/actor_control_block.hpp>
 
@@ -17,7 +18,8 @@ class actor_loop {
 public:
   using clock = std::chrono::steady_clock;
 
-  actor_loop(worker_system& system, std::shared_ptr<border> edge, std::shared_ptr<link> host);
+  actor_loop(worker_system& system, std::shared_ptr<border> edge, std::shared_ptr<link> host,
+             turn_board& board);
 
   /// Until the host says stop, then until no actor is left or `grace` is over. False: the host
   /// sent what it never sends, or actors are left.
@@ -37,6 +39,7 @@ private:
   worker_system& system_;
   const std::shared_ptr<border> border_;
   const std::shared_ptr<link> host_;
+  turn_board& board_;
   std::vector<caf::weak_actor_ptr> roots_;
   std::size_t sweep_at_ = 64;
   stall_rule stall_;

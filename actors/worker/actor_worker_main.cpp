@@ -2,6 +2,7 @@
 
 #include "actors/caf/proxy.hpp"
 #include "actors/caf/verbs.hpp"
+#include "actors/names/name_service.hpp"
 #include "actors/wire/ring_transport.hpp"
 #include "actors/worker/actor_loop.hpp"
 #include "actors/worker/actor_worker_settings.hpp"
@@ -10,9 +11,15 @@
 #include "runtime/code/shipped_call.hpp"
 #include "runtime/crash/crash_recorder.hpp"
 #include "runtime/process/watch_thread.hpp"
+#include "runtime/system/proc_stat.hpp"
 #include "runtime/testing/hooks.hpp"
+#include "runtime/worker/task_context.hpp"
 
 #include <bulkhead/actors/spawn_stub.hpp>
+
+#include <caf/actor_registry.hpp>
+
+#include <unistd.h>
 
 #include <cstdio>
 #include <exception>
@@ -26,13 +33,17 @@ class worker_process {
 public:
   worker_process(const worker_settings& settings, std::shared_ptr<ring_transport> io)
     : settings_(settings), io_(std::move(io)),
+      context_(settings.number, settings.pool_name, host_words_, own_words_),
+      board_(io_->own_words(), io_->own_rows()),
       system_(settings.threaded ? engine::threaded : engine::in_loop) {}
 
   int run() {
+    runtime::task_context::install(&context_, false);
     if (!settings_.initializer.empty())
       runtime::run_call(settings_.initializer);
     load_messages(system_.config());
     system_.on_wake([this] { io_->wake(); });
+    system_.listen(&board_);
     system_.take_node(node_for(read_node(settings_.host_node), settings_.peer));
     system_.start();
     border_ = std::make_shared<border>(system_.system(), settings_.peer, system_.context());
@@ -45,8 +56,11 @@ public:
     if (!codec{system_.system(), none}.decode(settings_.host_node, host_node)
         || !border_->know(host_peer, host_node))
       return runtime::exit_start_failed;
+    reach_names([edge = border_, id = settings_.names] {
+      return edge->proxy_for({host_peer, id}, false);
+    });
     say_hello();
-    actor_loop loop{system_, border_, host_};
+    actor_loop loop{system_, border_, host_, board_};
     loop_ = &loop;
     const bool in_order = loop.run();
     if (in_order && !settings_.finalizer.empty())
@@ -66,6 +80,7 @@ private:
 
   bool on_control(link& host, const frame& f) {
     if (f.kind() == frame_kind::stop) {
+      host_words_.stop.store(1, std::memory_order_relaxed); // this_worker::stop_requested()
       loop_->stop(settings_.grace);
       return true;
     }
@@ -74,16 +89,27 @@ private:
     BULKHEAD_HOOK("actor.worker.spawn_read");
     std::string why;
     caf::strong_actor_ptr made;
+    if (!board_.begins_start(f.header.id, io_->peer_words())) {
+      why = "the host has taken the start back";
+      border_->give_back(host, f.body);
+    } else {
+      made = try_to_make(host, f.body, why);
+      board_.ends_start(system_.system().registry().running());
+    }
+    BULKHEAD_HOOK("actor.worker.spawn_made");
+    reply(host, f.header.id, made, why);
+    return true;
+  }
+
+  caf::strong_actor_ptr try_to_make(link& host, std::span<const std::byte> body, std::string& why) {
     try {
-      made = make_actor(host, f.body, why);
+      return make_actor(host, body, why);
     } catch (const std::exception& e) {
       why = e.what();
     } catch (...) {
       why = "an exception that is no std::exception";
     }
-    BULKHEAD_HOOK("actor.worker.spawn_made");
-    reply(host, f.header.id, made, why);
-    return true;
+    return nullptr;
   }
 
   caf::strong_actor_ptr make_actor(link& host, std::span<const std::byte> body, std::string& why) {
@@ -138,6 +164,11 @@ private:
 
   const worker_settings& settings_;
   const std::shared_ptr<ring_transport> io_;
+  // What this_worker answers from: an actor worker has no tasks, and no such pages of a host.
+  runtime::host_page host_words_{};
+  runtime::worker_page own_words_{};
+  runtime::task_context context_;
+  turn_board board_;
   worker_system system_;
   std::shared_ptr<border> border_;
   std::shared_ptr<link> host_;
@@ -153,6 +184,8 @@ void actor_worker_main(runtime::worker_start& start) {
   try {
     auto io = std::make_shared<ring_transport>(std::move(start.fds), settings.ring_bytes);
     io->spin_at_most(settings.spin);
+    // relaxed: the host looks at it after the hello
+    io->own_words().inherited.store(runtime::own_resident_bytes(), std::memory_order_relaxed);
     runtime::install_crash_recorder(io->own_recorder());
     runtime::start_watch_thread(start.control.get(), start.host.get(), io->own_beat(),
                                 settings.beat);

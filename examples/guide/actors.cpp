@@ -65,6 +65,99 @@ void inside_a_system() {
   //]
 }
 
+void end_and_limit(bulkhead::pool& pool, caf::actor& savings) {
+  //[
+  auto account_of_a_guest = pool
+                              .with(bulkhead::actor_options{
+                                .message_timeout = 2s, .memory_limit = 64 << 20, .name = "guest"})
+                              .spawn(bulkhead::placement::own_process, account, 0);
+
+  for (const auto& a : pool.actors())
+    std::cout << a.name << " in worker " << a.pid << ": " << a.messages << " messages\n";
+
+  bulkhead::kill(savings); // whatever it does
+  //]
+}
+
+void kept_alive(bulkhead::pool& pool) {
+  //[
+  using namespace bulkhead;
+  supervisor bank{
+    pool,
+    {.strategy = restart_strategy::rest_for_one, .max_restarts = 3, .within = 10s, .name = "bank"},
+    {
+      {.id = "ledger", .start = child(placement::own_process, account, 0)},
+      {.id = "desk", .start = child(account, 100), .shutdown = 2s},
+      {.id = "guests",
+       .start =
+         child({.strategy = restart_strategy::simple_one_for_one},
+               {{.id = "guest", .start = child(account, 0), .restart = restart_type::temporary}})},
+    }};
+
+  caf::actor ledger = bank.child("ledger"); // stands for each of its incarnations
+  caf::actor guest = bank.start_child(child(account, 5), "guests");
+  for (const auto& c : bank.which_children())
+    std::cout << c.id << ": " << to_string(c.status) << '\n';
+  //]
+  kill(ledger);
+  static_cast<void>(guest);
+}
+
+//[
+caf::behavior counter(caf::stateful_actor<account_state>* self, const std::string& snapshot) {
+  self->state.balance = snapshot.empty() ? 0 : std::stoi(snapshot);
+  return {
+    [self](int amount) {
+      auto promise = self->make_response_promise<int>();
+      const int balance = self->state.balance += amount;
+      bulkhead::keep_state(self, std::to_string(balance))
+        .then([promise, balance]() mutable { promise.deliver(balance); }, // the host holds it
+              [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
+      return promise;
+    },
+  };
+}
+//]
+
+void kept_state(bulkhead::pool& pool) {
+  //[
+  bulkhead::supervisor safe{
+    pool,
+    {},
+    {{.id = "counter", .start = bulkhead::child(counter, std::string{}), .state_limit = 64}}};
+  //]
+}
+
+//[
+caf::behavior clerk(caf::event_based_actor* self) {
+  bulkhead::register_as(self, "clerk")
+    .then([] {}, [self](const caf::error& why) { self->quit(why); }); // the name is taken
+  bulkhead::join(self, "staff").then([] {});
+  return {
+    [self](int order) {
+      bulkhead::whereis(self, "stock")
+        .then([self, order](const caf::actor& stock) { self->send(stock, order); },
+              [](const caf::error&) { std::cout << "there is no stock\n"; });
+      bulkhead::publish(self, "staff", std::string{"an order came in"});
+    },
+    [](const std::string& news) { std::cout << news << '\n'; },
+  };
+}
+//]
+
+void by_name(bulkhead::pool& pool) {
+  const auto stock = pool.spawn(account, 0);
+  pool.spawn(clerk);
+  //[
+  const bulkhead::names known{pool};
+  known.register_as("stock", stock);
+  known.join("staff", stock);
+  caf::actor found = known.whereis("clerk"); // empty while nobody has the name
+  known.publish("staff", std::string{"closing time"});
+  //]
+  static_cast<void>(found);
+}
+
 void many_of_a_kind(caf::actor_system& system) {
   caf::scoped_actor self{system};
   //[

@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
 #include <string>
+#include <thread>
 #include <unordered_set>
 #include <vector>
 
@@ -96,18 +98,69 @@ void in_order() {
 //]
 
 //[
-void count_to(int n) {
+int total_of(int n) {
+  std::cout << "adding" << std::endl;
+  int total = 0;
   for (int i = 1; i <= n; ++i)
-    std::cout << i << std::endl;
+    total += i;
+  return total;
 }
 
 void one_process() {
-  bulkhead::process child(count_to, 3);
+  bulkhead::process child(total_of, 3);
   child.start();
-  child.join();
-  std::cout << "exit code " << *child.exit_code() << '\n'; // 0; -11 after a SIGSEGV
+  std::cout << child.get<int>() << '\n'; // 6: waits, and throws what became of it otherwise
+
+  bulkhead::process crasher({.name = "crasher", .output = bulkhead::output_mode::capture},
+                            [] { std::abort(); });
+  crasher.start();
+  if (auto why = crasher.failure())
+    std::cout << to_string(*why) << '\n'; // killed by SIGABRT, with backtrace and last output
+  std::cout << "exit code " << *crasher.exit_code() << '\n'; // -6
 }
 //]
+
+//[
+void family() {
+  bulkhead::process child({.name = "child"}, [] {
+    std::cout << bulkhead::current_process().name << " of " << bulkhead::parent_process()->name()
+              << '\n'; // child of main
+    while (!bulkhead::this_worker::stop_requested())
+      std::this_thread::sleep_for(10ms);
+  });
+  child.start();
+  for (const auto& each : bulkhead::active_children())
+    std::cout << each.name << ' ' << each.pid << '\n';
+  child.interrupt(); // asks it to end
+  child.join();
+}
+//]
+
+//[
+std::size_t count_words(const std::string& text) { // of a stranger
+  return 1 + static_cast<std::size_t>(std::count(text.begin(), text.end(), ' '));
+}
+
+void shut_in() {
+  bulkhead::pool pool({
+    .workers = 2,
+    .sandbox = {.base = bulkhead::sandbox_profile::strict},
+  });
+  std::cout << pool.apply(count_words, "whatever it does, it does alone") << '\n';
+}
+//]
+
+bulkhead::pool_options thumbnailer() {
+  //[
+  bulkhead::pool_options options;
+  options.sandbox = {
+    .base = bulkhead::sandbox_profile::strict,
+    .read = {"/usr/share"}, // its fonts, say
+    .threads = true,        // the library starts some
+  };
+  //]
+  return options;
+}
 
 int main(int argc, char** argv) {
   bulkhead::init(argc, argv);
@@ -119,4 +172,7 @@ int main(int argc, char** argv) {
   events();
   in_order();
   one_process();
+  family();
+  shut_in();
+  thumbnailer();
 }

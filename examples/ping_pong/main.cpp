@@ -48,16 +48,16 @@ int main(int argc, char** argv) {
   caf::scoped_actor self{system};
   auto fail = [&](const caf::error& e) { std::cout << system.render(e) << '\n'; };
   std::int32_t pids[2] = {};
-  self->request(ann, 5s, caf::ping_atom_v).receive([&](std::int32_t pid) { pids[0] = pid; }, fail);
-  self->request(bob, 5s, caf::ping_atom_v).receive([&](std::int32_t pid) { pids[1] = pid; }, fail);
+  self->request(ann, 60s, caf::ping_atom_v).receive([&](std::int32_t pid) { pids[0] = pid; }, fail);
+  self->request(bob, 60s, caf::ping_atom_v).receive([&](std::int32_t pid) { pids[1] = pid; }, fail);
   std::cout << "two processes besides this one: " << std::boolalpha
             << (pids[0] != pids[1] && pids[0] != ::getpid() && pids[1] != ::getpid()) << '\n';
 
-  self->request(ann, 5s, 1000, bob)
+  self->request(ann, 60s, 1000, bob)
     .receive([](int left) { std::cout << "1000 balls later: " << left << " left\n"; }, fail);
 
   self->monitor(bob);
-  self->request(bob, 5s, caf::close_atom_v)
+  self->request(bob, 60s, caf::close_atom_v)
     .receive([](int) {},
              [&](const caf::error& e) {
                auto status = bulkhead::exit_status_of(e);
@@ -65,6 +65,6 @@ int main(int argc, char** argv) {
                          << (status ? bulkhead::to_string(*status) : system.render(e)) << '\n';
              });
   self->receive([](const caf::down_msg&) { std::cout << "one down message\n"; });
-  self->request(ann, 5s, caf::get_atom_v)
+  self->request(ann, 60s, caf::get_atom_v)
     .receive([](const std::string& name) { std::cout << name << " plays on\n"; }, fail);
 }

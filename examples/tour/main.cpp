@@ -59,19 +59,19 @@ bulkhead::future<void> use_a_pool() {
   print("imap_unordered, as they come", pool.imap_unordered(slow_square, digits));
 
   auto answer = pool.submit(square, 20);
-  std::cout << "submit: " << answer.get(1s) << std::endl;
+  std::cout << "submit: " << answer.get(1min) << std::endl;
 
-  std::cout << "the pid of one worker: " << pool.submit(getpid).get(1s) << std::endl;
+  std::cout << "the pid of one worker: " << pool.submit(getpid).get(1min) << std::endl;
 
   std::vector<bulkhead::future<pid_t>> pids;
   for (int i = 0; i < 4; ++i)
     pids.push_back(pool.submit(getpid));
   std::cout << "four pids:";
   for (auto& pid : pids)
-    std::cout << ' ' << pid.get(1s);
+    std::cout << ' ' << pid.get(1min);
   std::cout << std::endl;
 
-  auto sleeper = pool.submit([] { std::this_thread::sleep_for(10s); });
+  auto sleeper = pool.submit([] { std::this_thread::sleep_for(1h); });
   try {
     sleeper.get(1s);
   } catch (const bulkhead::timeout_error&) {

@@ -3,5 +3,8 @@
 /// All of Bulkhead. Programs without actors may prefer <bulkhead/tasks.hpp>, which compiles faster.
 
 #include <bulkhead/actor.hpp>
+#include <bulkhead/keep_state.hpp>
+#include <bulkhead/names.hpp>
 #include <bulkhead/spawn_pool.hpp>
+#include <bulkhead/supervisor.hpp>
 #include <bulkhead/tasks.hpp>

@@ -10,19 +10,21 @@ namespace bulkhead {
 
 /// What ended a process. A closed set; the first cause wins.
 enum class exit_cause : std::uint8_t {
-  none,         ///< the process has not ended, or no process is concerned
-  exited,       ///< it called exit, _exit or returned
-  crashed,      ///< a signal that the program raised itself: SIGSEGV, SIGABRT, SIGFPE, ...
-  killed,       ///< a signal from outside, SIGKILL first of all
-  timed_out,    ///< the host killed it: a task exceeded its time limit
-  memory_limit, ///< the host killed it: it exceeded max_memory_per_worker
-  cpu_limit,    ///< it exceeded limits.cpu_time
-  unresponsive, ///< the host killed it: no heartbeat for unresponsive_after
-  bad_message,  ///< the host killed it: it broke the wire protocol
-  recycled,     ///< the host replaced it: task count, age, memory or resize
-  start_failed, ///< it ended before it could serve
-  shutdown,     ///< the host ended it with its pool
-  unknown,      ///< nobody could learn it (its forkserver was dead)
+  none,             ///< the process has not ended, or no process is concerned
+  exited,           ///< it called exit, _exit or returned
+  crashed,          ///< a signal that the program raised itself: SIGSEGV, SIGABRT, SIGFPE, ...
+  killed,           ///< a signal from outside, SIGKILL first of all
+  timed_out,        ///< the host killed it: a task exceeded its time limit
+  memory_limit,     ///< the host killed it: it exceeded max_memory_per_worker
+  cpu_limit,        ///< it exceeded limits.cpu_time
+  unresponsive,     ///< the host killed it: no heartbeat for unresponsive_after
+  bad_message,      ///< the host killed it: it broke the wire protocol
+  recycled,         ///< the host replaced it: task count, age, memory or resize
+  start_failed,     ///< it ended before it could serve
+  shutdown,         ///< the host ended it with its pool
+  unknown,          ///< nobody could learn it (its forkserver was dead)
+  policy_violation, ///< its sandbox forbids a system call that it made; see <bulkhead/sandbox.hpp>
+  neighbour_killed, ///< the host killed it for another actor that shared it
 };
 
 /// The name of the cause as written above.

@@ -22,14 +22,15 @@ public:
   /// The outcome; only after ready().
   const outcome<T>& get() {
     std::lock_guard lock{decode_mutex_};
-    if (!decoded_)
-      decode(decoded_);
-    return *decoded_;
+    return decoded();
   }
 
+  /// Moves it out. Once: later calls of both throw config_error.
   outcome<T> take() {
-    get();
-    return std::move(*decoded_);
+    std::lock_guard lock{decode_mutex_};
+    auto& mine = decoded();
+    taken_ = mine.has_value();
+    return std::move(mine);
   }
 
 protected:
@@ -43,7 +44,7 @@ protected:
       if constexpr (std::is_void_v<T>)
         decode_result<void>(bytes_.bytes()), to.emplace();
       else
-        to.emplace(decode_result<T>(bytes_.bytes()));
+        to.emplace(decode_result<T>(bytes_.bytes(), bytes_.descriptors()));
     } catch (abi::__forced_unwind&) {
       throw;
     } catch (...) {
@@ -53,7 +54,17 @@ protected:
   }
 
 private:
+  outcome<T>& decoded() {
+    if (taken_)
+      throw config_error("the value of this future cannot be copied and has been moved out by "
+                         "another copy of the future");
+    if (!decoded_)
+      decode(decoded_);
+    return *decoded_;
+  }
+
   std::optional<outcome<T>> decoded_;
+  bool taken_ = false; ///< guarded by decode_mutex_
 };
 
 /// What waits for futures of any type looks behind their fronts.
@@ -107,7 +118,8 @@ public:
     expect_within(timeout);
     return state().get().value();
   }
-  /// Moves the value out where this is the last copy.
+  /// Moves the value out where this is the last copy, and always where it cannot be copied; the
+  /// other copies of the future then throw config_error.
   T get() && {
     wait();
     return std::move(*this).release();

@@ -2,6 +2,7 @@
 
 #include <bulkhead/callable.hpp>
 #include <bulkhead/failure.hpp>
+#include <bulkhead/sandbox.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -95,7 +96,7 @@ struct pool_options {
   std::size_t max_tasks_per_worker = 0;          ///< recycled after exactly so many; 0: never
   std::size_t max_memory_per_worker = 0;         ///< bytes of resident memory; 0: no limit
   std::chrono::nanoseconds max_age_per_worker{}; ///< recycled at this age; 0: never
-  std::chrono::nanoseconds task_timeout{};       ///< hard limit a task, from its start; 0: none
+  std::chrono::nanoseconds task_timeout{};       ///< hard, a task or an actor's message; 0: none
   std::chrono::nanoseconds grace = std::chrono::seconds{2}; ///< from a polite request to SIGKILL
   std::chrono::nanoseconds unresponsive_after = std::chrono::seconds{5}; ///< without a heartbeat
   std::size_t queue_capacity = 65'536;              ///< tasks that may wait, 1 or more
@@ -112,6 +113,10 @@ struct pool_options {
   int nice = 0;                                         ///< added to the workers' niceness, 0 to 19
   std::size_t actor_workers = 0;                        ///< 0: as many as workers
   std::function<void(const pool_event&)> on_event = {}; ///< runs on the pool's callback thread
+  /// From a worker's launch to the end of its initializer; then it is killed, which counts in
+  /// `restart` as a failed start. 0: none. Ten minutes are for initializers that load much.
+  std::chrono::nanoseconds ready_within = std::chrono::minutes{10};
+  sandbox_policy sandbox = {}; ///< what workers may do by themselves
 };
 
 /// Options of single tasks, through `pool.with(task_options)`.

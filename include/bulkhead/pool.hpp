@@ -8,11 +8,15 @@
 
 #include <caf/fwd.hpp>
 
+#include <concepts>
 #include <memory>
 #include <utility>
 #include <vector>
 
 namespace bulkhead {
+
+struct actor_options;
+class actor_view;
 
 /// A pool seen through task options; made by pool::with, valid as long as the pool.
 class pool_view : public pool_calls<pool_view> {
@@ -47,7 +51,9 @@ public:
   ~pool();
 
   /// Ends all workers at once: queued and running tasks end as `cancelled`. Bounded: returns when
-  /// all workers are reaped, or 2 s after SIGKILL where one cannot die.
+  /// all workers are reaped, or 2 s after SIGKILL where one cannot die. Then waits for callbacks
+  /// that run or are queued, without bound, so that what they refer to may end afterwards; called
+  /// within a callback it does not wait.
   void terminate() noexcept;
 
   /// No more tasks; pending ones finish.
@@ -65,10 +71,20 @@ public:
     return {core_, detail::checked(std::move(options))};
   }
 
-  /// Sets the number of workers, 1 or more. Surplus workers finish their task first.
+  /// A view whose spawn() starts actors under these options; defined in <bulkhead/actor.hpp>.
+  /// Throws config_error for a time below zero. (A template, so that with({...}) means
+  /// task_options.)
+  template <std::same_as<actor_options> Options>
+  actor_view with(Options options) const;
+
+  /// Sets the number of workers, 1 or more. Surplus workers finish their task first. Throws
+  /// std::system_error where the system refuses one; the pool then goes on with those that it has.
   void resize(std::size_t workers);
 
+  /// Workers of tasks first, then those of actors.
   std::vector<worker_info> workers() const;
+  /// The actors in the pool's workers.
+  std::vector<actor_info> actors() const;
   pool_stats stats() const;
 
   /// What isolation was asked for, is active, and why not.

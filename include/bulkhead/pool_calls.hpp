@@ -95,9 +95,9 @@ public:
     auto [state, tag] =
       start<detail::as_one_argument_for_effect>(std::move(f), std::forward<Range>(range), options);
     detail::wait_for_map(core(), *state, options);
-    for (std::size_t i = 0; i < state->size(); ++i)
-      if (state->item(i).failed)
-        throw_failure(*state->item(i).failed);
+    for (const auto& piece : state->pieces())
+      if (piece.failed)
+        throw_failure(*piece.failed);
   }
   template <class F, class Item>
   void for_each(F f, std::initializer_list<Item> items, map_options options = {}) {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace bulkhead {
@@ -19,6 +20,14 @@ enum class worker_state : std::uint8_t {
 
 std::string_view to_string(worker_state state) noexcept;
 
+/// What a worker is for.
+enum class worker_kind : std::uint8_t {
+  tasks,  ///< runs what is submitted
+  actors, ///< hosts what pool::spawn starts
+};
+
+std::string_view to_string(worker_kind kind) noexcept;
+
 /// A snapshot of one worker. It leaves the list once it is reaped.
 struct worker_info {
   std::size_t id = 0; ///< unique over the life of the pool
@@ -28,6 +37,30 @@ struct worker_info {
   std::size_t rss_bytes = 0; ///< resident memory now; 0 where it cannot be read
   std::chrono::system_clock::time_point started_at;
   std::chrono::nanoseconds busy{}; ///< time it spent in tasks that were answered
+  std::uint64_t task = 0;          ///< that it runs, as future::id() of its submit; 0: none
+  /// It has run that task for so long at least: since a call of workers(), or the pool itself,
+  /// first found it there.
+  std::chrono::nanoseconds task_runs{};
+  /// Actor workers have numbers of their own; their tasks_done counts messages, their busy includes
+  /// the one in hand.
+  worker_kind kind = worker_kind::tasks;
+  double progress = 0; ///< 0 to 1, as the running task said last by this_task::progress; 0: nothing
+};
+
+/// A snapshot of one actor in a worker, its children there too. Detached actors are not listed, nor
+/// those beyond 1024 in one worker.
+struct actor_info {
+  std::uint64_t id = 0;               ///< CAF's, unique in its process only
+  std::string name;                   ///< actor_options::name, or the registered name; may be empty
+  std::string type;                   ///< what CAF calls it, at most 32 bytes
+  std::size_t worker = 0;             ///< worker_info::id, of kind actors
+  pid_t pid = 0;                      ///< of that worker
+  std::size_t mailbox = 0;            ///< messages that waited for it when it last came to its turn
+  std::uint64_t messages = 0;         ///< that it has handled, time-outs too
+  std::chrono::nanoseconds busy{};    ///< in its behaviour, the message in hand included
+  std::chrono::nanoseconds in_hand{}; ///< how long it works at one message by now; 0: at none
+  std::size_t restarts = 0;           ///< of a supervised actor: how often it was started again
+  std::string supervisor = {};        ///< whose child it is, below those above: "shop/stock"; or ""
 };
 
 /// Counters since the pool was made. At rest submitted == succeeded + failed + cancelled.

@@ -4,6 +4,7 @@
 /// some seconds; <bulkhead/bulkhead.hpp> adds the actors.
 
 #include <bulkhead/init.hpp>
+#include <bulkhead/ipc.hpp>
 #include <bulkhead/library.hpp>
 #include <bulkhead/parallelism.hpp>
 #include <bulkhead/pool.hpp>

@@ -19,7 +19,8 @@ std::size_t id() noexcept;
 /// The pool's name; empty outside a worker.
 std::string_view pool_name() noexcept;
 
-/// True once the host asks the running task to end: soft_timeout, cancel(kill_running), shutdown.
+/// True once the host asks the running task to end: soft_timeout, cancel(kill_running), shutdown;
+/// in a bulkhead::process: process::interrupt().
 bool stop_requested() noexcept;
 
 /// The same as a std::stop_token; triggers within some milliseconds of the request.

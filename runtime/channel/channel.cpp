@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <new>
 #include <random>
@@ -48,14 +49,16 @@ channel::channel(std::size_t ring_capacity, peer kind)
   host_.seal_writes();
 }
 
-worker_port channel::thread_end(segment_inbox& inbox) noexcept {
+worker_port channel::thread_end(segment_inbox& inbox, parcel_box* returns) noexcept {
   return {mine_,
           reinterpret_cast<worker_page*>(worker_.head()),
           host_.ring(),
           worker_.ring(),
           host_.ring_bytes(),
           event_.get(),
-          &inbox};
+          &inbox,
+          -1,
+          returns};
 }
 
 void channel::close_segment_fds() noexcept {
@@ -76,14 +79,13 @@ bool channel::has_room(std::size_t body_bytes) const noexcept {
   return host_.ring_bytes() - (write_ - flight_.freed()) >= size;
 }
 
-frame_header channel::make_header(const unit& u, std::int64_t limit,
-                                  std::uint64_t task_id) const noexcept {
+frame_header channel::make_header(const unit& u, std::int64_t limit) const noexcept {
   frame_header h{};
   h.kind = frame_kind::task;
   h.sequence = flight_.sent();
   h.module = u.stub.module;
   h.offset = u.stub.offset;
-  h.task_id = task_id;
+  h.task_id = u.id;
   h.deadline =
     u.deadline == time_point::max()
       ? 0
@@ -92,7 +94,15 @@ frame_header channel::make_header(const unit& u, std::int64_t limit,
   h.body_bytes = u.body.size();
   h.items = u.items;
   h.callable_bytes = u.callable_bytes;
+  h.item_bytes = u.item_bytes;
+  h.result_bytes = u.result_bytes;
   h.attempt = u.attempt;
+  const bool is_limited = limit != 0 || h.deadline != 0
+                          || (u.options && u.options->soft_timeout != std::chrono::nanoseconds{0});
+  if (u.items == 1 || is_limited)
+    return h;
+  h.flags = answer_in_columns;
+  h.loop_offset = u.loop.module == u.stub.module ? u.loop.offset : 0;
   return h;
 }
 
@@ -105,27 +115,42 @@ bool channel::send_segment(const argument_segments::lease& lease, int control,
     inbox.put(lease.id, std::move(copy), lease.bytes);
     return true;
   }
-  const std::array<std::uint64_t, 2> what{lease.id, lease.bytes};
-  return packet_socket::send_now(control, std::as_bytes(std::span(what)), {&lease.fd, 1}) == 0;
+  const packet_head what{lease.id, packet_kind::segment, lease.bytes};
+  return packet_socket::send_now(control, std::as_bytes(std::span{&what, 1}), {&lease.fd, 1}) == 0;
 } catch (const std::bad_alloc&) { // the inbox of a thread
   return false;
 }
 
+// What was sent for a frame that then is not is dropped by the worker with the next parcel.
+bool channel::send_descriptors(const unit& u, frame_header& header, int control,
+                               segment_inbox& inbox) {
+  const auto* list = u.body.descriptors();
+  if (list == nullptr)
+    return true;
+  header.flags = static_cast<std::uint16_t>(header.flags | frame_has_parcel);
+  header.parcel = ++parcels_;
+  if (control >= 0)
+    return send_parcel(control, header.parcel, *list, std::chrono::steady_clock::now()) == 0;
+  inbox.put(arrived_parcel{0, header.parcel, *list});
+  return true;
+}
+
 // All that can fail comes before the first lasting change: bytes that lie in the ring unpublished
 // would be taken for the next frame.
-bool channel::send(unit& u, std::int64_t limit, std::uint64_t task_id, int control,
+bool channel::send(std::unique_ptr<unit>& u, std::int64_t limit, int control,
                    segment_inbox& inbox) {
-  auto header = make_header(u, limit, task_id);
+  auto header = make_header(*u, limit);
   if (!flight_.prepare())
     return false;
-  if (!write_body(u, header, control, inbox)) {
+  if (!send_descriptors(*u, header, control, inbox) || !write_body(*u, header, control, inbox)) {
     flight_.undo_prepare();
     return false;
   }
   std::memcpy(ring_end(), &header, sizeof header);
   write_ += header.size;
   BULKHEAD_HOOK("host.written");
-  u.sequence = flight_.publish(u, u.items, write_);
+  u->sequence = flight_.sent(); // what publish() will give it
+  flight_.publish(std::move(u), write_);
   BULKHEAD_HOOK("host.published");
   ring();
   return true;
@@ -141,7 +166,7 @@ bool channel::write_body(const unit& u, frame_header& header, int control,
     return true;
   }
   const auto lease = segments_.acquire(u.body.size(), header.sequence);
-  header.flags = body_in_segment;
+  header.flags = static_cast<std::uint16_t>(header.flags | body_in_segment);
   header.segment = lease.id;
   if (lease.drop_after)
     header.flags = static_cast<std::uint16_t>(header.flags | segment_is_dropped);
@@ -180,12 +205,30 @@ channel::peeked channel::peek(answer& a) noexcept {
       || !validated("answer.size_aligned", h.size % 8 == 0)
       || !validated("answer.payload_inside", h.bytes <= h.size - sizeof h))
     return peeked::bad;
-  a = {h.kind, h.where, h.value, {at + sizeof h, h.bytes}};
+  a = {h.kind,
+       h.where,
+       h.value,
+       h.items,
+       {at + sizeof h, h.bytes},
+       (h.flags & answer_has_parcel) != 0};
   peeked_size_ = h.size;
   return peeked::some;
 }
 
+std::optional<answer> channel::unpublished() const noexcept {
+  // acquire: a claim that was stored behind a published answer has been read before.
+  if (theirs_->ans_tail.load(std::memory_order_acquire) != read_)
+    return std::nullopt;
+  const auto* at = worker_.ring() + (read_ & (worker_.ring_bytes() - 1));
+  answer a{};
+  std::memcpy(&a.kind, at + offsetof(answer_header, kind), sizeof a.kind);
+  std::memcpy(&a.where, at + offsetof(answer_header, where), sizeof a.where);
+  a.payload = {at + sizeof(answer_header), worker_.ring_bytes() - sizeof(answer_header)};
+  return a;
+}
+
 void channel::release() noexcept {
+  // Relaxed: written here alone; whoever asks has_answers() with an old number looks once more.
   if (consumed_.load(std::memory_order_relaxed) == read_)
     return;
   segments_.release_below(sequence_of(flight_.next()));
@@ -202,6 +245,7 @@ void channel::ring() noexcept {
   if ((epoch & 1) == 0 || epoch == rung_epoch_)
     return;
   rung_epoch_ = epoch;
+  // seq_cst: before the wake; the worker reads the bell before it stores its sleep flag.
   mine_->bell.store(++bell_, std::memory_order_seq_cst);
   futex_wake_all(mine_->bell, true);
 }
@@ -213,16 +257,20 @@ bool channel::arm() noexcept {
   return theirs_->ans_tail.load(std::memory_order_seq_cst) == read_;
 }
 
+// release: late at worst, and then it is rung for nothing.
 void channel::disarm() noexcept {
   if (armed())
     mine_->h_sleep.store(++sleep_epoch_, std::memory_order_release);
 }
 
+// seq_cst: stop, then ring() looks whether the worker sleeps; it looks at stop after its sleep
+// flag.
 void channel::request_stop() noexcept {
   mine_->stop.store(1, std::memory_order_seq_cst);
   ring();
 }
 
+// release: late at worst; the task asks again.
 void channel::request_task_stop(position p) noexcept {
   mine_->stop_task.store(p, std::memory_order_release);
 }

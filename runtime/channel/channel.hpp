@@ -10,6 +10,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -21,7 +23,9 @@ struct answer {
   answer_kind kind;
   position where;
   std::uint64_t value;
+  std::uint32_t items; ///< of a column
   std::span<const std::byte> payload;
+  bool has_parcel; ///< descriptors came before it
 };
 
 /// The host's end of the channel to one worker: both segments, the rings, the doorbells. Trusts
@@ -38,7 +42,6 @@ public:
   /// The segments' descriptors are not needed once the worker has them.
   void close_segment_fds() noexcept;
   std::uint64_t base() const noexcept { return base_; }
-  std::size_t ring_capacity() const noexcept { return host_.ring_bytes(); }
   int event_fd() const noexcept { return event_.get(); }
 
   flight& flown() noexcept { return flight_; }
@@ -48,7 +51,7 @@ public:
   const worker_page& worker_words() const noexcept { return *theirs_; }
 
   /// The worker's end in this process, for a worker thread.
-  worker_port thread_end(segment_inbox& inbox) noexcept;
+  worker_port thread_end(segment_inbox& inbox, parcel_box* returns = nullptr) noexcept;
 
   /// The sequence numbers are at their end: this worker can be sent nothing more.
   bool is_used_up() const noexcept { return flight_.exhausted(); }
@@ -56,10 +59,11 @@ public:
   /// True when a frame for this body fits now.
   bool has_room(std::size_t body_bytes) const noexcept;
 
-  /// Writes, publishes and rings. New segments go to `control`, the worker's control socket, or
-  /// into `inbox` where it is negative: a thread. False: the system refused memory or the socket is
-  /// full; nothing was sent.
-  bool send(unit& u, std::int64_t limit, std::uint64_t task_id, int control, segment_inbox& inbox);
+  /// Writes, publishes and rings. New segments and the body's descriptors go to `control`, the
+  /// worker's control socket, or into `inbox` where it is negative: a thread. False: the system
+  /// refused memory or the socket is full; nothing was sent and `u` is as it was. Else the flight
+  /// has it.
+  bool send(std::unique_ptr<unit>& u, std::int64_t limit, int control, segment_inbox& inbox);
 
   /// Answers may be waiting. Lock-free: for whoever polls.
   bool has_answers() const noexcept {
@@ -91,6 +95,10 @@ public:
     return result;
   }
 
+  /// Where the worker writes its next answer, as far as it is known before it is published: kind,
+  /// position, and the payload's beginning. Empty while published ones wait.
+  std::optional<answer> unpublished() const noexcept;
+
   /// The host is about to sleep: answers ring the eventfd. False: look again, some came.
   bool arm() noexcept;
   void disarm() noexcept;
@@ -109,12 +117,13 @@ private:
   void ring() noexcept;
   bool goes_inline(std::size_t body_bytes) const noexcept;
   bool write_body(const unit& u, frame_header& header, int control, segment_inbox& inbox);
+  bool send_descriptors(const unit& u, frame_header& header, int control, segment_inbox& inbox);
   bool send_segment(const argument_segments::lease& lease, int control,
                     segment_inbox& inbox) const noexcept;
   std::byte* ring_end() const noexcept {
     return host_.ring() + (write_ & (host_.ring_bytes() - 1));
   }
-  frame_header make_header(const unit& u, std::int64_t limit, std::uint64_t task_id) const noexcept;
+  frame_header make_header(const unit& u, std::int64_t limit) const noexcept;
 
   segment host_;
   segment worker_;
@@ -129,6 +138,7 @@ private:
   std::uint64_t known_tail_ = 0;
   std::size_t peeked_size_ = 0;
   std::atomic<std::uint64_t> consumed_{0}; ///< read_, for has_answers
+  std::uint32_t parcels_ = 0;              ///< sent
   std::uint32_t rung_epoch_ = 0;
   std::uint32_t bell_ = 0;
   std::uint32_t sleep_epoch_ = 0;

@@ -2,6 +2,8 @@
 
 #include "runtime/crash/flight_recorder.hpp"
 
+#include <bulkhead/detail/task_sink.hpp>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -25,6 +27,8 @@ inline constexpr position no_position = ~std::uint64_t{0};
 constexpr position make_position(std::uint64_t seq, std::uint64_t item) noexcept {
   return seq << 22 | item << 2;
 }
+/// From an item's position to that of the next in its frame.
+inline constexpr position item_step = 4;
 constexpr std::uint64_t sequence_of(position p) noexcept { return p >> 22; }
 constexpr std::uint64_t item_of(position p) noexcept { return (p >> 2) & max_items_per_frame; }
 constexpr position position_of(std::uint64_t claim) noexcept { return claim & ~std::uint64_t{3}; }
@@ -61,13 +65,15 @@ static_assert(sizeof(worker_page) <= page_bytes);
 enum class frame_kind : std::uint16_t { task = 1 };
 
 enum frame_flags : std::uint16_t {
-  body_in_segment = 1,   ///< the body lies in argument segment `segment`
-  segment_is_new = 2,    ///< its descriptor precedes this frame on the control socket
-  segment_is_dropped = 4 ///< the worker unmaps it after this frame
+  body_in_segment = 1,    ///< the body lies in argument segment `segment`
+  segment_is_new = 2,     ///< its descriptor precedes this frame on the control socket
+  segment_is_dropped = 4, ///< the worker unmaps it after this frame
+  frame_has_parcel = 8,   ///< descriptors for the body precede it on the control socket
+  answer_in_columns = 16  ///< no item has a limit: results may be published together
 };
 
 /// A request on the ring; `body_bytes` of body follow (or lie in a segment): the callable, then
-/// for each item a 32-bit length and the arguments.
+/// for each item the arguments, with a 32-bit length before them unless all have the same.
 struct frame_header {
   std::uint32_t size; ///< of the whole frame in the ring, a multiple of 8
   frame_kind kind;
@@ -83,8 +89,13 @@ struct frame_header {
   std::uint32_t callable_bytes;
   std::uint32_t attempt;
   std::uint32_t segment;
+  std::uint32_t parcel;       ///< number of the parcel with its descriptors
+  std::uint32_t item_bytes;   ///< of each item's arguments, or detail::varying_bytes
+  std::uint32_t result_bytes; ///< of each item's result, or detail::varying_bytes
+  std::uint32_t reserved;
+  std::uint64_t loop_offset; ///< of a detail::loop_fn in the stub's module; 0: none
 };
-static_assert(sizeof(frame_header) == 80);
+static_assert(sizeof(frame_header) == 104);
 
 enum class answer_kind : std::uint16_t {
   result = 1,   ///< position; the result follows
@@ -94,16 +105,21 @@ enum class answer_kind : std::uint16_t {
   ready = 5,    ///< the initializer has run
   unfit = 6,    ///< the initializer failed; text follows
   grown = 7,    ///< it exceeds its memory limit between items: it starts nothing more
+  column = 8,   ///< first position; the results of `items` items, one behind the other
+};
+
+enum answer_flags : std::uint16_t {
+  answer_has_parcel = 1 ///< descriptors for the result precede it on the control socket
 };
 
 struct answer_header {
   std::uint32_t size; ///< of the whole answer in the ring, a multiple of 8
   answer_kind kind;
-  std::uint16_t reserved;
+  std::uint16_t flags;
   position where;
   std::uint64_t value; ///< returned: end; part: bytes of the whole result; else ns the item ran
   std::uint32_t bytes; ///< of payload
-  std::uint32_t padding;
+  std::uint32_t items; ///< column: how many results
 };
 static_assert(sizeof(answer_header) == 32);
 

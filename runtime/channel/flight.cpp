@@ -17,19 +17,14 @@ bool flight::prepare() noexcept try {
   return false;
 }
 
-std::uint64_t flight::publish(unit& work, std::uint32_t items, std::uint64_t ring_end) noexcept {
+std::uint64_t flight::publish(std::unique_ptr<unit> work, std::uint64_t ring_end) noexcept {
   assert(may_publish() && frames_.size() == sent_ - next_seq_ + 1);
-  frames_.back() = {&work, items, ring_end};
+  const auto items = work->items;
+  frames_.back() = {std::move(work), items, ring_end};
   const auto seq = sent_++;
   // seq_cst: partner of the worker's sleep flag; it also orders a lifted recall before the frame.
   mine_.tail.store(sent_, std::memory_order_seq_cst);
   return seq;
-}
-
-flown_frame* flight::find(std::uint64_t seq) noexcept {
-  if (seq < next_seq_ || seq >= sent_)
-    return nullptr;
-  return &frames_[static_cast<std::size_t>(seq - next_seq_)];
 }
 
 position flight::announce_recall(position p) {
@@ -60,17 +55,20 @@ position flight::after(position p) const noexcept {
   return make_position(seq + 1, 0);
 }
 
-std::optional<flight::answered> flight::accept_result(position p) {
-  if (!validated("result.in_flight", !frames_.empty()) || !validated("result.position", p == next())
-      || !validated("result.not_taken", p < taken_))
+std::optional<flight::answered> flight::accept_results(position p, std::uint64_t count) {
+  const auto left = frames_.empty() ? 0 : frames_.front().items - next_item_;
+  if (!validated("result.position", p == next())
+      || !validated("result.in_flight", count != 0 && count <= left)
+      || !validated("result.not_taken", p + (count - 1) * item_step < taken_))
     return std::nullopt;
-  const auto frame = frames_.front();
-  const answered a{frame.work, static_cast<std::uint32_t>(next_item_),
-                   next_item_ + 1 == frame.items};
-  if (a.last_of_frame)
+  auto& frame = frames_.front();
+  answered a{frame.work.get(), static_cast<std::uint32_t>(next_item_), nullptr};
+  next_item_ += count;
+  if (next_item_ == frame.items) {
+    a.owner = std::move(frame.work);
     pop_front();
-  else if (make_position(next_seq_, ++next_item_) >= taken_)
-    frames_.front().work = nullptr; // the rest lives elsewhere
+  } else if (make_position(next_seq_, next_item_) >= taken_)
+    a.owner = std::move(frame.work); // the rest lives elsewhere
   lift_if_answered();
   return a;
 }

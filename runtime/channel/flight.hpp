@@ -1,20 +1,21 @@
 #pragma once
 
 #include "runtime/channel/channel_layout.hpp"
+#include "runtime/dispatch/unit.hpp"
 
 #include <bulkhead/detail/validated.hpp>
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
+#include <utility>
 
 namespace bulkhead::runtime {
 
-struct unit;
-
 /// A frame in flight: sent to the worker and not fully answered.
 struct flown_frame {
-  unit* work = nullptr; ///< null once all its unanswered items were taken back
+  std::unique_ptr<unit> work; ///< null once all its unanswered items were taken back
   std::uint32_t items = 0;
   std::uint64_t ring_end = 0; ///< ring bytes up to here are free once the frame is answered
 };
@@ -38,11 +39,10 @@ public:
   bool prepare() noexcept;
   void undo_prepare() noexcept { frames_.pop_back(); }
   /// Records a frame whose bytes are in the ring and publishes it. Returns its sequence number.
-  std::uint64_t publish(unit& work, std::uint32_t items, std::uint64_t ring_end) noexcept;
+  std::uint64_t publish(std::unique_ptr<unit> work, std::uint64_t ring_end) noexcept;
 
-  /// The frame with this sequence number, or null when it is not in flight.
-  flown_frame* find(std::uint64_t seq) noexcept;
-  flown_frame& front() noexcept { return frames_.front(); }
+  /// The unit of the first unanswered item; null: nothing is in flight, or it was taken back.
+  unit* front() const noexcept { return frames_.empty() ? nullptr : frames_.front().work.get(); }
 
   /// The first item of the first frame whose unit is `wanted`, or no_position.
   template <class Wanted>
@@ -74,8 +74,9 @@ public:
   bool is_sent(position p) const noexcept { return p >= next() && p < taken_; }
 
   /// Takes back every frame and item from `p` on that the worker provably has not begun. `take(
-  /// work, first_item, whole)` is called for each frame concerned, in order: the worker loses the
-  /// items from first_item on; `whole`: nothing unanswered of that unit stays with it.
+  /// work, first_item, owner)` is called for each frame concerned, in order: the worker loses the
+  /// items from first_item on. `owner` holds the unit where nothing unanswered of it stays with the
+  /// worker, and is null otherwise.
   template <class Take>
   void recall(position p, Take&& take) {
     const auto from = announce_recall(p);
@@ -88,14 +89,18 @@ public:
   struct answered {
     unit* work;
     std::uint32_t item;
-    bool last_of_frame;
+    std::unique_ptr<unit> owner; ///< of the unit, where this was its last unanswered item here
   };
-  std::optional<answered> accept_result(position p);
+  std::optional<answered> accept_result(position p) { return accept_results(p, 1); }
+  /// The same for `count` items of one frame, from `p` on; `item` is the first of them.
+  std::optional<answered> accept_results(position p, std::uint64_t count);
 
-  /// The worker gives back [k, e). False: a bad message. `give` as `take` above.
+  /// The worker gives back [k, e): what was recalled, or where it `may_always`. Whoever gave back
+  /// unasked could do so for ever. False: a bad message. `give` as `take` above.
   template <class Give>
-  bool accept_returned(position k, std::uint64_t e, Give&& give) {
+  bool accept_returned(position k, std::uint64_t e, bool may_always, Give&& give) {
     if (!detail::validated("returned.position", k == next())
+        || !detail::validated("returned.asked", may_always || k >= recalled_)
         || !detail::validated("returned.end_ahead", e > next_seq_)
         || !detail::validated("returned.end_sent", e <= sent_))
       return false;
@@ -105,27 +110,25 @@ public:
     return true;
   }
 
-  /// After the worker's death, when its answers are drained. `casualty(work, item)` is called for
-  /// the item that had started, `give` for what goes elsewhere. False: the record is inconsistent,
-  /// nothing was called, and everything in flight must be treated as maybe executed.
+  /// After the worker's death, when its answers are drained. `give` is called for what goes
+  /// elsewhere, then `casualty(owner, item)` for the item that had started. False: the record is
+  /// inconsistent, nothing was called, and everything in flight must be treated as maybe executed.
   template <class Casualty, class Give>
   bool bury(Casualty&& casualty, Give&& give) {
     const auto claim = theirs_.claim.load(std::memory_order_acquire); // dead: all stores visible
     if (!record_is_valid(claim))
       return false;
     const auto at = next();
-    auto rest = at;
-    if (!frames_.empty() && position_of(claim) == at && at < taken_
-        && phase_of(claim) == claim_phase::started) {
-      casualty(*frames_.front().work, static_cast<std::uint32_t>(item_of(at)));
-      rest = after(at);
-    }
-    give_back_from(rest, sequence_after(), give);
+    const bool hit = !frames_.empty() && position_of(claim) == at && at < taken_
+                     && phase_of(claim) == claim_phase::started;
+    give_back_from(hit ? after(at) : at, sequence_after(), give);
+    if (hit)
+      casualty(std::move(frames_.front().work), static_cast<std::uint32_t>(item_of(at)));
     forget_up_to(sent_);
     return true;
   }
 
-  /// Calls `f(work, first_item, true)` for all that is the worker's; for a worker that lied.
+  /// Calls `f(work, first_item, owner)` for all that is the worker's; for a worker that lied.
   template <class F>
   void abandon(F&& f) {
     give_back_from(next(), sequence_after(), f);
@@ -157,9 +160,7 @@ private:
         continue;
       const bool whole = item == (seq == next_seq_ ? next_item_ : 0);
       auto& work = *frame.work;
-      if (whole)
-        frame.work = nullptr;
-      f(work, item, whole);
+      f(work, item, whole ? std::move(frame.work) : nullptr);
     }
   }
 

@@ -4,8 +4,8 @@
 #include "runtime/system/packet_socket.hpp"
 
 #include <fcntl.h>
+#include <sys/eventfd.h>
 
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <exception>
@@ -21,7 +21,7 @@ namespace {
 constexpr std::chrono::seconds patience{30}; // it is in the socket: a machine that crawls
 
 unique_fd any_descriptor() noexcept {
-  return above_stdio(unique_fd{::open("/dev/null", O_RDONLY | O_CLOEXEC)});
+  return above_stdio(unique_fd{::eventfd(0, EFD_CLOEXEC)}); // a sandbox may forbid files
 }
 
 segment map_arguments(unique_fd fd, std::size_t bytes) {
@@ -48,22 +48,37 @@ void segment_inbox::receive(int control) noexcept {
 
 void segment_inbox::receive_one(int control) {
   reserve_.reset();
-  std::array<std::uint64_t, 2> what{}; // id, bytes
-  auto packet = packet_socket::receive(control, std::as_writable_bytes(std::span(what)),
-                                       std::chrono::steady_clock::now());
-  if (packet.bytes != sizeof what)
+  parcel_packet packet;
+  auto got = packet_socket::receive(control, std::as_writable_bytes(std::span{&packet, 1}),
+                                    std::chrono::steady_clock::now());
+  const auto& head = packet.head;
+  if (got.bytes < sizeof head)
     return;
-  const auto id = static_cast<std::uint32_t>(what[0]);
-  if (packet.error == EMFILE)
-    return lose(id);
-  if (packet.error != 0 || packet.fds.size() != 1)
+  if (got.error == EMFILE)
+    return lose(head.kind, head.number);
+  if (got.error != 0)
     return;
-  put(id, std::move(packet.fds[0]), static_cast<std::size_t>(what[1]));
+  if (head.kind == packet_kind::segment)
+    return receive_segment(head.number, head.value, std::move(got.fds));
+  if (auto parcel = make_parcel(packet, std::move(got)); parcel.error == 0)
+    put(std::move(parcel));
 }
 
-void segment_inbox::lose(std::uint32_t id) {
+void segment_inbox::receive_segment(std::uint32_t id, std::uint64_t bytes,
+                                    std::vector<unique_fd> fds) {
+  if (fds.size() == 1)
+    put(id, std::move(fds[0]), static_cast<std::size_t>(bytes));
+}
+
+void segment_inbox::lose(packet_kind kind, std::uint32_t number) {
   const std::lock_guard lock{mutex_};
-  lost_.insert(id);
+  lost_.insert({kind, number});
+  changed_.notify_all();
+}
+
+void segment_inbox::put(arrived_parcel&& parcel) {
+  const std::lock_guard lock{mutex_};
+  parcels_.insert_or_assign(parcel.number, std::move(parcel.list));
   changed_.notify_all();
 }
 
@@ -77,22 +92,43 @@ void segment_inbox::put(std::uint32_t id, unique_fd fd, std::size_t bytes) {
   } catch (const std::system_error&) {
   }
   const std::lock_guard lock{mutex_};
-  lost_.erase(id);
+  lost_.erase({packet_kind::segment, id});
   segments_.insert_or_assign(id, std::move(came));
   changed_.notify_all();
 }
 
+bool segment_inbox::await(std::unique_lock<std::mutex>& lock, packet_kind kind,
+                          std::uint32_t number) {
+  return changed_.wait_for(lock, patience, [&] {
+    const bool here =
+      kind == packet_kind::segment ? segments_.contains(number) : parcels_.contains(number);
+    return here || lost_.contains({kind, number}) || lost_unnoted_;
+  });
+}
+
+void segment_inbox::say_lost(bool in_time) {
+  lost_unnoted_ = false;
+  throw std::runtime_error(in_time ? "a descriptor that brings them was lost: this process has "
+                                     "no free descriptors or no memory"
+                                   : "the descriptor that brings them has not come");
+}
+
+detail::descriptor_list segment_inbox::take_parcel(std::uint32_t number) {
+  std::unique_lock lock{mutex_};
+  const auto in_time = await(lock, packet_kind::parcel, number);
+  auto found = parcels_.extract(number);
+  parcels_.erase(parcels_.begin(), parcels_.upper_bound(number));
+  if (found.empty())
+    say_lost(in_time);
+  return std::move(found.mapped());
+}
+
 segment segment_inbox::take(std::uint32_t id) {
   std::unique_lock lock{mutex_};
-  const auto known = [&] { return segments_.contains(id) || lost_.contains(id) || lost_unnoted_; };
-  const auto in_time = changed_.wait_for(lock, patience, known);
+  const auto in_time = await(lock, packet_kind::segment, id);
   const auto found = segments_.find(id);
-  if (found == segments_.end()) {
-    lost_unnoted_ = false;
-    throw std::runtime_error(in_time ? "a descriptor that brings them was lost: this process has "
-                                       "no free descriptors or no memory"
-                                     : "the descriptor that brings them has not come");
-  }
+  if (found == segments_.end())
+    say_lost(in_time);
   auto& came = found->second;
   auto mapped = std::move(came.mapped);
   if (mapped.head() == nullptr) {

@@ -40,6 +40,12 @@ void throw_too_deep(const std::type_info& type, std::size_t limit) {
   throw_undecodable(type, "more than " + std::to_string(limit) + " values inside one another");
 }
 
+void throw_no_descriptor(const std::type_info& type) {
+  throw_undecodable(type, "the open descriptor that it needs did not come along; a pipe, queue, "
+                          "lock or shared memory travels in arguments and results of tasks, in "
+                          "arguments of processes and through pipes, not in other bytes");
+}
+
 void throw_trailing(std::size_t remaining) {
   throw codec_error("cannot decode: " + bytes_text(remaining) + " left over behind the last value");
 }

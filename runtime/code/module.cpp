@@ -2,6 +2,7 @@
 
 #include <bulkhead/error.hpp>
 
+#include "runtime/code/fork_gate.hpp"
 #include "runtime/code/module_scan.hpp"
 
 #include <array>
@@ -11,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <system_error>
+#include <unordered_set>
 #include <utility>
 
 #include <dlfcn.h>
@@ -26,8 +28,8 @@ std::string hex(std::uint64_t number) {
   return text;
 }
 
-/// What this process knows of its modules. Modules stay loaded once their code has been named, so
-/// an entry that was found stays right.
+/// What this process knows of its modules. One whose code has been named is kept loaded, so that
+/// what was found stays right; the others are looked up anew, since they may have gone.
 class module_table {
 public:
   static module_table& instance() {
@@ -36,26 +38,35 @@ public:
   }
 
   function_ref name(const void* code) {
+    const fork_gate::pass own_pass;
     const auto address = std::bit_cast<std::uintptr_t>(code);
+    kept_library kept;
     const std::lock_guard lock{mutex_};
-    if (const auto* module = find_address(address))
+    const auto* module = find_address(address);
+    if (module == nullptr || !is_kept(*module)) { // another may have been loaded in its place
+      modules_ = scan_modules();
+      module = find_address(address);
+    }
+    if (module != nullptr) {
+      kept.path = keep(*module);
       return {module->id, address - module->base};
-    modules_ = scan_modules();
-    if (const auto* module = find_address(address))
-      return {module->id, address - module->base};
+    }
     throw codec_error("no loaded program or library has code at 0x" + hex(address)
                       + ": a function made at run time cannot be called in a worker");
   }
 
   const void* find(function_ref ref) {
+    const fork_gate::pass own_pass;
+    kept_library kept;
     const std::lock_guard lock{mutex_};
     const auto* module = find_id(ref.module);
-    if (module == nullptr) {
+    if (module == nullptr || !is_kept(*module)) {
       modules_ = scan_modules();
       module = find_id(ref.module);
     }
     if (module == nullptr)
       module = &load(ref.module);
+    kept.path = keep(*module);
     const auto address = module->base + ref.offset;
     if (!module->has_code_at(address))
       throw codec_error("module " + hex(ref.module) + " (" + module->path
@@ -63,12 +74,51 @@ public:
     return std::bit_cast<const void*>(address);
   }
 
+  void keep_all() {
+    const fork_gate::pass own_pass;
+    const std::lock_guard lock{mutex_};
+    modules_ = scan_modules();
+    for (const auto& module : modules_)
+      kept_.insert(module.base);
+  }
+
   void set_known(std::vector<known_module> modules) {
+    const fork_gate::pass own_pass;
     const std::lock_guard lock{mutex_};
     known_ = std::move(modules);
   }
 
+  void load_known() {
+    const fork_gate::pass own_pass;
+    const std::lock_guard lock{mutex_};
+    modules_ = scan_modules();
+    for (const auto& known : known_)
+      if (find_id(known.id) == nullptr)
+        dlopen(known.path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    modules_ = scan_modules();
+  }
+
 private:
+  bool is_kept(const loaded_module& module) const { return kept_.contains(module.base); }
+
+  /// One more reference to a library, for ever: its code has been named to other processes. Taken
+  /// at the end, without the lock: who holds the dynamic linker's may wait for ours.
+  struct kept_library {
+    std::string path = {};
+    kept_library() = default;
+    kept_library(kept_library&& other) noexcept : path(std::exchange(other.path, {})) {}
+    kept_library& operator=(kept_library&&) = delete;
+    ~kept_library() {
+      if (!path.empty())
+        static_cast<void>(::dlopen(path.c_str(), RTLD_NOW | RTLD_NOLOAD));
+    }
+  };
+
+  // The path of one that is not kept yet.
+  std::string keep(const loaded_module& module) {
+    return kept_.insert(module.base).second ? module.path : std::string{};
+  }
+
   const loaded_module* find_address(std::uintptr_t address) const {
     for (const auto& module : modules_)
       if (module.has_code_at(address))
@@ -115,6 +165,7 @@ private:
   std::mutex mutex_;
   std::vector<loaded_module> modules_;
   std::vector<known_module> known_;
+  std::unordered_set<std::uintptr_t> kept_; ///< bases of modules that are never unloaded
 };
 
 /// Direct-mapped, one for each thread: a hit takes no lock.
@@ -155,6 +206,7 @@ std::string absolute(const std::string& path) {
 } // namespace
 
 std::vector<known_module> loaded_modules() {
+  const fork_gate::pass own_pass;
   std::vector<known_module> known;
   for (const auto& module : scan_modules())
     if (module.path.find('/') != std::string::npos) // not the kernel's vdso
@@ -162,9 +214,13 @@ std::vector<known_module> loaded_modules() {
   return known;
 }
 
+void keep_loaded_modules() { module_table::instance().keep_all(); }
+
 void set_known_modules(std::vector<known_module> modules) {
   module_table::instance().set_known(std::move(modules));
 }
+
+void load_known_modules() { module_table::instance().load_known(); }
 
 } // namespace bulkhead::runtime
 

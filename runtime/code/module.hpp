@@ -20,7 +20,15 @@ struct known_module {
 /// The program and the shared libraries that this process has loaded now, with absolute paths.
 std::vector<known_module> loaded_modules();
 
+/// Keeps all that is loaded now for the life of this process, so that none of it has to be looked
+/// up again. For the forkserver. Thread-safe.
+void keep_loaded_modules();
+
 /// In a worker: what the host has loaded. Replaces the former list. Thread-safe.
 void set_known_modules(std::vector<known_module> modules);
+
+/// Loads those of them that are not loaded yet: for a process that can open no file later. What
+/// cannot be loaded is told when its code is called. Thread-safe.
+void load_known_modules();
 
 } // namespace bulkhead::runtime

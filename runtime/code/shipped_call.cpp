@@ -28,7 +28,8 @@ std::vector<std::byte> encode_call(const callable& call) {
   return {out.data(), out.data() + out.size()};
 }
 
-void run_call(std::span<const std::byte> bytes) {
+detail::buffer run_call(std::span<const std::byte> bytes,
+                        const detail::descriptor_list* descriptors) {
   call_head head{};
   if (bytes.size() < sizeof head)
     throw codec_error("the bytes of a call are cut short");
@@ -36,10 +37,22 @@ void run_call(std::span<const std::byte> bytes) {
   bytes = bytes.subspan(sizeof head);
   if (head.function_bytes > bytes.size())
     throw codec_error("the bytes of a call are cut short");
-  detail::reader function{bytes.first(head.function_bytes)};
-  detail::reader args{bytes.subspan(head.function_bytes)};
+  const auto of_the_host = detail::reader_limits::trusted();
+  detail::reader function{bytes.first(head.function_bytes), of_the_host};
+  detail::reader args{bytes.subspan(head.function_bytes), of_the_host};
+  function.bring(descriptors);
+  args.bring(descriptors);
   detail::buffer result;
   detail::stub_at(head.stub)(function, args, result);
+  return result;
+}
+
+void add_descriptors(detail::descriptor_list& to, const callable& call) {
+  if (!call)
+    return;
+  for (const auto* part : {&call.content()->function, &call.content()->args})
+    if (part->descriptors() != nullptr)
+      to.add_all(*part->descriptors());
 }
 
 } // namespace bulkhead::runtime

@@ -51,6 +51,7 @@ void record_log_line(flight_recorder& into, std::string_view line) noexcept {
   used = make_room(into.log, used, line.size() + 1);
   std::memcpy(into.log + used, line.data(), line.size());
   into.log[used + line.size()] = '\n';
+  // Relaxed: see above.
   into.log_end.store(static_cast<std::uint32_t>(used + line.size() + 1), std::memory_order_relaxed);
 }
 

@@ -1,11 +1,13 @@
 #include "runtime/crash/crash_recorder.hpp"
 
 #include "runtime/crash/crash_walk.hpp"
+#include "runtime/crash/forbidden_call.hpp"
 #include "runtime/crash/machine_context.hpp"
 #include "runtime/crash/stack_bounds.hpp"
 #include "runtime/crash/terminate_record.hpp"
 
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -102,7 +104,10 @@ void record(int signal, const siginfo_t& about, void* context) noexcept {
   recorder->signal.store(static_cast<std::uint32_t>(signal), std::memory_order_relaxed);
   const auto fault = about.si_code > 0 ? reinterpret_cast<std::uintptr_t>(about.si_addr) : 0;
   recorder->fault_address.store(fault, std::memory_order_relaxed);
-  log_crash(signal, about, at);
+  if (is_forbidden_call(signal, about))
+    record_forbidden_call(about, at, *recorder);
+  else
+    log_crash(signal, about, at);
   walk_crash(at, *recorder);
 }
 
@@ -114,8 +119,9 @@ void call_previous(int signal, siginfo_t* about, void* context) noexcept {
     before.sa_handler(signal);
 }
 
-// Async-signal-safe calls only, here and in all that it calls.
-void on_crash(int signal, siginfo_t* about, void* context) {
+// Async-signal-safe calls only, here and in all that it calls. AddressSanitizer would add one that
+// is not, before each call that does not return: it opens /proc/self/maps, under a lock.
+__attribute__((no_sanitize("address"))) void on_crash(int signal, siginfo_t* about, void* context) {
   if (::getpid() != process)
     die_of(signal);
   const auto self = ::gettid();
@@ -132,6 +138,25 @@ void on_crash(int signal, siginfo_t* about, void* context) {
   record(signal, *about, context);
   call_previous(signal, about, context);
   die_of(signal);
+}
+
+// The task that the host waits for runs in the main thread: another one's stack would mislead.
+__attribute__((no_sanitize("address"))) void on_last_words(int signal, siginfo_t*, void* context) {
+  if (::getpid() != process)
+    die_of(signal);
+  const auto self = ::gettid();
+  if (self != process) { // it is blocked there: it stays pending
+    ::syscall(SYS_tgkill, process, process, signal);
+    return;
+  }
+  pid_t nobody = 0;
+  // Relaxed: nothing is passed on but the values themselves.
+  if (!crashing.compare_exchange_strong(nobody, self, std::memory_order_relaxed))
+    return;                                               // it crashes meanwhile, which says more
+  first_signal.store(SIGKILL, std::memory_order_relaxed); // should the walk itself crash
+  recorder->signal.store(static_cast<std::uint32_t>(signal), std::memory_order_relaxed);
+  walk_crash(machine_context{context}, *recorder);
+  die_of(SIGKILL);
 }
 
 /// A guard page below, so that the handler's own overflow corrupts nothing. For ever.
@@ -152,7 +177,7 @@ void use_signal_stack() noexcept {
 void install_crash_recorder(flight_recorder& into) noexcept {
   recorder = &into;
   process = ::getpid();
-  crashing.store(0, std::memory_order_relaxed);
+  crashing.store(0, std::memory_order_relaxed); // no thread can crash into it yet
   warm_unwinder();
   note_main_stack();
   use_signal_stack();
@@ -164,6 +189,8 @@ void install_crash_recorder(flight_recorder& into) noexcept {
   sigemptyset(&action.sa_mask);
   for (std::size_t i = 0; i < crash_signals.size(); ++i)
     ::sigaction(crash_signals[i].number, &action, &previous[i]);
+  action.sa_sigaction = &on_last_words;
+  ::sigaction(last_words_signal, &action, nullptr);
   record_terminate(into);
 }
 

@@ -1,5 +1,6 @@
 #include "runtime/crash/crash_report.hpp"
 
+#include "runtime/code/fork_gate.hpp"
 #include "runtime/code/module_scan.hpp"
 #include "runtime/crash/symbol_file.hpp"
 #include "runtime/outcome/failure_wire.hpp"
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -26,6 +28,7 @@ using clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds time_budget{200};
 constexpr int max_signal = 64;
+constexpr std::uint64_t most_calls = 1U << 20;
 
 /// A number out of the record, or what is left of it.
 std::size_t bounded(const char* check, std::uint32_t number, std::size_t most) noexcept {
@@ -54,11 +57,27 @@ struct record_copy {
     const auto bytes =
       bounded("record.log", from.log_end.load(std::memory_order_relaxed), log_bytes);
     log.assign(from.log, bytes);
+    copy_call(from);
+  }
+
+  void copy_call(const flight_recorder& from) {
+    const auto number = from.call;
+    if (signal != SIGSYS || number == 0)
+      return;
+    call.emplace();
+    call->number =
+      detail::validated("record.call", number <= most_calls) ? static_cast<long>(number) - 1 : -1;
+    std::copy_n(from.call_arguments, call->arguments.size(), call->arguments.begin());
+    std::array<char, call_path_bytes> path{};
+    std::copy_n(from.call_path, path.size(), path.begin());
+    path.back() = '\0';
+    call->path = printable(path.data());
   }
 
   int signal = 0;
   std::vector<frame> frames;
   std::string log;
+  std::optional<forbidden_call> call;
 };
 
 std::string address_text(std::uint64_t number) {
@@ -79,6 +98,7 @@ public:
   }
 
   std::vector<std::string> describe(const std::vector<frame>& frames) {
+    const fork_gate::pass own_pass;
     const std::lock_guard lock{mutex_};
     const auto deadline = clock::now() + time_budget;
     const auto modules = scan_modules();
@@ -190,6 +210,7 @@ crash_report read_crash(const flight_recorder& from) noexcept {
     const record_copy record{from};
     report.signal = record.signal;
     report.log = printable(record.log);
+    report.call = record.call;
     report.stack_overflow =
       record.signal != 0 && report.log.find(": stack overflow\n") != std::string::npos;
     report.backtrace = render(record.frames);

@@ -2,9 +2,19 @@
 
 #include "runtime/crash/flight_recorder.hpp"
 
+#include <array>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace bulkhead::runtime {
+
+/// A system call that was not made.
+struct forbidden_call {
+  long number = 0;
+  std::array<std::uint64_t, 6> arguments{};
+  std::string path; ///< the file that it names; may be empty
+};
 
 /// What a dead worker's flight recorder says. Printable and bounded (16 KiB each).
 struct crash_report {
@@ -12,6 +22,7 @@ struct crash_report {
   std::string backtrace; ///< innermost first, one frame a line; empty without a crash
   std::string log;       ///< last lines, "stack overflow" and the terminating exception in it
   bool stack_overflow = false;
+  std::optional<forbidden_call> call; ///< that a sandbox forbade
 };
 
 /// Trusts nothing in the record, which its worker may have filled with anything: copies it once,

@@ -31,7 +31,7 @@ void push_frame(flight_recorder& into, std::uintptr_t address) noexcept {
   into.frames[count] = address;
   into.modules[count] = place.module;
   into.offsets[count] = place.offset;
-  into.frame_count.store(count + 1, std::memory_order_relaxed);
+  into.frame_count.store(count + 1, std::memory_order_relaxed); // see above
 }
 
 _Unwind_Reason_Code on_frame(_Unwind_Context* frame, void* to) {
@@ -48,6 +48,7 @@ _Unwind_Reason_Code on_frame(_Unwind_Context* frame, void* to) {
     return _URC_END_OF_STACK;
   const bool exact = before_instruction != 0 && !first;
   push_frame(walking.into, exact ? address : address - 1);
+  // Relaxed: this thread's own number.
   return walking.into.frame_count.load(std::memory_order_relaxed) < max_frames ? _URC_NO_REASON
                                                                                : _URC_END_OF_STACK;
 }
@@ -81,7 +82,7 @@ void warm_unwinder() noexcept {
 }
 
 void walk_crash(machine_context interrupted, flight_recorder& into) noexcept {
-  into.frame_count.store(0, std::memory_order_relaxed);
+  into.frame_count.store(0, std::memory_order_relaxed); // this thread's own number
   push_frame(into, interrupted.pc());
   walk walking{into, interrupted.pc()};
   if (const auto caller = caller_of_bad_call(interrupted); caller != 0) {

@@ -2,6 +2,8 @@
 
 #include <ucontext.h>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace bulkhead::runtime {
@@ -17,6 +19,11 @@ public:
   /// Where the return address of a call lies whose first instruction has not run yet.
   bool return_on_stack() const noexcept { return true; }
   std::uintptr_t link() const noexcept { return 0; }
+  /// Of the system call that the thread was about to make; 0 to 5.
+  std::uint64_t call_argument(std::size_t which) const noexcept {
+    constexpr std::array order{REG_RDI, REG_RSI, REG_RDX, REG_R10, REG_R8, REG_R9};
+    return read(order[which]);
+  }
   /// Makes it look as if that call had returned.
   void undo_call(std::uintptr_t return_address) noexcept {
     context_.uc_mcontext.gregs[REG_RIP] = static_cast<greg_t>(return_address);
@@ -32,6 +39,9 @@ private:
   std::uintptr_t sp() const noexcept { return context_.uc_mcontext.sp; }
   bool return_on_stack() const noexcept { return false; }
   std::uintptr_t link() const noexcept { return context_.uc_mcontext.regs[30]; }
+  std::uint64_t call_argument(std::size_t which) const noexcept {
+    return context_.uc_mcontext.regs[which];
+  }
   void undo_call(std::uintptr_t return_address) noexcept {
     context_.uc_mcontext.pc = return_address;
   }

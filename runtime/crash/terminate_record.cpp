@@ -19,7 +19,7 @@ constexpr std::size_t max_line_bytes = 1024;
 
 constinit flight_recorder* record_of_terminate = nullptr;
 constinit pid_t recorded_process = 0;
-constinit std::terminate_handler previous = nullptr;
+constinit std::terminate_handler previous_handler = nullptr;
 constinit std::atomic<bool> entered{false};
 
 void log_reason() noexcept {
@@ -43,7 +43,7 @@ void on_terminate() {
     std::abort();
   if (::getpid() == recorded_process)
     log_reason();
-  previous();
+  previous_handler();
   std::abort();
 }
 
@@ -53,7 +53,7 @@ void record_terminate(flight_recorder& into) noexcept {
   record_of_terminate = &into;
   recorded_process = ::getpid();
   if (const auto before = std::set_terminate(&on_terminate); before != &on_terminate)
-    previous = before;
+    previous_handler = before;
 }
 
 } // namespace bulkhead::runtime

@@ -1,6 +1,7 @@
 #include "runtime/dispatch/backlog.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <new>
 #include <utility>
 
@@ -9,6 +10,8 @@ namespace bulkhead::runtime {
 namespace {
 
 int priority_of(const unit& u) noexcept { return u.options ? u.options->priority : 0; }
+
+constexpr auto before_all = std::numeric_limits<std::int64_t>::min();
 
 } // namespace
 
@@ -19,41 +22,99 @@ bool backlog::has_room(std::size_t items, std::size_t bytes) const noexcept {
          && bytes <= capacity_bytes_ - std::min(bytes_, capacity_bytes_);
 }
 
-void backlog::make_room(const unit& u) { list_at(priority_of(u)); }
+void backlog::make_room(const unit& u, lane_id lane) {
+  auto& row = shelf_at(priority_of(u));
+  if (lane != any_worker)
+    row.lanes[lane];
+}
 
-void backlog::push_back(std::unique_ptr<unit> u) noexcept {
-  auto& list = list_for(*u);
+void backlog::push_back(std::unique_ptr<unit> u, lane_id lane) noexcept {
+  u->order = ++last_order_;
+  auto& list = list_for(*u, lane);
   count(*u);
   list.push_back(std::move(u));
 }
 
-void backlog::push_front(std::unique_ptr<unit> u) noexcept {
-  auto& list = list_for(*u);
+void backlog::push_front(std::unique_ptr<unit> u, lane_id lane) noexcept {
+  u->order = --first_order_;
+  auto& list = list_for(*u, lane);
   count(*u);
   list.push_front(std::move(u));
 }
 
-unit* backlog::find(const std::function<bool(const unit&)>& wanted) const {
-  for (const auto& [priority, list] : lists_)
-    for (auto* u = list.front(); u != nullptr; u = u->following)
-      if (wanted(*u))
-        return u;
+unit* backlog::shelf::next_head(std::int64_t last, bool with_any) const noexcept {
+  unit* next = nullptr;
+  const auto look = [&](unit* head) {
+    if (head != nullptr && head->order > last && (next == nullptr || head->order < next->order))
+      next = head;
+  };
+  if (with_any)
+    look(any.front());
+  for (const auto& [lane, list] : lanes)
+    look(list.front());
+  return next;
+}
+
+unit* backlog::first(const question& goes) const {
+  bool any_waits = false;
+  for (const auto& [priority, row] : shelves_) {
+    auto last = before_all;
+    while (auto* head = row.next_head(last)) {
+      last = head->order;
+      const bool for_any = head->lane == any_worker;
+      if (!(for_any && any_waits) && goes(*head))
+        return head;
+      any_waits = any_waits || for_any;
+    }
+    if (any_waits && in_lanes_ == 0)
+      return nullptr;
+  }
   return nullptr;
 }
 
-std::vector<unit*> backlog::all(const std::function<bool(const unit&)>& wanted) const {
-  std::vector<unit*> found;
-  for (const auto& [priority, list] : lists_)
+// Calls stop(unit) for each until it is true; then true.
+template <class Visit>
+bool backlog::visit(Visit&& stop) const {
+  const auto in_list = [&](const unit_list& list) {
     for (auto* u = list.front(); u != nullptr; u = u->following)
-      if (wanted(*u))
-        found.push_back(u);
+      if (stop(*u))
+        return true;
+    return false;
+  };
+  for (const auto& [priority, row] : shelves_) {
+    if (in_list(row.any))
+      return true;
+    for (const auto& [lane, list] : row.lanes)
+      if (in_list(list))
+        return true;
+  }
+  return false;
+}
+
+unit* backlog::find(const question& wanted) const {
+  unit* found = nullptr;
+  visit([&](unit& u) {
+    if (wanted(u))
+      found = &u;
+    return found != nullptr;
+  });
+  return found;
+}
+
+std::vector<unit*> backlog::all(const question& wanted) const {
+  std::vector<unit*> found;
+  visit([&](unit& u) {
+    if (wanted(u))
+      found.push_back(&u);
+    return false;
+  });
   return found;
 }
 
 unit* backlog::front() const noexcept {
-  for (const auto& [priority, list] : lists_)
-    if (!list.empty())
-      return list.front();
+  for (const auto& [priority, row] : shelves_)
+    if (auto* head = row.next_head(before_all))
+      return head;
   return nullptr;
 }
 
@@ -61,31 +122,70 @@ std::unique_ptr<unit> backlog::remove(unit& u) {
   items_ -= u.items;
   bytes_ -= u.bytes();
   --units_;
-  const auto at = lists_.find(u.list_priority);
-  auto taken = at->second.remove(u);
+  const auto at = shelves_.find(u.list_priority);
+  auto& row = at->second;
+  std::unique_ptr<unit> taken;
+  if (u.lane == any_worker) {
+    taken = row.any.remove(u);
+  } else {
+    --in_lanes_;
+    const auto lane = row.lanes.find(u.lane);
+    taken = lane->second.remove(u);
+    if (lane->second.empty())
+      row.lanes.erase(lane);
+  }
   // A priority that nobody waits with costs nothing; its node may serve the next new one.
-  if (at->first != 0 && at->second.empty())
-    spare_ = lists_.extract(at);
+  if (at->first != 0 && row.empty())
+    spare_ = shelves_.extract(at);
   return taken;
 }
 
-unit_list& backlog::list_at(int priority) {
-  const auto found = lists_.find(priority);
-  if (found != lists_.end())
-    return found->second;
-  if (spare_.empty())
-    return lists_[priority];
-  spare_.key() = priority;
-  return lists_.insert(std::move(spare_)).position->second;
+void backlog::sort_lanes(const std::function<lane_id(const unit&)>& lane_of) noexcept {
+  for (auto& [priority, row] : shelves_) {
+    unit_list sorted;
+    while (auto* head = row.next_head(before_all, false))
+      sorted.push_back(row.lanes.find(head->lane)->second.remove(*head));
+    row.lanes.clear();
+    while (!sorted.empty()) {
+      auto u = sorted.pop_front();
+      --in_lanes_;
+      auto& list = list_in(row, *u, lane_of(*u));
+      in_lanes_ += u->lane == any_worker ? 0 : 1;
+      list.push_back(std::move(u));
+    }
+  }
 }
 
-unit_list& backlog::list_for(unit& u) noexcept {
+backlog::shelf& backlog::shelf_at(int priority) {
+  const auto found = shelves_.find(priority);
+  if (found != shelves_.end())
+    return found->second;
+  if (spare_.empty())
+    return shelves_[priority];
+  spare_.key() = priority;
+  return shelves_.insert(std::move(spare_)).position->second;
+}
+
+unit_list& backlog::list_for(unit& u, lane_id lane) noexcept {
   u.list_priority = priority_of(u);
   try {
-    return list_at(u.list_priority);
+    return list_in(shelf_at(u.list_priority), u, lane);
   } catch (const std::bad_alloc&) {
     u.list_priority = 0;
-    return lists_.find(0)->second;
+    return list_in(shelves_.find(0)->second, u, any_worker);
+  }
+}
+
+unit_list& backlog::list_in(shelf& row, unit& u, lane_id lane) noexcept {
+  u.lane = any_worker;
+  if (lane == any_worker)
+    return row.any;
+  try {
+    auto& list = row.lanes[lane];
+    u.lane = lane;
+    return list;
+  } catch (const std::bad_alloc&) {
+    return row.any;
   }
 }
 
@@ -93,6 +193,7 @@ void backlog::count(const unit& u) noexcept {
   items_ += u.items;
   bytes_ += u.bytes();
   ++units_;
+  in_lanes_ += u.lane == any_worker ? 0 : 1;
 }
 
 } // namespace bulkhead::runtime

@@ -5,9 +5,12 @@
 
 namespace bulkhead::runtime {
 
-std::size_t item_offset(const unit& u, std::uint32_t item) noexcept {
-  std::size_t at = u.callable_bytes;
-  for (std::uint32_t i = 0; i < item; ++i) {
+namespace {
+
+std::size_t skip_items(const unit& u, std::size_t at, std::uint32_t items) noexcept {
+  if (u.item_bytes != detail::varying_bytes)
+    return at + std::size_t{u.item_bytes} * items;
+  for (std::uint32_t i = 0; i < items; ++i) {
     std::uint32_t length = 0;
     std::memcpy(&length, u.body.data() + at, sizeof length);
     at += sizeof length + length;
@@ -15,25 +18,38 @@ std::size_t item_offset(const unit& u, std::uint32_t item) noexcept {
   return at;
 }
 
+} // namespace
+
+std::unique_ptr<unit> slice(const unit& u, std::uint32_t first, std::uint32_t count) {
+  assert(count > 0 && first + count <= u.items);
+  auto part = std::make_unique<unit>();
+  const auto from = skip_items(u, u.callable_bytes, first);
+  const auto to = skip_items(u, from, count); // the body may hold more: what was split off
+  part->body.reserve(u.callable_bytes + to - from);
+  part->body.append(u.body.data(), u.callable_bytes);
+  part->body.append(u.body.data() + from, to - from);
+  part->body.attach_all(u.body.descriptors());
+  part->stub = u.stub;
+  part->loop = u.loop;
+  part->callable_bytes = u.callable_bytes;
+  part->item_bytes = u.item_bytes;
+  part->result_bytes = u.result_bytes;
+  part->items = count;
+  part->first_item = u.first_item + first;
+  part->sink = u.sink;
+  part->options = u.options;
+  part->id = u.id + first;
+  part->attempt = u.attempt;
+  part->deadline = u.deadline;
+  part->pinned_worker = u.pinned_worker;
+  return part;
+}
+
 std::unique_ptr<unit> split(unit& u, std::uint32_t first) {
   assert(first > 0 && first < u.items);
-  auto rest = std::make_unique<unit>();
-  const auto at = item_offset(u, first);
-  rest->body.reserve(u.callable_bytes + u.body.size() - at);
-  rest->body.append(u.body.data(), u.callable_bytes);
-  rest->body.append(u.body.data() + at, u.body.size() - at);
-  rest->stub = u.stub;
-  rest->callable_bytes = u.callable_bytes;
-  rest->items = u.items - first;
-  rest->first_item = u.first_item + first;
-  rest->sink = u.sink;
-  rest->options = u.options;
-  rest->id = u.id + first;
-  rest->attempt = u.attempt;
-  rest->deadline = u.deadline;
+  auto rest = slice(u, first, u.items - first);
   rest->cancel_wanted = u.cancel_wanted;
   rest->expired = u.expired;
-  rest->pinned_worker = u.pinned_worker;
   u.items = first; // the bytes stay: a frame may still point into them
   return rest;
 }

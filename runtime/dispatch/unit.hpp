@@ -18,8 +18,11 @@ using time_point = clock::time_point;
 /// and gone; guarded by the pool's lock.
 struct unit {
   detail::function_ref stub;
+  detail::function_ref loop; ///< as in detail::work
   detail::buffer body;
   std::uint32_t callable_bytes = 0;
+  std::uint32_t item_bytes = detail::varying_bytes;   ///< of each item's arguments
+  std::uint32_t result_bytes = detail::varying_bytes; ///< of each item's result
   std::uint32_t items = 0;
   std::uint64_t first_item = 0;
   std::shared_ptr<detail::task_sink> sink;
@@ -33,20 +36,25 @@ struct unit {
   worker_slot* worker = nullptr; ///< where it was sent; null while queued
   std::uint64_t sequence = 0;    ///< of its frame there
   bool cancel_wanted = false;    ///< ends as cancelled if it comes back
+  time_point refused_since{};    ///< the system refuses what it takes to send it; {}: it does not
   bool expired = false;          ///< its deadline passed: ends as a time-out if it comes back
   bool kill_wanted = false;      ///< stop requested; its worker dies after the grace
-  bool ending = false;           ///< its worker died; its outcome is being prepared
-  std::size_t pinned_worker = 0; ///< worker id, for broadcast and key_hash; 0: any
+  const worker_slot* died_with = nullptr; ///< its worker died; its outcome is being prepared
+  std::uint32_t hit_item = 0;             ///< that ran then; items: all of them may have run
+  std::size_t pinned_worker = 0;          ///< worker id, for broadcast and key_hash; 0: any
 
   int list_priority = 0;    ///< of the backlog's list that holds it
+  std::size_t lane = 0;     ///< of the backlog, where it waits
+  std::int64_t order = 0;   ///< of its arrival there; who comes back is before all others
   unit* previous = nullptr; ///< in the list that holds it
   unit* following = nullptr;
 
   std::size_t bytes() const noexcept { return body.size(); }
 };
 
-/// Where the arguments of each item begin in a body.
-std::size_t item_offset(const unit& u, std::uint32_t item) noexcept;
+/// A unit of `count` items of `u`, from `first` on: the same call, limits and attempt. Throws
+/// std::bad_alloc.
+std::unique_ptr<unit> slice(const unit& u, std::uint32_t first, std::uint32_t count);
 
 /// Cuts the items from `first` on off into a unit of their own. Throws std::bad_alloc before
 /// anything has changed.
@@ -66,6 +74,7 @@ public:
   void push_front(std::unique_ptr<unit> u) noexcept;
   std::unique_ptr<unit> remove(unit& u) noexcept;
   std::unique_ptr<unit> pop_front() noexcept { return remove(*first_); }
+  std::unique_ptr<unit> pop_back() noexcept { return remove(*last_); }
 
 private:
   unit* first_ = nullptr;

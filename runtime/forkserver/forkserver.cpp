@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <iterator>
 #include <new>
 #include <system_error>
 
@@ -38,7 +37,8 @@ scope_end(Action) -> scope_end<Action>;
 } // namespace
 
 forkserver::forkserver(forkserver_link link)
-  : owner_(own_process::identity()), link_(std::move(link)) {}
+  : owner_(own_process::identity()), link_(std::move(link)), request_mark_(link_.request.get()),
+    notices_mark_(link_.notices.get()), pidfd_mark_(link_.pidfd.get()) {}
 
 // Its sockets close: it kills what is left of its workers and ends. It is our child only if this is
 // the process that made it.
@@ -55,6 +55,8 @@ std::shared_ptr<forkserver> forkserver::common(time_point deadline) {
     throw launch_error{"another thread has been starting the forkserver for too long", ETIMEDOUT};
   {
     const std::lock_guard lock{state.mutex};
+    if (state.common && state.common->usable() && !state.common->owns_its_descriptors())
+      state.common->disown_descriptors();
     if (state.common && state.common->usable())
       return state.common;
   }
@@ -66,6 +68,24 @@ std::shared_ptr<forkserver> forkserver::common(time_point deadline) {
   const std::lock_guard lock{state.mutex};
   state.common.swap(old);
   return fresh;
+}
+
+// A program that closes every descriptor above 2, as daemons do, closes ours too, and the numbers
+// are given to its own files.
+bool forkserver::owns_its_descriptors() const noexcept {
+  return request_mark_.names(link_.request.get()) && notices_mark_.names(link_.notices.get())
+         && pidfd_mark_.names(link_.pidfd.get());
+}
+
+// What is the program's now must not be closed. The forkserver ends, as its socket has.
+void forkserver::disown_descriptors() noexcept {
+  usable_ = false;
+  if (!request_mark_.names(link_.request.get()))
+    static_cast<void>(link_.request.release());
+  if (!notices_mark_.names(link_.notices.get()))
+    static_cast<void>(link_.notices.release());
+  if (!pidfd_mark_.names(link_.pidfd.get()))
+    static_cast<void>(link_.pidfd.release());
 }
 
 void forkserver::start_early() {
@@ -172,40 +192,30 @@ std::shared_ptr<child> forkserver::start(const launch_request& work, child::exit
   }
 }
 
-// Notices that came before the pid was known. Where there is no memory for that, it is as if the
-// forkserver had died: the pidfd tells how the worker ended.
-void forkserver::deliver_later(const std::shared_ptr<child>& to, std::vector<notice> early) noexcept
-  try {
-  to->reactor_->post([to, early = std::move(early)] {
-    for (const auto& news : early)
-      to->take(news);
-  });
-} catch (const std::bad_alloc&) {
-  to->kill(SIGKILL);
-}
-
 // Until tell_go, dropping `control` ends the worker.
 std::shared_ptr<child> forkserver::adopt(answer got, unique_fd control, const launch_request& work,
                                          child::exit_handler on_exit) {
   const auto pid = got.head.pid;
   if (!validated("reply.pidfd", got.fds.size() == 1) || !validated("reply.pid", pid > 0))
     lost("sent an invalid answer and was killed");
-  auto made =
-    std::make_shared<child>(pid, std::move(got.fds.front()), std::move(control), work.setup);
-  std::vector<notice> early;
+  auto made = std::make_shared<child>(pid, std::move(got.fds.front()), std::move(control),
+                                      work.setup, work.name);
   const std::lock_guard lock{mutex_};
   const auto place = children_.insert_or_assign(pid, made).first;
+  // What came before the pid was known, before anything can come after it: a worker that dies at
+  // once is told as one that had started.
+  for (const auto& news : early_)
+    if (news.pid == pid)
+      made->take(news);
   try {
-    std::ranges::copy_if(early_, std::back_inserter(early), [&](auto& n) { return n.pid == pid; });
     made->begin(reactor_, std::move(on_exit),
                 [self = shared_from_this(), pid] { self->forget(pid); });
   } catch (...) {
     children_.erase(place);
     throw; // the last one lets go of the control socket
   }
-  if (!early.empty())
-    deliver_later(made, std::move(early));
   made->tell_go();
+  process_state::mine().note_child(made);
   return made;
 }
 

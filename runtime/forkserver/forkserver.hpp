@@ -5,6 +5,7 @@
 #include "runtime/process/launch_message.hpp"
 #include "runtime/process/launch_packet.hpp"
 #include "runtime/process/launch_request.hpp"
+#include "runtime/this_process/fd_mark.hpp"
 #include "runtime/this_process/preload_call.hpp"
 
 #include <atomic>
@@ -55,13 +56,14 @@ private:
     std::vector<unique_fd> fds;
   };
 
+  bool owns_its_descriptors() const noexcept;
+  void disown_descriptors() noexcept;
   void run_preload(const preload_call& call, time_point deadline);
   answer ask(launch_packet& request, time_point deadline);
   answer await_answer(std::uint64_t sequence, time_point deadline, time_point patience_ends);
   [[noreturn]] void lost(const std::string& why);
   std::shared_ptr<child> adopt(answer got, unique_fd control, const launch_request& work,
                                child::exit_handler on_exit);
-  static void deliver_later(const std::shared_ptr<child>& to, std::vector<notice> early) noexcept;
   // News of children, in forkserver_notices.cpp:
   void expect_news();
   void launch_ended();
@@ -74,6 +76,9 @@ private:
 
   const std::uint64_t owner_;
   forkserver_link link_;
+  const fd_mark request_mark_;
+  const fd_mark notices_mark_;
+  const fd_mark pidfd_mark_;
   std::timed_mutex asking_; ///< one request at a time
   std::uint64_t sequence_ = 0;
   std::atomic<bool> usable_{true}; // relaxed: a hint; every request finds out by itself

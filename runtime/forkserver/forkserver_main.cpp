@@ -1,12 +1,13 @@
 #include "runtime/forkserver/forkserver_main.hpp"
 
+#include "runtime/code/module.hpp"
 #include "runtime/forkserver/undertaker.hpp"
 #include "runtime/forkserver/worker_exec.hpp"
 #include "runtime/forkserver/worker_main.hpp"
 #include "runtime/process/launch_message.hpp"
 #include "runtime/process/launch_modules.hpp"
-#include "runtime/process/standing.hpp"
 #include "runtime/process/start_bytes.hpp"
+#include "runtime/standing/standing.hpp"
 #include "runtime/system/descriptors.hpp"
 #include "runtime/system/launch_error.hpp"
 #include "runtime/system/packet_socket.hpp"
@@ -19,7 +20,9 @@
 #include <stdio_ext.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -66,16 +69,20 @@ private:
   void unpack(request& work);
   void launch(request work);
   void preload(request work);
+  void note_open_files();
   void answer_launch(std::uint64_t sequence, pid_t pid);
   void answer(const reply_head& reply, std::span<const int> fds = {}) noexcept;
   void refuse(std::uint64_t sequence, int error, std::string_view text) noexcept;
   void queue_exit(pid_t worker, int status, const rusage& usage);
   void send_notices() noexcept;
 
+  const standing::capabilities born_able_ = standing::now().able;
+  const confinement born_bounds_ = confinement::now();
   forkserver_birth birth_;
   unique_fd host_;
   unique_fd deaths_; ///< readable: a child has ended
   undertaker undertaker_;
+  std::vector<int> foreign_;  ///< numbers that no file of a worker may get
   std::deque<notice> unsent_; ///< at most one a dead worker
   std::vector<std::byte> packet_ = std::vector<std::byte>(packet_bytes);
 };
@@ -130,8 +137,7 @@ void forget_unwritten_output() noexcept {
 // Once here, so that no worker has to look through the loaded modules.
 void learn_modules() {
   try {
-    const auto ref = detail::to_ref(&learn_modules);
-    detail::from_ref(ref);
+    keep_loaded_modules();
   } catch (const std::exception&) {
     // then each worker looks, and tells what is wrong
   }
@@ -149,7 +155,7 @@ server::server(forkserver_birth birth) : birth_(std::move(birth)), host_(open_pi
     if (::fcntl(fd, F_GETFD) < 0)
       point_at_null(fd, O_WRONLY);
   std::array keep{birth_.request.get(), birth_.notices.get(), host_.get(), this_process::get().exe};
-  close_all_but(keep);
+  foreign_ = cover_all_but(keep);
   deaths_ = open_death_bell();
   learn_modules();
 }
@@ -206,7 +212,18 @@ void server::send_notices() noexcept {
   }
 }
 
+// The last host's limit, or one that the host had for a while, is its workers' alone: with it, the
+// descriptors of the request that brings a wider one would not fit.
+void allow_all_descriptors() noexcept {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+    return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 void server::serve_one() {
+  allow_all_descriptors();
   auto got =
     packet_socket::receive(birth_.request.get(), packet_, std::chrono::steady_clock::now());
   request work;
@@ -246,7 +263,12 @@ void server::unpack(request& work) {
     where.root = first->get();
   if (head.has_directory != 0)
     where.directory = (first + head.has_root)->get();
-  const auto wanted = standing::decode(work.body.first(head.standing_bytes));
+  // What it was born with, whatever a preload has done: the host was then as it was.
+  if (const auto* changed = born_bounds_.differs_from(head.bounds); changed != nullptr)
+    throw cannot_follow{
+      std::string{"the host has changed "} + changed + " since the forkserver was made", EPERM};
+  auto wanted = standing::decode(work.body.first(head.standing_bytes));
+  wanted.restrict_to(born_able_); // an exec may have taken some: a new process may have less
   if (const auto* refused = take_on(wanted, where); refused != nullptr)
     throw cannot_follow{
       std::string{"the forkserver cannot become what the host is now: "} + refused, errno};
@@ -261,6 +283,7 @@ void server::launch(request work) {
   worker_birth birth{.head = work.head,
                      .body = work.body,
                      .fds = std::move(work.fds),
+                     .foreign = foreign_,
                      .notices = birth_.notices.get(),
                      .host = host_.get(),
                      .depth = birth_.depth + 1};
@@ -300,6 +323,8 @@ void server::preload(request work) {
   code_at<preload_entry>(work.head.entry)(bytes);
   std::cout.flush(); // what it printed is printed once, and not by each worker again
   std::fflush(nullptr);
+  work.fds.clear();
+  note_open_files();
   undertaker_.spare_present(); // what it started is not a dead worker's
   if (const auto threads = foreign_threads(); !threads.empty())
     throw launch_error{"preload started threads, and a process with threads cannot be forked "
@@ -308,6 +333,15 @@ void server::preload(request work) {
   reply_head reply;
   reply.sequence = work.head.sequence;
   answer(reply);
+}
+
+// What a preload has opened is open here alone.
+void server::note_open_files() {
+  std::vector<int> own{birth_.request.get(), birth_.notices.get(), host_.get(), deaths_.get(),
+                       this_process::get().exe};
+  std::ranges::sort(own);
+  foreign_ = descriptors_above_stdio();
+  std::erase_if(foreign_, [&](int fd) { return std::ranges::binary_search(own, fd); });
 }
 
 void server::answer_hello(std::uint64_t sequence) {
@@ -365,6 +399,7 @@ void forkserver_by_exec(int request) {
   self.kind = this_process::role::forkserver;
   self.depth = hello.depth;
   self.exe = above_stdio(std::move(got.fds[1])).release();
+  self.exe_mark = fd_mark{self.exe};
   ::fcntl(request, F_SETFD, FD_CLOEXEC);
   server made{{.request = unique_fd{request},
                .notices = above_stdio(std::move(got.fds[0])),

@@ -1,7 +1,9 @@
 #include "runtime/forkserver/forkserver_start.hpp"
 
+#include "runtime/code/fork_gate.hpp"
 #include "runtime/forkserver/forkserver_main.hpp"
 #include "runtime/process/launch_message.hpp"
+#include "runtime/system/children.hpp"
 #include "runtime/system/deadline.hpp"
 #include "runtime/system/descriptors.hpp"
 #include "runtime/system/exit_from_pidfd.hpp"
@@ -12,6 +14,7 @@
 
 #include <bulkhead/failure.hpp>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
 #include <sys/prctl.h>
@@ -19,9 +22,13 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <memory>
+#include <span>
+#include <string_view>
 #include <vector>
 
 namespace bulkhead::runtime {
@@ -69,6 +76,16 @@ void refuse_deep_nesting() {
                        + " deep: this worker may make no further processes"};
 }
 
+/// As exec wants them: borrowed, with a null at the end.
+std::vector<char*> pointers_to(std::vector<std::string>& words) {
+  std::vector<char*> made;
+  made.reserve(words.size() + 1);
+  for (auto& word : words)
+    made.push_back(word.data());
+  made.push_back(nullptr);
+  return made;
+}
+
 class spawn_plan {
 public:
   explicit spawn_plan(int request) : request_(request) {
@@ -92,20 +109,14 @@ public:
   spawn_plan& operator=(const spawn_plan&) = delete;
 
   pid_t start(const std::string& path) {
-    std::string name = this_process::get().name;
-    std::string mark{forkserver_mark};
-    auto number = std::to_string(request_);
-    char* arguments[] = {name.data(), mark.data(), number.data(), nullptr};
+    auto words = this_process::get().command(forkserver_mark, request_);
+    auto arguments = pointers_to(words);
     // A copy made in init: other threads may change the environment at this moment.
     auto lines = this_process::get().environment;
-    std::vector<char*> environment;
-    environment.reserve(lines.size() + 1);
-    for (auto& line : lines)
-      environment.push_back(line.data());
-    environment.push_back(nullptr);
+    auto environment = pointers_to(lines);
     pid_t pid = 0;
-    const auto error =
-      posix_spawn(&pid, path.c_str(), &actions_, &attributes_, arguments, environment.data());
+    const auto error = posix_spawn(&pid, path.c_str(), &actions_, &attributes_, arguments.data(),
+                                   environment.data());
     if (error != 0)
       throw launch_error{"posix_spawn of the program", error};
     return pid;
@@ -131,6 +142,27 @@ std::string how_it_ended(int pidfd) {
   return " (" + to_string(ended) + ")";
 }
 
+// Without its pidfd: its number is ours, as it is an unreaped child.
+void end_by_number(pid_t pid) noexcept {
+  constexpr int turns = 3000; // of a millisecond
+  for (int turn = 0; turn < turns; ++turn) {
+    if (::waitpid(pid, nullptr, WNOHANG | __WALL) != 0)
+      return;
+    ::poll(nullptr, 0, 1);
+  }
+  ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, __WALL);
+}
+
+bool is_named_forkserver(pid_t pid) noexcept {
+  std::array<char, 64> path{};
+  std::array<char, 32> name{};
+  std::snprintf(path.data(), path.size(), "/proc/%d/comm", static_cast<int>(pid));
+  const unique_fd file{::open(path.data(), O_RDONLY | O_CLOEXEC)};
+  return file && ::read(file.get(), name.data(), name.size() - 1) > 0
+         && std::string_view{name.data()} == "bulkhead-fs\n";
+}
+
 void say_hello(forkserver_link& link, const unique_fd& notices, time_point deadline) {
   request_head hello;
   hello.kind = request_kind::hello;
@@ -150,6 +182,13 @@ void say_hello(forkserver_link& link, const unique_fd& notices, time_point deadl
                        error};
   if (reply.threads > 1)
     link.threads = get_text(reply.text);
+}
+
+pid_t fork_in_quiet() {
+  const fork_gate::closed gate;
+  if (!gate.alone())
+    throw launch_error{"no copy of the host can be made while a library is being loaded", EDEADLK};
+  return ::fork();
 }
 
 } // namespace
@@ -173,7 +212,7 @@ forkserver_link forkserver_by_clone() {
 
 forkserver_link forkserver_by_exec(time_point deadline) {
   refuse_deep_nesting();
-  const auto exe = this_process::get().exe;
+  const auto exe = this_process::get().own_binary();
   if (exe < 0)
     throw launch_error{
       "no forkserver can be made: /proc/self/exe could not be opened at the start"};
@@ -204,7 +243,7 @@ forkserver_link forkserver_copy() {
   }
   socket_pairs sockets;
   const auto host = ::getpid();
-  const auto pid = ::fork();
+  const auto pid = fork_in_quiet();
   if (pid == 0)
     serve(sockets, host);
   if (pid < 0)
@@ -223,12 +262,24 @@ void dismiss_forkserver(forkserver_link& link) noexcept {
   end_forkserver(link);
 }
 
+// Of an image that this program was before it executed itself: their sockets have closed with it,
+// so they end by themselves, and nobody else would wait for those that clone made.
+void reap_former_forkservers() noexcept {
+  std::array<pid_t, 256> pids{};
+  const auto count = list_children(::gettid(), pids);
+  for (const auto pid : std::span{pids.data(), count})
+    if (is_named_forkserver(pid))
+      end_by_number(pid);
+}
+
 void end_forkserver(forkserver_link& link) noexcept {
   if (link.pidfd) {
     send_signal(link.pidfd.get(), SIGKILL);
     wait_for(link.pidfd.get(), POLLIN, std::chrono::steady_clock::now() + 1s);
     siginfo_t ended{};
     ::waitid(P_PIDFD, static_cast<id_t>(link.pidfd.get()), &ended, WEXITED | WNOHANG | __WALL);
+  } else if (link.pid > 0) {
+    end_by_number(link.pid);
   }
   link = {};
 }

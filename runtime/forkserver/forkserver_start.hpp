@@ -34,6 +34,10 @@ forkserver_link forkserver_copy();
 /// than 3 s, and reaps it.
 void dismiss_forkserver(forkserver_link& link) noexcept;
 
+/// Waits, at most 3 s each, for the forkservers that this process had before it executed itself,
+/// and reaps them. Single-threaded.
+void reap_former_forkservers() noexcept;
+
 /// Kills the forkserver and reaps it within a bounded time. For one that hangs or is not needed.
 void end_forkserver(forkserver_link& link) noexcept;
 

@@ -3,10 +3,12 @@
 #include "runtime/code/shipped_call.hpp"
 #include "runtime/forkserver/forkserver.hpp"
 #include "runtime/forkserver/forkserver_main.hpp"
+#include "runtime/forkserver/forkserver_start.hpp"
 #include "runtime/forkserver/worker_main.hpp"
-#include "runtime/system/descriptors.hpp"
 #include "runtime/system/launch_error.hpp"
+#include "runtime/this_process/own_process.hpp"
 #include "runtime/this_process/own_threads.hpp"
+#include "runtime/this_process/process_state.hpp"
 #include "runtime/this_process/this_process.hpp"
 
 #include <bulkhead/error.hpp>
@@ -29,11 +31,6 @@ using namespace std::chrono_literals;
 
 constexpr auto preload_patience = 60s;
 
-// Our binary as it is now: a program replaced on disk later never mixes versions.
-int open_own_binary() noexcept {
-  return above_stdio(unique_fd{::open("/proc/self/exe", O_RDONLY | O_CLOEXEC)}).release();
-}
-
 int descriptor_in(const char* text) noexcept {
   int number = -1;
   const auto end = text + std::strlen(text);
@@ -52,19 +49,40 @@ void become_what_was_asked(int argc, char** argv) {
     worker_by_exec(descriptor_in(argv[2]));
 }
 
+void learn_who_we_are(int argc, char** argv) {
+  auto& self = this_process::get();
+  self.name = argc > 0 && argv != nullptr ? argv[0] : "bulkhead";
+  self.stdout_closed = ::fcntl(STDOUT_FILENO, F_GETFD) < 0;
+  self.stderr_closed = ::fcntl(STDERR_FILENO, F_GETFD) < 0;
+  self.note_loader(argc);
+  become_what_was_asked(argc, argv);
+  self.own_binary();
+  reap_former_forkservers();
+}
+
+// The program has called fork(), as daemon(3) does, and goes on in the copy.
+void begin_as_a_copy() noexcept {
+  process_state::leave_to_parent();
+  own_process::adopt();
+  this_process::get().own_binary();
+}
+
 void run_preloaded(std::span<const std::byte> bytes) { run_call(bytes); }
 
 } // namespace
 
 void init(int argc, char** argv) {
   auto& self = this_process::get();
-  if (self.kind != this_process::role::not_initialised)
+  const auto first = self.kind == this_process::role::not_initialised;
+  if (!first && own_process::identity() != 0)
     return;
-  self.name = argc > 0 && argv != nullptr ? argv[0] : "bulkhead";
+  self.environment.clear();
   for (auto** each = environ; each != nullptr && *each != nullptr; ++each)
     self.environment.emplace_back(*each);
-  become_what_was_asked(argc, argv);
-  self.exe = open_own_binary();
+  if (first)
+    learn_who_we_are(argc, argv);
+  else
+    begin_as_a_copy();
   self.kind = this_process::role::host;
   try {
     if (thread_count() == 1)

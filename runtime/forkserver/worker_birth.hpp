@@ -15,7 +15,9 @@ struct worker_birth {
   request_head head;
   std::span<const std::byte>
     body; ///< known modules, then start bytes unless in a memfd, the first descriptor
-  std::vector<unique_fd> fds; ///< as in the launch request
+  std::vector<unique_fd> fds;   ///< as in the launch request
+  std::span<const int> foreign; ///< numbers of files that the program or a preload had open
+  bool executed = false;        ///< the program has begun anew: the files it has open are its own
   int notices = -1;
   int host = -1;
   unsigned depth = 0;

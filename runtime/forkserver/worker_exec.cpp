@@ -59,12 +59,15 @@ pid_t exec_worker(const worker_birth& birth) {
     throw launch_error{"no worker can be exec'ed: /proc/self/exe could not be opened at the start"};
   const auto hop = packet_socket::make();
   send_birth(hop.ours.get(), birth);
-  auto number = std::to_string(hop.theirs.get());
-  std::string mark{worker_mark};
-  char* arguments[] = {self.name.data(), mark.data(), number.data(), nullptr};
+  auto words = self.command(worker_mark, hop.theirs.get());
+  std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
+  for (auto& word : words)
+    arguments.push_back(word.data());
+  arguments.push_back(nullptr);
   const auto pid = ::fork();
   if (pid == 0)
-    become(self.exe, hop.theirs.get(), arguments, birth.notices);
+    become(self.exe, hop.theirs.get(), arguments.data(), birth.notices);
   if (pid < 0)
     throw launch_error{"fork", errno};
   return pid;
@@ -83,9 +86,12 @@ bool receive_birth(int socket, std::vector<std::byte>& packet, worker_birth& bir
     return false;
   birth.body = std::span{packet}.first(got.bytes).subspan(heads);
   birth.depth = hop.depth;
+  birth.executed = true;
   birth.notices = got.fds[0].release();
   birth.host = got.fds[1].release();
-  this_process::get().exe = got.fds[2].release();
+  auto& self = this_process::get();
+  self.exe = got.fds[2].release();
+  self.exe_mark = fd_mark{self.exe};
   for (auto fd = got.fds.begin() + 3; fd != got.fds.end(); ++fd)
     birth.fds.push_back(std::move(*fd));
   return true;

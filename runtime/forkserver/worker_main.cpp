@@ -1,12 +1,15 @@
 #include "runtime/forkserver/worker_main.hpp"
 
+#include "runtime/code/module.hpp"
 #include "runtime/forkserver/worker_exec.hpp"
 #include "runtime/process/launch_modules.hpp"
 #include "runtime/process/start_bytes.hpp"
 #include "runtime/process/worker_start.hpp"
+#include "runtime/sandbox/close_sandbox.hpp"
 #include "runtime/system/descriptors.hpp"
 #include "runtime/system/launch_error.hpp"
 #include "runtime/system/packet_socket.hpp"
+#include "runtime/system/proc_stat.hpp"
 #include "runtime/this_process/own_process.hpp"
 #include "runtime/this_process/this_process.hpp"
 
@@ -18,7 +21,9 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <iterator>
@@ -76,11 +81,27 @@ void connect_standard(const unique_fd& from, int to) {
     throw launch_error{"dup2", errno};
 }
 
+// A worker that may have few files open needs the low numbers itself.
+bool may_stay(int fd, const worker_setup& setup) noexcept {
+  return setup.open_files == worker_setup::inherited
+         || static_cast<std::uint64_t>(fd) < setup.open_files / 4;
+}
+
 void close_others(const worker_birth& birth, const inherited& kept) {
   std::vector<int> keep{birth.notices, birth.host, this_process::get().exe, kept.control.get(),
                         kept.start_file.get()};
   for (const auto& fd : kept.users)
     keep.push_back(fd.get());
+  std::vector<int> covered;
+  if (birth.executed) {
+    covered = cover_all_but(keep);
+  } else {
+    covered.assign(birth.foreign.begin(), birth.foreign.end());
+    cover(covered);
+  }
+  for (const int fd : covered)
+    if (may_stay(fd, birth.head.setup))
+      keep.push_back(fd);
   close_all_but(keep);
 }
 
@@ -104,7 +125,52 @@ void announce(int notices, const setup_report& report) noexcept {
   ready.kind = notice_kind::ready;
   ready.pid = ::getpid();
   ready.report = report;
-  send_notice(notices, ready);
+  // By write: a sandbox that is closed by now has no other call for it. Nobody waits behind a host
+  // that is gone, or that does not read.
+  std::array looks{pollfd{notices, POLLOUT, 0}};
+  while (::write(notices, &ready, sizeof ready) < 0 && (errno == EAGAIN || errno == EINTR))
+    ::poll(looks.data(), looks.size(), 2000);
+}
+
+// After it, the process can open nothing that it needs: the code of tasks is loaded before.
+void confine(const worker_birth& birth, std::span<const std::byte> plan_bytes,
+             setup_report& report) {
+  const auto plan = sandbox::decode_plan(plan_bytes);
+  load_known_modules();
+  keep_own_figures();
+  if (plan.asked != 0)
+    keep_loaded_modules(); // the sandbox lets nobody look for them any more, nor load others
+  const auto errors = sandbox::close_sandbox(plan);
+  for (std::size_t i = 0; i < sandbox::features; ++i) {
+    const auto which = static_cast<sandbox::feature>(i);
+    if ((plan.asked & sandbox::bit_of(which)) == 0)
+      continue;
+    report.note(setup_step::sandbox, errors[i], i);
+    if (errors[i] != 0 && plan.require)
+      start_failed(
+        birth.notices, errors[i],
+        system_text("the sandbox lacks " + std::string{sandbox::name_of(which)}, errors[i]));
+  }
+}
+
+// What a program built for coverage links: its counters are written by destructors that do not run.
+extern "C" void __gcov_dump() __attribute__((weak)); // NOLINT(bugprone-reserved-identifier): gcc's
+
+void write_what_is_left() noexcept {
+  for (auto* stream : {&std::cout, &std::clog}) // have buffers of their own without sync_with_stdio
+    stream->flush();
+  std::wcout.flush();
+  std::wclog.flush();
+  std::fflush(nullptr);
+  if (__gcov_dump != nullptr)
+    __gcov_dump();
+}
+
+// exit() in a task: the destructors of the program's static objects are the host's to run. What was
+// registered since the start has run before this.
+[[noreturn]] void end_worker(int code, void*) noexcept {
+  write_what_is_left();
+  ::_exit(code);
 }
 
 struct prepared {
@@ -133,9 +199,11 @@ prepared prepare(worker_birth& birth) {
   const auto rest = head.rest_in_memfd != 0 ? map_rest(kept.start_file, head) : birth.body;
   set_modules(rest.first(head.modules_bytes));
   made.entry = code_at<worker_entry>(head.entry);
-  made.start.start = rest.subspan(head.modules_bytes);
+  made.start.start = rest.subspan(std::size_t{head.modules_bytes} + head.plan_bytes);
   if (const auto failed = apply(head.setup, report); failed.call != nullptr)
     start_failed(birth.notices, failed.error, explain(failed));
+  if (head.plan_bytes != 0)
+    confine(birth, rest.subspan(head.modules_bytes, head.plan_bytes), report);
   announce(birth.notices, report);
   ::close(birth.notices);
   made.start.fds = std::move(kept.users);
@@ -144,21 +212,25 @@ prepared prepare(worker_birth& birth) {
   return made;
 }
 
-void become_worker(unsigned depth) noexcept {
+void become_worker(const worker_birth& birth) {
   own_process::adopt();
   ::prctl(PR_SET_NAME, "bulkhead-w");
   auto& self = this_process::get();
   self.kind = this_process::role::worker;
-  self.depth = depth;
+  self.depth = birth.depth;
+  self.title = get_text(birth.head.name);
+  self.host_title = get_text(birth.head.host_name);
+  self.host_pid = birth.head.host_pid;
+  self.host = birth.host;
 }
 
 } // namespace
 
 // In a fork, the objects of the forkserver are still on the stack below and are never destroyed.
 void worker_main(worker_birth birth) noexcept {
-  become_worker(birth.depth);
   prepared made{};
   try {
+    become_worker(birth);
     made = prepare(birth);
   } catch (const launch_error& e) {
     start_failed(birth.notices, e.code(), e.what());
@@ -167,13 +239,9 @@ void worker_main(worker_birth birth) noexcept {
   }
   if (!wait_for_go(made.start.control.get(), made.start.host.get()))
     ::_exit(exit_hung_up);
+  ::on_exit(&end_worker, nullptr);
   made.entry(made.start);
-  for (auto* stream : {&std::cout, &std::clog}) // have buffers of their own without sync_with_stdio
-    stream->flush();
-  std::wcout.flush();
-  std::wclog.flush();
-  std::fflush(nullptr);
-  ::_exit(made.start.exit_code);
+  end_worker(made.start.exit_code, nullptr);
 }
 
 void worker_by_exec(int socket) {

@@ -42,6 +42,10 @@ std::string_view reason(exit_cause cause) noexcept {
     return "it could not start";
   case exit_cause::shutdown:
     return "its pool ended it";
+  case exit_cause::policy_violation:
+    return "its sandbox forbids a system call that it made";
+  case exit_cause::neighbour_killed:
+    return "another actor in it had to be ended";
   }
   return {};
 }
@@ -121,6 +125,10 @@ std::string_view to_string(exit_cause cause) noexcept {
     return "shutdown";
   case exit_cause::unknown:
     return "unknown";
+  case exit_cause::policy_violation:
+    return "policy_violation";
+  case exit_cause::neighbour_killed:
+    return "neighbour_killed";
   }
   return "invalid";
 }
@@ -174,6 +182,16 @@ std::string to_string(const failure& f) {
   add_block(report, "backtrace:", f.backtrace);
   add_block(report, "last output:", f.last_output);
   return report;
+}
+
+std::string_view to_string(worker_kind kind) noexcept {
+  switch (kind) {
+  case worker_kind::tasks:
+    return "tasks";
+  case worker_kind::actors:
+    return "actors";
+  }
+  return "invalid";
 }
 
 std::string_view to_string(worker_state state) noexcept {

@@ -23,6 +23,8 @@ bool event_latch::set() noexcept {
   return true;
 }
 
+// acq_rel: what was written before set() is seen; set() sees the waiter, or the waiter the ready
+// bit.
 bool event_latch::wait_until(time_point deadline) noexcept {
   for (;;) {
     const auto seen = state_.fetch_or(waiter_bit, std::memory_order_acq_rel) | waiter_bit;

@@ -22,6 +22,16 @@ failure out_of_memory() noexcept {
   return f;
 }
 
+result_column column_of_one(std::span<const std::byte> result) {
+  result_column one;
+  one.items = 1;
+  one.width = one.size = result.size();
+  one.bytes.reset(new std::byte[result.size()]);
+  if (!result.empty())
+    std::memcpy(one.bytes.get(), result.data(), result.size());
+  return one;
+}
+
 } // namespace
 
 void raw_outcome::set_value(std::span<const std::byte> result) {
@@ -35,47 +45,75 @@ void raw_outcome::set_value(std::span<const std::byte> result) {
   size = result.size();
 }
 
+void raw_outcome::set_value(const buffer& result) {
+  if (result.descriptors() != nullptr)
+    descriptors = std::make_unique<descriptor_list>(*result.descriptors());
+  set_value(result.bytes());
+}
+
 std::uint64_t map_state::add_items(std::size_t count) {
   const auto first = size_;
   std::lock_guard lock{mutex_};
-  while (blocks_.size() * block_size < size_ + count)
-    blocks_.push_back(std::make_unique<raw_outcome[]>(block_size));
+  if (const auto all = size_ + count; all > pieces_.capacity())
+    pieces_.reserve(std::max(all, 2 * pieces_.capacity())); // memory that is not used costs nothing
   size_ += count; // last: nobody answers for items that were not announced
   return first;
 }
 
 void map_state::seal() {
-  // seq_cst on both: either count_one sees what is expected, or we see all done.
+  // seq_cst on both: either keep_piece sees what is expected, or we see all done.
   expected_.store(size_, std::memory_order_seq_cst);
   if (done_.load(std::memory_order_seq_cst) == size_)
     finish();
 }
 
-raw_outcome* map_state::block(std::size_t index) {
-  std::lock_guard lock{mutex_};
-  return blocks_[index / block_size].get();
+const std::vector<map_piece>& map_state::pieces() {
+  std::lock_guard lock{mutex_}; // several threads may ask for the outcome
+  const auto by_first = [](const map_piece& a, const map_piece& b) { return a.first < b.first; };
+  if (!std::is_sorted(pieces_.begin(), pieces_.end(), by_first))
+    std::sort(pieces_.begin(), pieces_.end(), by_first);
+  return pieces_;
 }
 
 void map_state::on_value(std::uint64_t item, std::span<const std::byte> result) noexcept {
-  const auto index = static_cast<std::size_t>(item);
+  take_one(item, result, nullptr);
+}
+
+void map_state::on_large_value(std::uint64_t item, buffer&& result) noexcept {
+  take_one(item, result.bytes(), result.descriptors());
+}
+
+void map_state::take_one(std::uint64_t item, std::span<const std::byte> result,
+                         const descriptor_list* descriptors) noexcept {
+  map_piece piece;
+  piece.first = item;
   try {
-    block(index)[index % block_size].set_value(result);
+    piece.results = column_of_one(result);
+    if (descriptors != nullptr)
+      piece.descriptors = std::make_unique<descriptor_list>(*descriptors);
   } catch (const std::bad_alloc&) {
-    on_failure(item, out_of_memory());
-    return;
+    return on_failure(item, out_of_memory());
   }
-  count_one();
+  keep_piece(std::move(piece), 1);
+}
+
+void map_state::on_column(std::uint64_t first, result_column&& results) noexcept {
+  const std::size_t items = results.items;
+  keep_piece({first, std::move(results), nullptr, nullptr}, items);
 }
 
 void map_state::on_failure(std::uint64_t item, failure&& f) noexcept {
-  const auto index = static_cast<std::size_t>(item);
-  auto& slot = block(index)[index % block_size];
-  slot.failed = keep(std::move(f));
-  count_one();
+  keep_piece({item, {}, keep(std::move(f)), nullptr}, 1);
 }
 
-void map_state::count_one() noexcept {
-  const auto now = done_.fetch_add(1, std::memory_order_seq_cst) + 1;
+void map_state::keep_piece(map_piece&& piece, std::size_t items) noexcept {
+  {
+    std::lock_guard lock{mutex_};
+    pieces_.push_back(std::move(piece)); // add_items made room
+  }
+  // seq_cst: the count, then the look at what is awaited; who awaits stores that, then looks at the
+  // count.
+  const auto now = done_.fetch_add(items, std::memory_order_seq_cst) + items;
   if (now == expected_.load(std::memory_order_seq_cst))
     finish();
 }
@@ -90,6 +128,15 @@ void map_state::finish() noexcept {
 }
 
 void imap_state::on_value(std::uint64_t item, std::span<const std::byte> result) noexcept {
+  take(item, result);
+}
+
+void imap_state::on_large_value(std::uint64_t item, buffer&& result) noexcept {
+  take(item, result);
+}
+
+template <class Result>
+void imap_state::take(std::uint64_t item, const Result& result) noexcept {
   raw_outcome r;
   try {
     r.set_value(result);

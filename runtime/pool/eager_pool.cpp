@@ -13,7 +13,13 @@ namespace bulkhead::runtime {
 
 eager_pool::eager_pool(pool_options options) : options_(std::move(options)) {
   if (options_.initializer)
-    run_call(encode_call(options_.initializer));
+    run_initializer();
+}
+
+void eager_pool::run_initializer() {
+  detail::descriptor_list brought;
+  add_descriptors(brought, options_.initializer);
+  run_call(encode_call(options_.initializer), &brought);
 }
 
 bool eager_pool::submit(detail::work&& w, detail::admission) {
@@ -27,10 +33,13 @@ bool eager_pool::submit(detail::work&& w, detail::admission) {
   }
   auto rest = w.body.bytes().subspan(w.callable_bytes);
   for (std::uint32_t i = 0; i < w.items; ++i) {
-    std::uint32_t length = 0;
-    std::memcpy(&length, rest.data(), sizeof length);
-    run_item(w, i, rest.subspan(sizeof length, length));
-    rest = rest.subspan(sizeof length + length);
+    auto length = w.item_bytes;
+    if (length == detail::varying_bytes) {
+      std::memcpy(&length, rest.data(), sizeof length);
+      rest = rest.subspan(sizeof length);
+    }
+    run_item(w, i, rest.first(length));
+    rest = rest.subspan(length);
   }
   return true;
 }
@@ -40,8 +49,11 @@ void eager_pool::run_item(detail::work& w, std::uint32_t item, std::span<const s
   failure f;
   bool ok = false;
   try {
-    detail::reader callable{w.body.bytes().first(w.callable_bytes)};
-    detail::reader in{args};
+    detail::reader callable{w.body.bytes().first(w.callable_bytes),
+                            detail::reader_limits::trusted()};
+    detail::reader in{args, detail::reader_limits::trusted()};
+    callable.bring(w.body.descriptors());
+    in.bring(w.body.descriptors());
     detail::stub_at(w.stub)(callable, in, result);
     ok = true;
   } catch (...) {
@@ -52,9 +64,16 @@ void eager_pool::run_item(detail::work& w, std::uint32_t item, std::span<const s
     ++(ok ? stats_.succeeded : stats_.failed);
   }
   if (ok)
-    w.sink->on_value(w.first_item + item, result.bytes());
+    deliver(w, item, std::move(result));
   else
     w.sink->on_failure(w.first_item + item, std::move(f));
+}
+
+void eager_pool::deliver(detail::work& w, std::uint32_t item, detail::buffer&& result) {
+  if (result.descriptors() != nullptr)
+    w.sink->on_large_value(w.first_item + item, std::move(result));
+  else
+    w.sink->on_value(w.first_item + item, result.bytes());
 }
 
 bool eager_pool::wait(detail::event_latch& latch, detail::time_point deadline) {

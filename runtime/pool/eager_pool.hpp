@@ -38,6 +38,8 @@ public:
   std::vector<std::size_t> worker_ids() override { return {1}; }
 
 private:
+  void run_initializer();
+  void deliver(detail::work& w, std::uint32_t item, detail::buffer&& result);
   void run_item(detail::work& w, std::uint32_t item, std::span<const std::byte> args);
 
   pool_options options_;

@@ -46,7 +46,18 @@ void pool::terminate() noexcept {
 void pool::close() { core_->close(); }
 void pool::join() { core_->join(detail::time_point::max()); }
 void pool::resize(std::size_t workers) { core_->resize(workers); }
-std::vector<worker_info> pool::workers() const { return core_->workers(); }
+std::vector<worker_info> pool::workers() const {
+  auto all = core_->workers();
+  if (const auto actors = core_->attached())
+    for (auto& w : actors->workers())
+      all.push_back(w);
+  return all;
+}
+std::vector<actor_info> pool::actors() const {
+  core_->require_own_process();
+  const auto actors = core_->attached();
+  return actors ? actors->actors() : std::vector<actor_info>{};
+}
 pool_stats pool::stats() const {
   auto now = core_->stats();
   if (const auto actors = core_->attached()) {

@@ -1,5 +1,7 @@
 #include "runtime/pool/pool_checks.hpp"
 
+#include "runtime/dispatch/worker_watch.hpp"
+
 #include <bulkhead/detail/pool_core.hpp>
 #include <bulkhead/error.hpp>
 #include <bulkhead/parallelism.hpp>
@@ -48,6 +50,7 @@ void check_times(const pool_options& o) {
   require(o.grace <= std::chrono::hours{24}, "grace", o.grace.count(), "at most 24 h, in ns");
   require(o.unresponsive_after >= std::chrono::milliseconds{50}, "unresponsive_after",
           o.unresponsive_after.count(), "50 ms or more, in ns");
+  require_duration("ready_within", o.ready_within);
   require_duration("restart.within", o.restart.within);
   require_duration("restart.backoff_initial", o.restart.backoff_initial);
   require_duration("restart.backoff_max", o.restart.backoff_max);
@@ -87,8 +90,8 @@ pool_options checked(pool_options o) {
   require(o.nice >= 0 && o.nice <= 19, "nice", o.nice, "0 to 19");
   check_times(o);
   for (auto* time :
-       {&o.max_age_per_worker, &o.task_timeout, &o.unresponsive_after, &o.restart.within,
-        &o.restart.backoff_initial, &o.restart.backoff_max, &o.limits.cpu_time})
+       {&o.max_age_per_worker, &o.task_timeout, &o.unresponsive_after, &o.ready_within,
+        &o.restart.within, &o.restart.backoff_initial, &o.restart.backoff_max, &o.limits.cpu_time})
     *time = std::min(*time, longest_limit);
   for (const auto cpu : o.affinity)
     require(cpu >= 0 && cpu < CPU_SETSIZE, "affinity", cpu, "numbers of CPUs, 0 to 1023");
@@ -96,6 +99,9 @@ pool_options checked(pool_options o) {
     if (o.max_memory_per_worker != 0)
       refuse("max_memory_per_worker", std::to_string(o.max_memory_per_worker),
              "0 with start_method::thread and eager: only processes have memory of their own");
+    if (o.sandbox != sandbox_policy{})
+      refuse("sandbox", "set",
+             "no sandbox with start_method::thread and eager: only processes can be shut in");
   }
   return o;
 }

@@ -1,482 +1,303 @@
 #include "runtime/pool/worker_pool.hpp"
 
-#include "runtime/code/shipped_call.hpp"
+#include "runtime/dispatch/chunking.hpp"
 #include "runtime/outcome/failure_of.hpp"
 #include "runtime/pool/pool_checks.hpp"
-#include "runtime/system/bell.hpp"
-#include "runtime/system/descriptors.hpp"
-#include "runtime/system/launch_error.hpp"
 #include "runtime/this_process/own_process.hpp"
-#include "runtime/worker/task_worker.hpp"
-
-#include <bulkhead/parallelism.hpp>
-
-#include <signal.h>
-#include <sys/epoll.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <system_error>
+#include <exception>
+#include <utility>
 
+// The calls that give a pool work, take it back, and end the pool. Those that look at it are in
+// pool_view.cpp.
 namespace bulkhead::runtime {
 
-namespace {
-
-unique_fd checked(int fd, const char* call) {
-  if (fd < 0)
-    throw std::system_error(errno, std::generic_category(), call);
-  return above_stdio(unique_fd{fd});
-}
-
-void add_to(int epoll, int fd) {
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.fd = fd;
-  if (::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0)
-    throw std::system_error(errno, std::generic_category(), "epoll_ctl");
-}
-
-/// A core must be left for the peer, or spinning only takes the time it needs.
-std::chrono::nanoseconds longest_spin(std::size_t parallelism) {
-  return std::chrono::microseconds{parallelism > 1 ? 50 : 0};
-}
-
-/// What the contract of a pool promises where the system refuses a worker.
-class start_refusal final : public std::system_error {
-public:
-  explicit start_refusal(const launch_error& why)
-    : std::system_error(why.code(), std::generic_category()), why_(why) {}
-  const char* what() const noexcept override { return why_.what(); }
-
-private:
-  launch_error why_;
-};
-
-std::shared_ptr<child> launch_one(const launch_request& request, child::exit_handler on_exit) try {
-  return launch(request, std::move(on_exit), clock::now() + std::chrono::seconds{10});
-} catch (const launch_error& e) {
-  throw start_refusal{e};
-}
-
-std::shared_ptr<forkserver> copy_of_host() try {
-  return copy_host();
-} catch (const launch_error& e) {
-  throw start_refusal{e};
-}
-
-child_exit ended_well() {
-  child_exit exit;
-  exit.known = exit.started = true;
-  return exit;
-}
-
-} // namespace
-
-worker_pool::worker_pool(pool_options options)
-  : options_(std::move(options)), parallelism_(available_parallelism()),
-    reactor_(reactor::acquire()), events_(checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
-    kick_(make_bell("eventfd")), owner_(own_process::identity()),
-    callbacks_(std::make_unique<callback_thread>()),
-    backlog_(options_.queue_capacity, options_.queue_bytes), target_(options_.workers),
-    random_(std::random_device{}()), intensity_(options_.restart, options_.workers),
-    leader_spin_(longest_spin(parallelism_)) {
-  add_to(events_.get(), kick_.get());
+worker_pool::worker_pool(pool_options options) : state_(std::move(options)) {
+  answers_.on_drain([this] {
+    pool_is_locked();
+    workforce_.pay_debts();
+  });
 }
 
 worker_pool::~worker_pool() {
-  if (!own_process::is(owner_)) {
-    static_cast<void>(callbacks_.release()); // a forked copy: its thread does not exist here
-    return;
+  if (own_process::is(state_.owner)) {
+    terminate();
+  } else {
+    news_.forget_thread();
+    workforce_.forget_thread();
   }
-  terminate();
 }
 
 void worker_pool::start() {
-  if (options_.on_event)
-    callbacks_->start();
-  if (options_.start == start_method::fork)
-    server_ = copy_of_host();
-  watch_ = reactor_->watch(events_.get(), EPOLLIN, [weak = weak_from_this()](std::uint32_t) {
-    if (auto self = std::static_pointer_cast<worker_pool>(weak.lock()))
-      self->serve();
-  });
+  state_.self = weak_from_this();
+  {
+    const pool_guard lock{state_.mutex};
+    state_.ticks.on_tick(
+      state_.while_alive([this](std::uint64_t number) { watchman_.tick(number); }));
+  }
+  if (state_.options.on_event)
+    news_.callbacks().start();
+  leadership_.start();
   try {
-    for (std::size_t i = 0; i < target_; ++i)
-      start_worker();
+    workforce_.start();
   } catch (...) {
     terminate();
     throw;
   }
 }
 
-worker_pool::slot_ptr worker_pool::make_slot() {
-  std::size_t id = 0;
-  {
-    lock_type lock{mutex_};
-    id = next_worker_++;
+bool worker_pool::submit(detail::work&& w, detail::admission how) {
+  own_process::require(state_.owner);
+  auto u = queue_.make_unit(std::move(w));
+  pool_turn turn{state_, answers_};
+  state_.check_open();
+  if (!wait_for_room(turn, *u, how)) {
+    w.body = std::move(u->body); // NOLINT(bugprone-use-after-move): given back as it was
+    w.sink = std::move(u->sink);
+    w.options = std::move(u->options);
+    return false;
   }
-  const auto kind =
-    options_.start == start_method::thread ? channel::peer::thread : channel::peer::process;
-  auto slot = std::make_shared<worker_slot>(id, options_.ring_capacity, kind);
-  if (options_.output == output_mode::prefix || options_.output == output_mode::capture)
-    slot->output = std::make_shared<worker_output>(options_.output, options_.name, id, reactor_);
-  return slot;
+  // The last call that may fail: what is taken gets its outcome.
+  state_.queue.make_room(*u, state_.lane_of(*u));
+  u->id = state_.tasks.submit(u->items);
+  u->sink->units_made.fetch_add(1, std::memory_order_relaxed); // a hint
+  u->sink->placed(u.get(), u->id);
+  const auto only = u->pinned_worker;
+  queue_.enqueue(std::move(u), false);
+  dispatcher_.pump();
+  if (only == 0)
+    return true;
+  const auto* slot = state_.find_slot(only);
+  if (slot == nullptr || dispatcher_.is_used_up(*slot))
+    queue_.fail_pinned(only); // it ended since the caller learnt of it
+  return true;
 }
 
-worker_config worker_pool::config_for(const worker_slot& slot) const {
-  worker_config c;
-  c.id = slot.id;
-  c.pool_name = options_.name;
-  c.ring_capacity = options_.ring_capacity;
-  c.base = slot.link.base();
-  c.max_result_bytes = options_.queue_bytes;
-  c.max_memory = options_.max_memory_per_worker;
-  c.spin =
-    options_.workers <= parallelism_ ? longest_spin(parallelism_) : std::chrono::nanoseconds{0};
-  c.beat = std::clamp<std::chrono::nanoseconds>(
-    options_.unresponsive_after / 5, std::chrono::milliseconds{10}, std::chrono::seconds{1});
-  if (options_.initializer)
-    c.initializer = encode_call(options_.initializer);
-  if (options_.finalizer)
-    c.finalizer = encode_call(options_.finalizer);
-  return c;
+bool worker_pool::wait_for_room(pool_turn& turn, const unit& u, detail::admission how) {
+  const auto room = [&]() {
+    pool_is_locked();
+    return state_.queue.has_room(u.items, u.bytes());
+  };
+  if (room())
+    return true;
+  catch_up();
+  if (room())
+    return true;
+  if (how == detail::admission::try_only)
+    return false;
+  const auto& o = state_.options;
+  if (how == detail::admission::policy && o.on_full == on_full::reject)
+    throw queue_full("the backlog of pool '" + o.name
+                     + "' is full: " + std::to_string(state_.queue.items()) + " tasks of "
+                     + std::to_string(o.queue_capacity) + ", "
+                     + std::to_string(state_.queue.bytes()) + " bytes of "
+                     + std::to_string(o.queue_bytes) + "; submit later or use on_full::block");
+  ++state_.waiting.for_room;
+  lead(turn, [&]() {
+    pool_is_locked();
+    return room() || state_.ended() || state_.closed;
+  });
+  --state_.waiting.for_room;
+  state_.check_open();
+  return true;
 }
 
-void worker_pool::start_worker() {
-  const auto slot = make_slot();
-  if (options_.start == start_method::thread)
-    launch_thread(slot);
+bool worker_pool::lead(pool_turn& turn, const std::function<bool()>& done) {
+  return leadership_.lead(turn.guard(), done, nullptr, time_point::max());
+}
+
+bool worker_pool::wait(detail::event_latch& latch, time_point deadline) {
+  if (latch.ready())
+    return true;
+  own_process::require(state_.owner);
+  pool_turn turn{state_, answers_};
+  if (state_.waiting.led || state_.slots.empty() || state_.runtime_thread->on_thread()) {
+    turn.unlock();
+    const bool set = latch.wait_until(deadline);
+    turn.lock();
+    return set;
+  }
+  return leadership_.lead(
+    turn.guard(), [&] { return latch.ready(); }, &latch, deadline);
+}
+
+void worker_pool::catch_up() {
+  if (!state_.waiting.led)
+    answers_.drain_all();
+}
+
+std::size_t worker_pool::chunk_hint(const detail::task_sink& sink, std::size_t remaining) {
+  chunk_facts facts; // hints, read as they come
+  facts.workers = state_.options.workers;
+  facts.units_made = sink.units_made.load(std::memory_order_relaxed);
+  facts.remaining = remaining;
+  facts.mean_item = std::chrono::nanoseconds{sink.mean_item_ns.load(std::memory_order_relaxed)};
+  return next_chunk(facts);
+}
+
+bool worker_pool::cancel(detail::future_base& f, bool kill_running) {
+  own_process::require(state_.owner);
+  const pool_turn turn{state_, answers_};
+  catch_up(); // a result that is already there wins
+  auto* u = static_cast<unit*>(f.place);
+  if (u == nullptr)
+    return false;
+  if (u->died_with != nullptr) {
+    u->cancel_wanted = true; // no further attempt
+    return false;
+  }
+  bool ended = true;
+  if (u->worker == nullptr)
+    queue_.cancel(*u);
   else
-    launch_process(slot);
+    ended = cancel_sent(*u, f, kill_running); // the unit may be gone
+  dispatcher_.pump();
+  return ended;
+}
+
+// True: it came back, and has ended as cancelled.
+bool worker_pool::cancel_sent(unit& u, detail::future_base& f, bool kill_running) {
+  u.cancel_wanted = true;
+  if (u.worker->gone())
+    return false; // no word of a liar's tells what has begun there; its death decides
+  dispatcher_.recall(*u.worker, make_position(u.sequence, 0));
+  if (f.place == nullptr)
+    return true;
+  if (kill_running)
+    request_kill(u);
+  return false;
+}
+
+void worker_pool::request_kill(unit& u) {
+  auto& slot = *u.worker;
+  u.kill_wanted = true;
+  slot.cancelled_task = true;
+  slot.link.request_task_stop(std::max(slot.link.flown().next(), make_position(u.sequence, 0)));
+  slot.watch.ask_for_task(clock::now());
+  state_.ticks.need(slot.watch.next_look());
+}
+
+bool worker_pool::cancel_all(const detail::task_sink& sink, bool kill_running) {
+  own_process::require(state_.owner);
+  const pool_turn turn{state_, answers_};
+  catch_up(); // a result that is already there wins
+  queue_.cancel_all(sink);
+  bool left = sink.began.load(std::memory_order_relaxed); // under our lock, as its writer
+  left |= workforce_.cancel_attempts(sink);
+  for (const auto& slot : state_.slots)
+    left |= cancel_sent(*slot, sink, kill_running);
+  dispatcher_.pump();
+  return !left;
+}
+
+// True: some of it is left there and may run.
+bool worker_pool::cancel_sent(worker_slot& slot, const detail::task_sink& sink, bool kill_running) {
+  const auto ours = [&](const unit& u) { return u.sink.get() == &sink; };
+  auto& flown = slot.link.flown();
+  const auto sent = flown.find_work(ours);
+  if (sent == no_position)
+    return false;
+  flown.for_each_work([&](unit& u) { u.cancel_wanted |= ours(u); });
+  if (slot.gone())
+    return true; // a liar: its death decides
+  dispatcher_.recall(slot, std::max(sent, flown.next()));
+  if (kill_running) // it begins nothing more: what it is at is the first without an answer
+    answers_.drain_unpublished(slot);
+  bool left = false;
+  flown.for_each_work([&](unit& u) {
+    pool_is_locked();
+    if (!ours(u))
+      return;
+    left = true;
+    if (kill_running)
+      request_kill(u);
+  });
+  return left;
+}
+
+void worker_pool::close() {
+  own_process::require(state_.owner);
+  const pool_turn turn{state_, answers_};
+  state_.closed = true;
+  state_.waiting.wake_all(); // the first of them may lead, and sleeps elsewhere
+}
+
+bool worker_pool::join(time_point deadline) {
+  own_process::require(state_.owner);
+  pool_turn turn{state_, answers_};
+  if (!state_.closed && !state_.ended())
+    throw config_error("join() waits for a pool that takes no more tasks: call close() or "
+                       "terminate() first");
+  const auto quiet = [this]() {
+    pool_is_locked();
+    return state_.tasks.at_rest();
+  };
+  if (!leadership_.lead(turn.guard(), quiet, nullptr, deadline))
+    return false;
+  workforce_.let_all_go();
+  return workforce_.wait_until_gone(turn.guard(), deadline);
+}
+
+void worker_pool::terminate() noexcept {
+  if (!own_process::is(state_.owner))
+    return; // a forked copy: the workers are the original's
+  pool_turn turn{state_, answers_};
+  state_.closed = state_.terminated = true;
+  queue_.fail_everything(failure_of(failure_kind::cancelled, "the pool was terminated"));
+  workforce_.kill_all();
+  turn.unlock();
+  workforce_.stop_launches(); // a worker that is being launched is ended as soon as it is there
+  turn.lock();
+  workforce_.wait_until_gone(turn.guard(),
+                             clock::now() + state_.options.grace + worker_watch::death_takes);
+  workforce_.give_up_all();
+  leadership_.forget_retired(); // a future that is kept keeps the pool, but nothing of its workers
+  const auto timer = state_.ticks.stop();
+  turn.unlock();
+  leadership_.stop();
+  if (timer != 0)
+    state_.runtime_thread->cancel(timer);
+  news_.callbacks().stop();
+  turn.lock();
+}
+
+void worker_pool::resize(std::size_t workers) {
+  own_process::require(state_.owner);
+  check_worker_count(workers);
+  {
+    const pool_turn turn{state_, answers_};
+    state_.check_open();
+    workforce_.resize(workers);
+  }
   try {
-    admit(slot);
-  } catch (...) { // it serves nobody
-    if (slot->process)
-      slot->process->kill(SIGKILL);
-    else
-      slot->link.request_stop();
+    workforce_.start_missing();
+  } catch (...) {
+    const pool_turn turn{state_, answers_};
+    state_.staff
+      .do_without_missing(); // nobody would start them, and who waits for them wait for ever
+    state_.waiting.wake_all();
     throw;
   }
 }
 
-void worker_pool::launch_process(const slot_ptr& slot) {
-  launch_request request;
-  request.method = options_.start;
-  request.entry = &task_worker_main;
-  request.start = encode_config(config_for(*slot));
-  request.fds = slot->link.worker_fds();
-  unique_fd null_output;
-  if (slot->output)
-    request.stdout_fd = request.stderr_fd = slot->output->write_fd();
-  else if (options_.output == output_mode::null) {
-    null_output = open_null_output();
-    request.stdout_fd = request.stderr_fd = null_output.get();
-  }
-  request.setup = worker_setup::from(options_.limits, options_.affinity, options_.nice);
-  request.server = server_;
-  slot->process = launch_one(request, [weak = weak_from_this(), slot](const child_exit& exit) {
-    if (auto self = std::static_pointer_cast<worker_pool>(weak.lock()))
-      self->on_exit(slot, exit);
-  });
-  slot->link.close_segment_fds();
-  if (slot->output)
-    slot->output->close_write_end();
-}
-
-void worker_pool::launch_thread(const slot_ptr& slot) {
-  const auto end = slot->link.thread_end(slot->inbox);
-  slot->thread = start_worker_thread(config_for(*slot), end, [weak = weak_from_this(), slot] {
-    if (auto self = std::static_pointer_cast<worker_pool>(weak.lock()))
-      self->reactor_->post([self, slot] { self->on_exit(slot, ended_well()); });
-  });
-}
-
-void worker_pool::admit(const slot_ptr& slot) {
-  lock_type lock{mutex_};
-  slots_.reserve(slots_.size() + 1);
-  retired_.reserve(retired_.size() + slots_.size() + 1); // a death needs no memory for them
-  add_to(events_.get(), slot->link.event_fd());
-  const auto early = early_exits_.extract(slot->id);
-  slots_.push_back(slot);
-  ++slots_version_;
-  tell(event_kind::started, *slot, {}, "worker started");
-  if (terminated_)
-    kill(*slot, exit_cause::shutdown);
-  else if (serving() > target_) { // the pool shrank or ended while it started
-    slot->draining = true;
-    slot->leaving = target_ == 0 ? exit_cause::shutdown : exit_cause::recycled;
-  }
-  arm(*slot);
-  if (options_.max_age_per_worker.count() != 0)
-    need_tick(slot->born + options_.max_age_per_worker);
-  pump();
-  wake_room_waiters(); // a broadcast may wait for it
-  lock.unlock();
-  if (!early.empty())
-    on_exit(slot, early.mapped());
-}
-
-void worker_pool::want_worker(std::chrono::nanoseconds after) noexcept try {
-  if (after.count() == 0) {
-    reactor_->post([weak = weak_from_this()] {
-      if (const auto self = std::static_pointer_cast<worker_pool>(weak.lock()))
-        self->start_due();
-    });
-    ++wanted_; // under our lock, which start_due needs
-    ++due_;
-    return;
-  }
-  reactor_->at(clock::now() + after, [weak = weak_from_this()] {
-    const auto self = std::static_pointer_cast<worker_pool>(weak.lock());
-    if (!self)
-      return;
-    {
-      const lock_type lock{self->mutex_};
-      ++self->due_;
-    }
-    self->start_due();
-  });
-  ++wanted_;
-} catch (const std::bad_alloc&) {
-  ++owed_workers_;
-  kick();
-}
-
-void worker_pool::start_due() {
-  lock_type lock{mutex_};
-  // What falls due meanwhile has a turn of its own: other pools wait for this thread.
-  for (auto turns = due_; turns > 0 && due_ > 0; --turns, lock.lock()) {
-    --due_;
-    --wanted_;
-    const bool needed = !terminated_ && !broken_ && missing_workers() > 0;
-    lock.unlock();
-    if (!needed)
-      continue;
-    try {
-      start_worker();
-    } catch (const std::exception& e) {
-      start_refused(e.what());
-    }
-  }
-}
-
-void worker_pool::start_refused(const char* why) {
-  lock_type lock{mutex_};
-  const auto verdict =
-    intensity_.on_death(clock::now(), false, std::uniform_real_distribution<>{}(random_));
-  if (verdict.give_up)
-    break_pool(failure_of(failure_kind::pool_broken,
-                          "pool '" + options_.name + "' cannot start workers: " + why));
-  else
-    want_worker(verdict.wait);
-}
-
-std::size_t worker_pool::serving() const noexcept {
-  return static_cast<std::size_t>(
-    std::count_if(slots_.begin(), slots_.end(), [](const auto& s) { return s->serves(); }));
-}
-
-void worker_pool::keep_size() {
-  if (terminated_ || broken_
-      || (closed_ && backlog_.empty() && delayed_.empty() && in_flight_ == 0))
-    return;
-  for (auto missing = missing_workers(); missing > 0; --missing)
-    want_worker(std::chrono::nanoseconds{0});
-}
-
-// A worker counts until its process is gone, however little it still serves: so there are never
-// more than target_ of them, and a replacement starts when its predecessor has ended.
-std::size_t worker_pool::missing_workers() const noexcept {
-  const auto there = slots_.size() + wanted_ + owed_workers_;
-  return target_ - std::min(target_, there);
-}
-
-void worker_pool::stop_idle_workers() {
-  for (const auto& s : slots_) {
-    if (!s->draining || s->stopping || s->busy() || s->pinned > 0)
-      continue;
-    s->stopping = true;
-    s->kill_at = clock::now() + options_.grace;
-    s->link.request_stop();
-    need_tick(s->kill_at);
-  }
-}
-
-void worker_pool::kill(worker_slot& slot, exit_cause why) noexcept {
-  if (slot.asked == exit_cause::none)
-    slot.asked = why;
-  slot.draining = true;
-  if (slot.process) {
-    if (slot.killed_at == time_point::max()) {
-      slot.killed_at = clock::now();
-      need_tick(slot.killed_at + options_.grace + std::chrono::seconds{1});
-    }
-    slot.process->kill(SIGKILL);
-  } else {
-    slot.link.request_task_stop(no_position);
-    slot.link.request_stop();
-  }
-}
-
-void worker_pool::break_pool(failure why) {
-  if (broken_ || terminated_)
-    return;
-  broken_ = std::move(why);
-  tell_broken(broken_->message);
-  fail_everything_queued(*broken_);
-  changed_.notify_all();
-}
-
-void worker_pool::fail_everything_queued(const failure& f) {
-  while (!backlog_.empty())
-    fail_all(take_queued(*backlog_.front()), f);
-  while (!delayed_.empty())
-    fail_all(std::move(delayed_.extract(delayed_.begin()).mapped()), f);
-}
-
-void worker_pool::close() {
-  own_process::require(owner_);
-  lock_type lock{mutex_};
-  closed_ = true;
-  wake_room_waiters(); // the first of them may lead, and sleeps elsewhere
-}
-
-bool worker_pool::join(time_point deadline) {
-  own_process::require(owner_);
-  lock_type lock{mutex_};
-  if (!closed_ && !terminated_ && !broken_)
-    throw config_error("join() waits for a pool that takes no more tasks: call close() or "
-                       "terminate() first");
-  const auto quiet = [this] { return backlog_.empty() && delayed_.empty() && in_flight_ == 0; };
-  if (!lead(lock, quiet, nullptr, deadline))
-    return false;
-  for (const auto& s : slots_) {
-    s->leaving = exit_cause::shutdown;
-    s->draining = true;
-  }
-  target_ = 0;
-  stop_idle_workers();
-  return wait_for_workers_gone(lock, deadline);
-}
-
-bool worker_pool::wait_for_workers_gone(lock_type& lock, time_point deadline) {
-  const auto gone = [this] { return slots_.empty() && in_flight_ == 0; };
-  if (reactor_->on_thread()) // cannot wait for itself; a death is delivered here later
-    return gone();
-  if (deadline == time_point::max()) {
-    changed_.wait(lock, gone);
-    return true;
-  }
-  return changed_.wait_until(lock, deadline, gone);
-}
-
-void worker_pool::terminate() noexcept {
-  if (!own_process::is(owner_))
-    return; // a forked copy: the workers are the original's
-  lock_type lock{mutex_};
-  closed_ = true;
-  terminated_ = true;
-  target_ = 0;
-  fail_everything_queued(failure_of(failure_kind::cancelled, "the pool was terminated"));
-  for (const auto& s : slots_) {
-    kill(*s, exit_cause::shutdown);
-    if (!s->process && s->busy())
-      recall_if_possible(*s, s->link.flown().next()); // a thread ends after its task
-  }
-  changed_.notify_all();
-  kick();
-  wait_for_workers_gone(lock, clock::now() + options_.grace + std::chrono::seconds{1});
-  while (!slots_.empty() && !reactor_->on_thread()) { // cannot die, or a thread in a long task
-    const auto slot = slots_.back();
-    abandon(slot);
-    remove_slot(slot);
-  }
-  if (!leader_)
-    retired_.clear(); // a future that is kept keeps the pool, but nothing of its workers
-  const auto watch = std::exchange(watch_, 0);
-  const auto timer = std::exchange(timer_, 0);
-  over_ = true;
-  lock.unlock();
-  if (watch != 0)
-    reactor_->unwatch(watch);
-  if (timer != 0)
-    reactor_->cancel(timer);
-  callbacks_->stop();
-}
-
-void worker_pool::resize(std::size_t workers) {
-  own_process::require(owner_);
-  check_worker_count(workers);
-  lock_type lock{mutex_};
-  check_open();
-  target_ = workers;
-  take_back_surplus();
-  auto surplus = serving() > workers ? serving() - workers : 0;
-  for (const bool idle_only : {true, false})
-    for (auto s = slots_.rbegin(); s != slots_.rend() && surplus > 0; ++s) {
-      if (!(*s)->serves() || (idle_only && (*s)->busy()))
-        continue;
-      (*s)->draining = (*s)->surplus = true;
-      (*s)->leaving = exit_cause::recycled;
-      --surplus;
-    }
-  stop_idle_workers();
-  const auto missing = missing_workers();
-  lock.unlock();
-  for (std::size_t i = 0; i < missing; ++i)
-    start_worker();
-}
-
-// A worker that an earlier resize made superfluous and that still runs its last task may stay.
-void worker_pool::take_back_surplus() noexcept {
-  for (const auto& s : slots_)
-    if (s->surplus && !s->stopping && !s->lost && serving() < target_) {
-      s->surplus = s->draining = false;
-      s->leaving = exit_cause::none;
-    }
-}
-
 void worker_pool::expect_callbacks() {
-  own_process::require(owner_);
-  callbacks_->start();
+  own_process::require(state_.owner);
+  news_.callbacks().start();
 }
 
 void worker_pool::call_back(std::function<void()> f) {
-  own_process::require(owner_);
-  callbacks_->run(std::move(f));
+  own_process::require(state_.owner);
+  news_.callbacks().run(std::move(f));
 }
 
 // The thread runs since expect_callbacks, but where the pool has ended and no new one can start.
 void worker_pool::call_back_locked(std::list<std::function<void()>>&& calls) noexcept try {
-  if (!own_process::is(owner_))
-    return;
-  callbacks_->run(std::move(calls));
-} catch (const std::system_error& e) {
+  if (own_process::is(state_.owner))
+    news_.callbacks().run(std::move(calls));
+} catch (const std::exception& e) {
   std::fprintf(stderr, "bulkhead: callbacks are lost: no thread for them: %s\n", e.what());
-}
-
-// Events are news: where there is no memory for one, the pool goes on without it.
-void worker_pool::tell(event_kind kind, const worker_slot& slot, const exit_status& exit,
-                       std::string_view text) noexcept try {
-  if (!options_.on_event)
-    return;
-  pool_event event{kind,          slot.id,           slot.process ? slot.process->pid() : 0,
-                   exit,          std::string{text}, slot.done,
-                   slot.busy_time};
-  call_back([call = options_.on_event, event = std::move(event)] { call(event); });
-} catch (const std::exception& e) {
-  std::fprintf(stderr, "bulkhead: an event is lost: %s\n", e.what());
-}
-
-void worker_pool::tell_broken(const std::string& text) noexcept try {
-  if (!options_.on_event)
-    return;
-  call_back([call = options_.on_event, event = pool_event{event_kind::broken, 0, 0, {}, text}] {
-    call(event);
-  });
-} catch (const std::exception& e) {
-  std::fprintf(stderr, "bulkhead: an event is lost: %s\n", e.what());
 }
 
 } // namespace bulkhead::runtime

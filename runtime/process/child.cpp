@@ -12,6 +12,8 @@
 
 #include <cerrno>
 #include <csignal>
+#include <new>
+#include <utility>
 
 namespace bulkhead::runtime {
 
@@ -31,9 +33,11 @@ void set_status(child_exit& into, int status) noexcept {
 
 } // namespace
 
-child::child(pid_t pid, unique_fd pidfd, unique_fd control, worker_setup setup)
+child::child(pid_t pid, unique_fd pidfd, unique_fd control, worker_setup setup, std::string name)
   : owner_(own_process::identity()), pid_(pid), pidfd_(std::move(pidfd)),
-    control_(std::move(control)), setup_(setup) {}
+    control_(std::move(control)), setup_(setup), name_(std::move(name)) {
+  exit_.sandboxed = (setup_.sandbox_asked & sandbox::bit_of(sandbox::feature::system_calls)) != 0;
+}
 
 child::~child() = default;
 
@@ -95,8 +99,13 @@ void child::pidfd_ready() {
   ended_ = true;
   if (exit_.known || (orphaned_ && learn_status()))
     return finish(lock);
-  timer_ = reactor_->at(reactor::clock::now() + status_patience,
-                        [self = shared_from_this()] { self->give_up_waiting(); });
+  try {
+    timer_ = reactor_->at(reactor::clock::now() + status_patience,
+                          [self = shared_from_this()] { self->give_up_waiting(); });
+  } catch (const std::bad_alloc&) { // better without its status than never
+    learn_status();
+    finish(lock);
+  }
 }
 
 void child::give_up_waiting() {
@@ -121,7 +130,7 @@ void child::finish(std::unique_lock<std::mutex>& lock) {
   reactor_.reset(); // before on_exit: a pool that hears of its last worker joins the runtime thread
   const auto on_exit = std::exchange(on_exit_, nullptr);
   const auto gone = std::exchange(gone_, nullptr);
-  const auto exit = exit_;
+  const auto exit = std::move(exit_); // only its text leaves
   lock.unlock();
   gone();
   if (on_exit)

@@ -19,12 +19,13 @@ namespace bulkhead::runtime {
 
 /// How a launched process ended, in the words of the kernel.
 struct child_exit {
-  bool known = false;   ///< false: nobody could learn it; the process is gone all the same
-  int code = 0;         ///< exit code; 0 when a signal ended it
-  int signal = 0;       ///< 0: it exited
-  bool core = false;    ///< a core was written
-  bool started = false; ///< its clean start was completed
-  rusage usage = {};    ///< of it and the children it waited for; zero when not from the forkserver
+  bool known = false;     ///< false: nobody could learn it; the process is gone all the same
+  int code = 0;           ///< exit code; 0 when a signal ended it
+  int signal = 0;         ///< 0: it exited
+  bool core = false;      ///< a core was written
+  bool started = false;   ///< its clean start was completed
+  bool sandboxed = false; ///< a filter of system calls was asked for
+  rusage usage = {}; ///< of it and the children it waited for; zero when not from the forkserver
   std::string start_error; ///< why its clean start failed
 };
 
@@ -34,10 +35,11 @@ class child : public std::enable_shared_from_this<child> {
 public:
   using exit_handler = std::function<void(const child_exit&)>;
 
-  child(pid_t pid, unique_fd pidfd, unique_fd control, worker_setup setup);
+  child(pid_t pid, unique_fd pidfd, unique_fd control, worker_setup setup, std::string name = {});
   ~child();
 
   pid_t pid() const noexcept { return pid_; }
+  const std::string& name() const noexcept { return name_; }
   int pidfd() const noexcept { return pidfd_.get(); }
   /// Our end of the control socket (SOCK_SEQPACKET). Closing it ends a worker with a watch thread.
   int control() const noexcept { return control_.get(); }
@@ -67,6 +69,7 @@ private:
   const unique_fd pidfd_;
   unique_fd control_;
   const worker_setup setup_;
+  const std::string name_;
   std::shared_ptr<reactor> reactor_; ///< until finished
   exit_handler on_exit_;
   std::function<void()> gone_;

@@ -30,9 +30,11 @@ inline exit_status classify_exit(const child_exit& exit, exit_cause asked, bool 
     case SIGFPE:
     case SIGILL:
     case SIGABRT:
-    case SIGSYS:
     case SIGTRAP:
       status.cause = exit_cause::crashed;
+      break;
+    case SIGSYS:
+      status.cause = exit.sandboxed ? exit_cause::policy_violation : exit_cause::crashed;
       break;
     case SIGXCPU:
       status.cause = exit_cause::cpu_limit;

@@ -1,5 +1,7 @@
 #include "runtime/process/host_stderr.hpp"
 
+#include "runtime/this_process/this_process.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -52,7 +54,7 @@ bool has_room(int fd) noexcept {
 
 host_stderr::host_stderr() noexcept {
   struct stat about {};
-  if (::fstat(STDERR_FILENO, &about) != 0)
+  if (this_process::get().stderr_closed || ::fstat(STDERR_FILENO, &about) != 0)
     return;
   if (S_ISREG(about.st_mode)) {
     kind_ = kind::file;
@@ -65,6 +67,8 @@ host_stderr::host_stderr() noexcept {
 }
 
 long host_stderr::attempt(std::string_view text) noexcept {
+  if (kind_ == kind::none)
+    return -1;
   if (kind_ == kind::socket)
     return ::send(STDERR_FILENO, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   if (kind_ == kind::reopened)

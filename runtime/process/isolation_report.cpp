@@ -1,5 +1,6 @@
 #include "runtime/process/isolation_report.hpp"
 
+#include <cerrno>
 #include <system_error>
 
 namespace bulkhead::runtime {
@@ -25,7 +26,7 @@ constexpr std::array step_names{
   step_name{setup_step::descendants, "descendants_killed"},
   step_name{setup_step::parent_death, "dies_with_forkserver"},
 };
-static_assert(step_names.size() == setup_steps);
+static_assert(step_names.size() == static_cast<std::size_t>(setup_step::sandbox));
 
 bool any_limit(const worker_setup& setup) noexcept {
   constexpr auto inherited = worker_setup::inherited;
@@ -72,9 +73,37 @@ isolation_feature feature_of(const worker_setup& setup, const setup_report* repo
   return made;
 }
 
+isolation_feature sandbox_feature(const worker_setup& setup, const setup_report* report,
+                                  sandbox::feature which) {
+  isolation_feature made;
+  made.name = sandbox::name_of(which);
+  made.requested = (setup.sandbox_asked & sandbox::bit_of(which)) != 0;
+  if (!made.requested) {
+    made.why_not = "not requested";
+    return made;
+  }
+  if (report == nullptr) {
+    made.why_not = "the worker has not started yet";
+    return made;
+  }
+  const auto at = static_cast<std::size_t>(setup_step::sandbox) + static_cast<std::size_t>(which);
+  made.active = report->states[at] == setup_report::active;
+  if (!made.active)
+    made.why_not = report->errors[at] == ENOSYS
+                     ? "this kernel does not have it, or only a part"
+                     : std::generic_category().message(report->errors[at]);
+  return made;
+}
+
+void add_sandbox(std::vector<isolation_feature>& to, const worker_setup& setup,
+                 const setup_report* report) {
+  for (std::size_t i = 0; i < sandbox::features; ++i)
+    to.push_back(sandbox_feature(setup, report, static_cast<sandbox::feature>(i)));
+}
+
 // What this version has no code for is listed too: nobody should take it for granted.
 void add_unavailable(std::vector<isolation_feature>& to) {
-  for (const char* name : {"cgroup", "seccomp", "landlock", "namespaces"})
+  for (const char* name : {"cgroup", "namespaces"})
     to.push_back({name, false, false, "not requested"});
 }
 
@@ -92,6 +121,7 @@ std::vector<isolation_feature> isolation_report(const worker_setup& setup,
       features.back().why_not = "the worker's forkserver has died";
     }
   }
+  add_sandbox(features, setup, report);
   add_unavailable(features);
   return features;
 }
@@ -100,6 +130,7 @@ std::vector<isolation_feature> no_isolation(std::string_view why_not) {
   std::vector<isolation_feature> features{{"own_address_space", true, false, std::string{why_not}}};
   for (const auto& entry : step_names)
     features.push_back({entry.name, true, false, std::string{why_not}});
+  add_sandbox(features, {}, nullptr);
   add_unavailable(features);
   return features;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/process/worker_setup.hpp"
+#include "runtime/standing/confinement.hpp"
 
 #include <bulkhead/detail/function_ref.hpp>
 
@@ -23,7 +24,7 @@ namespace bulkhead::runtime {
 inline constexpr std::uint32_t message_magic = 0x42484b31; // "BHK1"
 /// Modules and start bytes up to here travel in the packet, larger ones in a memfd.
 inline constexpr std::size_t inline_bytes = 32 * 1024;
-inline constexpr std::size_t max_start_bytes = 1024 * 1024;
+inline constexpr std::size_t max_start_bytes = std::size_t{256} << 20;
 inline constexpr std::size_t packet_bytes = 64 * 1024;
 /// Descriptors of one launch; the rest of a packet's room is ours.
 inline constexpr std::size_t max_launch_fds = 240;
@@ -31,10 +32,10 @@ inline constexpr unsigned max_depth = 8; ///< of pools inside workers
 
 enum class request_kind : std::uint32_t { hello, launch, preload };
 
-/// Head of a request. Body: the host's standing, then known modules and start bytes, which are in a
-/// memfd where they are large. Descriptors: hello: notice, host, exe. launch and preload: [memfd],
-/// [root], [directory], which the forkserver takes out; then of a launch: control, [stdout],
-/// [stderr], the caller's.
+/// Head of a request. Body: the host's standing, then known modules, the sandbox's plan and start
+/// bytes, which are in a memfd where they are large. Descriptors: hello: notice, host, exe. launch
+/// and preload: [memfd], [root], [directory], which the forkserver takes out; then of a launch:
+/// control, [stdout], [stderr], the caller's.
 struct request_head {
   std::uint32_t magic = message_magic;
   request_kind kind = request_kind::launch;
@@ -43,8 +44,9 @@ struct request_head {
   std::uint32_t standing_bytes = 0; ///< 0 when handed on to a worker
   std::uint32_t modules_bytes = 0;
   std::uint32_t start_bytes = 0;
-  std::uint32_t depth = 0;   ///< hello: of the host
-  std::int32_t host_pid = 0; ///< hello
+  std::uint32_t plan_bytes = 0; ///< of the sandbox; 0: none
+  std::uint32_t depth = 0;      ///< hello: of the host
+  std::int32_t host_pid = 0;    ///< hello and launch
   std::uint8_t by_exec = 0;
   std::uint8_t has_stdout = 0;
   std::uint8_t has_stderr = 0;
@@ -52,6 +54,9 @@ struct request_head {
   std::uint8_t has_root = 0;
   std::uint8_t has_directory = 0;
   worker_setup setup = {};
+  std::array<char, 64> name = {};      ///< launch: of the new process
+  std::array<char, 64> host_name = {}; ///< launch
+  confinement bounds = {};             ///< launch and preload: of the host now
 };
 
 /// Answer to a request. With it, for a launch: the worker's pidfd.

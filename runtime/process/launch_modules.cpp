@@ -12,7 +12,7 @@ namespace bulkhead::runtime {
 namespace {
 
 template <class T>
-void put(std::vector<std::byte>& to, T value) {
+void append_value(std::vector<std::byte>& to, T value) {
   const auto bytes = std::as_bytes(std::span{&value, 1});
   to.insert(to.end(), bytes.begin(), bytes.end());
 }
@@ -22,7 +22,7 @@ void put(std::vector<std::byte>& to, T value) {
 }
 
 template <class T>
-T get(std::span<const std::byte>& from) {
+T take_value(std::span<const std::byte>& from) {
   T value{};
   if (from.size() < sizeof value)
     bad_table();
@@ -36,8 +36,8 @@ T get(std::span<const std::byte>& from) {
 std::vector<std::byte> encode_modules() {
   std::vector<std::byte> table;
   for (const auto& module : loaded_modules()) {
-    put(table, module.id);
-    put(table, static_cast<std::uint32_t>(module.path.size()));
+    append_value(table, module.id);
+    append_value(table, static_cast<std::uint32_t>(module.path.size()));
     const auto path = std::as_bytes(std::span{module.path});
     table.insert(table.end(), path.begin(), path.end());
   }
@@ -47,8 +47,8 @@ std::vector<std::byte> encode_modules() {
 void set_modules(std::span<const std::byte> table) {
   std::vector<known_module> modules;
   while (!table.empty()) {
-    const auto id = get<std::uint64_t>(table);
-    const auto bytes = get<std::uint32_t>(table);
+    const auto id = take_value<std::uint64_t>(table);
+    const auto bytes = take_value<std::uint32_t>(table);
     if (table.size() < bytes)
       bad_table();
     modules.push_back({id, {reinterpret_cast<const char*>(table.data()), bytes}});

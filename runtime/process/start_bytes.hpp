@@ -14,9 +14,10 @@ unique_fd start_file(std::span<const std::byte> bytes);
 /// Maps such a file for reading, for the life of the process. Throws launch_error.
 std::span<const std::byte> map_start_file(int file, std::size_t bytes);
 
-/// Modules and start bytes of a request that has them in `file`.
+/// Modules, plan and start bytes of a request that has them in `file`.
 inline std::span<const std::byte> map_rest(const unique_fd& file, const request_head& head) {
-  return map_start_file(file.get(), std::size_t{head.modules_bytes} + head.start_bytes);
+  return map_start_file(file.get(),
+                        std::size_t{head.modules_bytes} + head.plan_bytes + head.start_bytes);
 }
 
 } // namespace bulkhead::runtime

@@ -1,7 +1,9 @@
 #include "runtime/process/watch_thread.hpp"
 
 #include "runtime/process/worker_start.hpp"
+#include "runtime/sandbox/close_sandbox.hpp"
 #include "runtime/system/children.hpp"
+#include "runtime/system/file_status.hpp"
 #include "runtime/system/launch_error.hpp"
 #include "runtime/system/timespec.hpp"
 #include "runtime/this_process/own_threads.hpp"
@@ -9,9 +11,9 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <memory>
@@ -20,19 +22,22 @@ namespace bulkhead::runtime {
 
 namespace {
 
+constexpr std::chrono::nanoseconds soon_again = std::chrono::milliseconds{50};
+
 struct watch {
   int control;
   int host;
   std::atomic<std::uint64_t>* beat;
   std::chrono::nanoseconds interval;
   std::function<void(int)> on_message;
+  std::function<bool()> on_turn;
   pid_t forkserver;
   ino_t control_inode;
 };
 
 ino_t socket_inode(int fd) noexcept {
   struct stat status {};
-  return ::fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode) ? status.st_ino : 0;
+  return file_status(fd, status) == 0 && S_ISSOCK(status.st_mode) ? status.st_ino : 0;
 }
 
 // With a living forkserver a plain end is enough: it kills our group and our orphans. Without one
@@ -60,12 +65,14 @@ void beat_once(const watch& self) noexcept {
 }
 
 [[noreturn]] void watch_forever(const watch& self) {
-  const auto interval = as_timespec(self.interval);
+  bool soon = false;
   for (;;) {
+    beat_once(self);
     std::array looks{pollfd{self.control, POLLIN, 0}, pollfd{self.host, POLLIN, 0}};
+    const auto interval = as_timespec(soon ? std::min(self.interval, soon_again) : self.interval);
     const auto* patience = self.interval.count() > 0 ? &interval : nullptr;
     const auto count = ::ppoll(looks.data(), looks.size(), patience, nullptr);
-    beat_once(self);
+    soon = self.on_turn && self.on_turn();
     const auto lost = (looks[0].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
     // A task that closed or replaced our descriptors has cut the worker off.
     if (lost || looks[1].revents != 0 || socket_inode(self.control) != self.control_inode)
@@ -86,6 +93,7 @@ int start_small_thread(void* given) noexcept {
   constexpr std::size_t stack_bytes = 256 * 1024;
   sigset_t all;
   sigfillset(&all);
+  sigdelset(&all, SIGSYS); // a call that a sandbox forbids is recorded, whoever makes it
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setsigmask_np(&attributes, &all);
@@ -100,13 +108,16 @@ int start_small_thread(void* given) noexcept {
 } // namespace
 
 void start_watch_thread(int control, int host_pidfd, std::atomic<std::uint64_t>* beat,
-                        std::chrono::nanoseconds interval, std::function<void(int)> on_message) {
+                        std::chrono::nanoseconds interval, std::function<void(int)> on_message,
+                        std::function<bool()> on_turn) {
   auto self =
     std::make_unique<watch>(watch{control, host_pidfd, beat, interval, std::move(on_message),
-                                  ::getppid(), socket_inode(control)});
+                                  std::move(on_turn), ::getppid(), socket_inode(control)});
   if (const auto error = start_small_thread(self.get()); error != 0)
     throw launch_error{"pthread_create", error};
   static_cast<void>(self.release()); // the thread's now
+  if (const auto error = sandbox::close_late_gate(); error != 0)
+    throw launch_error{"seccomp(SECCOMP_FILTER_FLAG_TSYNC)", error};
 }
 
 } // namespace bulkhead::runtime

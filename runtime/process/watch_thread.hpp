@@ -15,10 +15,12 @@ namespace bulkhead::runtime {
 /// worker's tasks left running.
 ///
 /// `on_message` runs on it when a packet waits at the control socket, and must read it; empty:
-/// packets are read and dropped. The descriptors are borrowed for the life of the process.
+/// packets are read and dropped. `on_turn` runs after each wait; where it says true, the next wait
+/// is no longer than 50 ms. The descriptors are borrowed for the life of the process.
 /// Throws launch_error.
 void start_watch_thread(int control, int host_pidfd, std::atomic<std::uint64_t>* beat,
                         std::chrono::nanoseconds interval,
-                        std::function<void(int control)> on_message = {});
+                        std::function<void(int control)> on_message = {},
+                        std::function<bool()> on_turn = {});
 
 } // namespace bulkhead::runtime

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "runtime/sandbox/sandbox_plan.hpp"
+
 #include <bulkhead/options.hpp>
 
 #include <sched.h>
@@ -26,6 +28,7 @@ struct worker_setup {
   std::int32_t oom_score = 400;            ///< added to oom_score_adj
   cpu_set_t affinity = {};                 ///< no CPU: inherited
   bool no_new_privileges = true;
+  std::uint32_t sandbox_asked = 0;   ///< bits of sandbox::feature: what its plan asks for
   bool dies_with_forkserver = false; ///< PR_SET_PDEATHSIG; off: it outlives a killed forkserver
 
   bool wants_affinity() const noexcept { return CPU_COUNT(&affinity) != 0; }
@@ -50,7 +53,8 @@ enum class setup_step : std::uint8_t {
   no_new_privileges,
   descendants,
   parent_death,
-  count_,
+  sandbox, ///< the first of sandbox::features
+  count_ = sandbox + sandbox::features,
 };
 inline constexpr auto setup_steps = static_cast<std::size_t>(setup_step::count_);
 
@@ -61,8 +65,8 @@ struct setup_report {
   std::array<std::uint8_t, setup_steps> states{};
   std::array<std::int32_t, setup_steps> errors{}; ///< errno of what was refused
 
-  void note(setup_step step, int error) noexcept {
-    const auto at = static_cast<std::size_t>(step);
+  void note(setup_step step, int error, std::size_t further = 0) noexcept {
+    const auto at = static_cast<std::size_t>(step) + further;
     states[at] = error == 0 ? active : refused;
     errors[at] = error;
   }

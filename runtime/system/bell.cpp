@@ -2,6 +2,7 @@
 
 #include "runtime/system/descriptors.hpp"
 
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/uio.h>
 
@@ -16,6 +17,14 @@ unique_fd make_bell(const char* what) {
   if (!fd)
     throw std::system_error(errno, std::generic_category(), what);
   return fd;
+}
+
+void watch_bell(int epoll, int bell) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = bell;
+  if (::epoll_ctl(epoll, EPOLL_CTL_ADD, bell, &event) != 0)
+    throw std::system_error(errno, std::generic_category(), "epoll_ctl");
 }
 
 void ring(int bell) noexcept {

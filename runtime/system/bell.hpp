@@ -7,6 +7,9 @@ namespace bulkhead::runtime {
 /// An eventfd that wakes who polls it. Throws std::system_error, its text `what`.
 unique_fd make_bell(const char* what);
 
+/// So that `epoll` hears it; the event's data is the bell. Throws std::system_error.
+void watch_bell(int epoll, int bell);
+
 /// Also for the writing end of a pipe. A full bell rings already.
 void ring(int bell) noexcept;
 

@@ -1,5 +1,6 @@
 #include "runtime/system/descriptors.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <poll.h>
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <cstdlib>
 
 namespace bulkhead::runtime {
 
@@ -30,6 +32,50 @@ void close_all_but(std::span<int> keep) noexcept {
     next = number + 1;
   }
   ::syscall(SYS_close_range, next, UINT_MAX, 0);
+}
+
+namespace {
+
+constexpr std::size_t most_covered = 256;
+
+} // namespace
+
+std::vector<int> descriptors_above_stdio() {
+  std::vector<int> found;
+  auto* folder = ::opendir("/proc/self/fd");
+  if (folder == nullptr)
+    return found;
+  while (const auto* entry = ::readdir(folder)) {
+    const auto fd = std::atoi(entry->d_name);
+    if (fd > 2 && fd != ::dirfd(folder))
+      found.push_back(fd);
+  }
+  ::closedir(folder);
+  std::ranges::sort(found);
+  return found;
+}
+
+std::vector<int> cover_all_but(std::span<int> keep) {
+  std::ranges::sort(keep);
+  const auto is_kept = [&](int fd) { return std::ranges::binary_search(keep, fd); };
+  auto covered = descriptors_above_stdio();
+  std::erase_if(covered, is_kept);
+  covered.resize(std::min(covered.size(), most_covered));
+  if (!cover(covered))
+    covered.clear();
+  std::vector<int> all{keep.begin(), keep.end()};
+  all.insert(all.end(), covered.begin(), covered.end());
+  close_all_but(all);
+  return covered;
+}
+
+bool cover(std::span<const int> numbers) noexcept {
+  const auto null = above_stdio(unique_fd{::open("/dev/null", O_RDWR | O_CLOEXEC)});
+  if (!null)
+    return false;
+  for (const int fd : numbers)
+    ::dup3(null.get(), fd, O_CLOEXEC);
+  return true;
 }
 
 unique_fd open_pidfd(pid_t pid) noexcept {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <span>
+#include <vector>
 
 namespace bulkhead::runtime {
 
@@ -15,6 +16,18 @@ unique_fd above_stdio(unique_fd fd) noexcept;
 
 /// Closes every descriptor above 2 that is not in `keep`; sorts `keep`. Async-signal-safe.
 void close_all_but(std::span<int> keep) noexcept;
+
+/// The numbers of this process's open descriptors above 2, sorted; none where /proc is missing.
+std::vector<int> descriptors_above_stdio();
+
+/// Makes every descriptor above 2 that is not in `keep` /dev/null and returns their numbers, so
+/// that no file that is opened later gets one: an object that was copied with the program's memory
+/// may still write there. Of many, the first 256; the rest are closed, and all where /proc or
+/// /dev/null is missing. Sorts `keep`.
+std::vector<int> cover_all_but(std::span<int> keep);
+
+/// Makes these numbers /dev/null; false where that cannot be opened.
+bool cover(std::span<const int> numbers) noexcept;
 
 /// A pidfd, close-on-exec. Empty with errno on failure.
 unique_fd open_pidfd(pid_t pid) noexcept;

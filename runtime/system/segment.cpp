@@ -16,6 +16,29 @@
 
 namespace bulkhead::runtime {
 
+unique_fd open_memfd(const char* name) noexcept {
+  const auto flags = static_cast<unsigned>(MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  unique_fd fd{::memfd_create(name, flags | MFD_NOEXEC_SEAL)};
+  if (!fd && errno == EINVAL)
+    fd.reset(::memfd_create(name, flags));
+  return above_stdio(std::move(fd));
+}
+
+// In steps: a call that a signal interrupts begins again, and a profiling timer would keep one call
+// for all bytes from ever ending.
+int fill_memfd(int fd, std::size_t from, std::size_t bytes) noexcept {
+  constexpr std::size_t step = 16 * 1024 * 1024;
+  for (std::size_t done = 0; done < bytes; done += step) {
+    const auto part = static_cast<off_t>(std::min(step, bytes - done));
+    int error = EINTR;
+    while (error == EINTR)
+      error = ::posix_fallocate(fd, static_cast<off_t>(from + done), part);
+    if (error != 0)
+      return error;
+  }
+  return 0;
+}
+
 namespace {
 
 [[noreturn]] void fail(const char* call, std::size_t bytes) {
@@ -24,34 +47,15 @@ namespace {
                             + " bytes of memory shared with a worker");
 }
 
-// In steps: a call that a signal interrupts begins again, and a profiling timer would keep one call
-// for all bytes from ever ending.
-int fill(int fd, std::size_t bytes) noexcept {
-  constexpr std::size_t step = 16 * 1024 * 1024;
-  for (std::size_t done = 0; done < bytes; done += step) {
-    const auto part = std::min(step, bytes - done);
-    int error = EINTR;
-    while (error == EINTR)
-      error = ::posix_fallocate(fd, static_cast<off_t>(done), static_cast<off_t>(part));
-    if (error != 0)
-      return error;
-  }
-  return 0;
-}
-
 unique_fd make_memfd(const char* name, std::size_t bytes) {
-  const auto flags = static_cast<unsigned>(MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  unique_fd fd{::memfd_create(name, flags | MFD_NOEXEC_SEAL)};
-  if (!fd && errno == EINVAL)
-    fd.reset(::memfd_create(name, flags));
-  fd = above_stdio(std::move(fd));
+  auto fd = open_memfd(name);
   if (!fd)
     fail("memfd_create", bytes);
   if (!within_file_limit(bytes))
     fail("RLIMIT_FSIZE: ftruncate", bytes);
   if (::ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0)
     fail("ftruncate", bytes);
-  if (const auto error = fill(fd.get(), bytes); error != 0) {
+  if (const auto error = fill_memfd(fd.get(), 0, bytes); error != 0) {
     errno = error;
     fail("posix_fallocate", bytes);
   }

@@ -7,6 +7,12 @@
 
 namespace bulkhead::runtime {
 
+/// A memfd that may be sealed and never executed, above stdio. Empty with errno on failure.
+unique_fd open_memfd(const char* name) noexcept;
+
+/// Makes the pages of `bytes` from `from` on exist. 0 or errno.
+int fill_memfd(int fd, std::size_t from, std::size_t bytes) noexcept;
+
 /// A memfd of fixed size, mapped here: a head, then a ring that is mapped twice in a row, so that
 /// what wraps around its end is contiguous. Sealed against resizing; all pages exist from the
 /// start, so no access raises SIGBUS. Not inherited by fork (MADV_DONTFORK).

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 
 namespace bulkhead::runtime {
@@ -12,6 +13,12 @@ inline void cpu_pause() noexcept {
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
+}
+
+/// How long a side may spin for `peers` others: a core must be left for each, or spinning only
+/// takes the time that they need.
+constexpr std::chrono::nanoseconds longest_spin(std::size_t cores, std::size_t peers = 1) noexcept {
+  return std::chrono::microseconds{cores > 1 && peers <= cores ? 50 : 0};
 }
 
 /// A bounded spin before a sleep, by time. It adapts: a spin that was worth it doubles the budget

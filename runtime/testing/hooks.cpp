@@ -16,9 +16,10 @@ namespace bulkhead::testing {
 
 namespace {
 
-constexpr std::array<std::string_view, 10> worker_points{
-  "worker.frame_read", "worker.claimed",   "worker.checked",  "worker.started",  "worker.ran",
-  "worker.written",    "worker.published", "worker.returned", "worker.sleeping", "worker.ready"};
+constexpr std::array<std::string_view, 11> worker_points{
+  "worker.frame_read", "worker.claimed", "worker.checked",     "worker.started",
+  "worker.ran",        "worker.written", "worker.published",   "worker.returned",
+  "worker.sleeping",   "worker.ready",   "worker.column_grown"};
 constexpr std::array<std::string_view, 6> host_points{"host.written",    "host.published",
                                                       "host.drained",    "host.recalled",
                                                       "host.death_seen", "host.buried"};
@@ -36,6 +37,19 @@ constexpr std::array<std::string_view, 17> actor_host_points{
   "actor.receive.link",    "actor.receive.down",      "actor.receive.release",
   "actor.host.drained",    "actor.host.death_seen",   "actor.host.link_dead",
   "actor.host.answered",   "actor.host.buried"};
+
+constexpr std::array<std::string_view, 21> ipc_points{
+  "ipc.locked",           "ipc.announcing",
+  "ipc.turned",           "ipc.woken",
+  "ipc.committing",       "ipc.committed",
+  "ipc.unlocking",        "ipc.before_sleep",
+  "ipc.sleeping",         "ipc.slept",
+  "ipc.mutex_locked",     "ipc.mutex_unlocking",
+  "ipc.condition_turned", "ipc.condition_sleeping",
+  "ipc.condition_slept",  "ipc.barrier_seated",
+  "ipc.queue_written",    "ipc.queue_read",
+  "ipc.queue_grown",      "ipc.pipe_partly_sent",
+  "worker.parcel_sent"};
 
 std::string_view armed_point;
 std::atomic<std::uint32_t> countdown{0};
@@ -67,7 +81,8 @@ void act() noexcept {
 } // namespace
 
 void arm_hook(std::string_view point, std::uint32_t count, hook_action action) {
-  for (const auto known : {worker_hooks(), host_hooks(), actor_worker_hooks(), actor_host_hooks()})
+  for (const auto known :
+       {worker_hooks(), host_hooks(), actor_worker_hooks(), actor_host_hooks(), ipc_hooks()})
     for (const auto name : known)
       if (name == point)
         armed_point = name; // static storage
@@ -79,7 +94,10 @@ std::span<const std::string_view> worker_hooks() noexcept { return worker_points
 std::span<const std::string_view> host_hooks() noexcept { return host_points; }
 std::span<const std::string_view> actor_worker_hooks() noexcept { return actor_worker_points; }
 std::span<const std::string_view> actor_host_hooks() noexcept { return actor_host_points; }
+std::span<const std::string_view> ipc_hooks() noexcept { return ipc_points; }
 
+// acquire: armed_point was written before the countdown. acq_rel: one thread alone acts, after all
+// that the others did at this point.
 void reach_hook(std::string_view point) noexcept {
   if (countdown.load(std::memory_order_acquire) == 0 || point != armed_point)
     return;

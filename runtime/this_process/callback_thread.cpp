@@ -57,6 +57,7 @@ void callback_thread::run(std::function<void()> call) {
   run(std::move(one));
 }
 
+// Relaxed: a thread finds its own value there or another one's, never its own by mistake.
 bool callback_thread::on_thread() const noexcept {
   return state_->id.load(std::memory_order_relaxed) == std::this_thread::get_id();
 }

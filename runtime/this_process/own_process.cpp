@@ -64,11 +64,13 @@ void own_process::require() {
   if (identity() == 0)
     throw config_error(
       "this process is a fork() copy of the one that uses bulkhead: pools, processes "
-      "and futures belong to the original; call exec() or _exit() here");
+      "and futures belong to the original; call exec() or _exit() here, or bulkhead::init again to "
+      "make it a host of its own");
 }
 
 void own_process::adopt() noexcept {
   identity();
+  // acquire: the page's content; relaxed: the copy has one thread.
   page.load(std::memory_order_acquire)->store(fresh_identity(), std::memory_order_relaxed);
 }
 

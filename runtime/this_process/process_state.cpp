@@ -3,6 +3,7 @@
 #include "runtime/this_process/own_process.hpp"
 
 #include <atomic>
+#include <new>
 
 namespace bulkhead::runtime {
 
@@ -22,6 +23,28 @@ process_state& process_state::mine() {
       seen = fresh.release();
   }
   return *seen;
+}
+
+// Those that have gone are taken out when there is no room for one more: that costs each launch a
+// constant time.
+void process_state::note_child(const std::shared_ptr<child>& made) noexcept try {
+  const std::lock_guard lock{mutex};
+  if (children.size() == children.capacity()) {
+    std::erase_if(children, [](const auto& each) { return each.expired(); });
+    children.reserve(2 * children.size() + 8);
+  }
+  children.push_back(made);
+} catch (const std::bad_alloc&) {
+  return;
+}
+
+// A thread that is not here may have held the lock: then they stay open.
+void process_state::leave_to_parent() noexcept {
+  auto* inherited = current.load(std::memory_order_relaxed); // single-threaded
+  if (inherited == nullptr || !inherited->mutex.try_lock())
+    return;
+  inherited->common.reset();
+  inherited->mutex.unlock();
 }
 
 } // namespace bulkhead::runtime

@@ -107,6 +107,7 @@ void* reactor::thread_main(void* self) {
   return nullptr;
 }
 
+// Relaxed: a thread finds its own value there or another one's, never its own by mistake.
 bool reactor::on_thread() const noexcept {
   return self_.load(std::memory_order_relaxed) == pthread_self();
 }

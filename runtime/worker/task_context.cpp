@@ -1,5 +1,7 @@
 #include "runtime/worker/task_context.hpp"
 
+#include "runtime/process/stop_request.hpp"
+
 #include <bulkhead/worker.hpp>
 
 #include <algorithm>
@@ -19,6 +21,7 @@ void task_context::install(task_context* context, bool thread_only) noexcept {
   (thread_only ? of_thread : of_process) = context;
 }
 
+// Relaxed: where_ and id_ are asked by threads of the task, which its start has ordered.
 void task_context::begin(position where, std::uint64_t id, std::uint32_t attempt,
                          std::optional<std::chrono::steady_clock::time_point> deadline) noexcept {
   where_.store(where, std::memory_order_relaxed);
@@ -27,18 +30,25 @@ void task_context::begin(position where, std::uint64_t id, std::uint32_t attempt
   deadline_ = deadline;
 }
 
+// Relaxed: as in begin().
 void task_context::end() noexcept {
   if (stop_) {
     std::lock_guard lock{stop_mutex_};
     poller_ = {};
     stop_.reset();
   }
+  untidy_.store(false, std::memory_order_relaxed); // a hint of the task to its own thread
   where_.store(no_position, std::memory_order_relaxed);
   id_.store(0, std::memory_order_relaxed);
   attempt_ = 0;
   deadline_.reset();
+  // relaxed: only this worker writes it. The next task's claim follows with an order of its own, so
+  // whoever sees that task run does not take this one's progress for its.
+  if (mine_.progress.load(std::memory_order_relaxed) != 0)
+    mine_.progress.store(0, std::memory_order_relaxed);
 }
 
+// Relaxed: it is asked again and again; nothing else is read on its word.
 bool task_context::stop_requested() const noexcept {
   const auto where = where_.load(std::memory_order_relaxed);
   if (where == no_position)
@@ -49,6 +59,7 @@ bool task_context::stop_requested() const noexcept {
 
 std::stop_token task_context::stop_token() {
   std::lock_guard lock{stop_mutex_};
+  untidy_.store(true, std::memory_order_relaxed); // read by the task's thread, behind the task
   if (!stop_) {
     stop_.emplace();
     poller_ = std::jthread(
@@ -69,6 +80,7 @@ void task_context::poll_stop(const std::stop_token& until, std::stop_source& sou
 }
 
 void task_context::progress(double fraction) noexcept {
+  untidy_.store(true, std::memory_order_relaxed); // read by the task's thread, behind the task
   const auto clamped = fraction > 0 ? std::min(fraction, 1.0) : 0.0; // NaN is 0
   mine_.progress.store(static_cast<std::uint64_t>(clamped * 1e6), std::memory_order_relaxed);
 }
@@ -93,12 +105,12 @@ std::string_view pool_name() noexcept {
 
 bool stop_requested() noexcept {
   const auto* c = task_context::current();
-  return c != nullptr && c->stop_requested();
+  return c != nullptr ? c->stop_requested() : runtime::stop_request::made();
 }
 
 std::stop_token stop_token() {
   auto* c = task_context::current();
-  return c != nullptr ? c->stop_token() : std::stop_token{};
+  return c != nullptr ? c->stop_token() : runtime::stop_request::token();
 }
 
 } // namespace bulkhead::this_worker

@@ -31,11 +31,19 @@ public:
 
   std::size_t worker() const noexcept { return worker_; }
   const std::string& pool() const noexcept { return pool_; }
-  std::uint64_t task() const noexcept { return id_.load(std::memory_order_relaxed); }
+  std::uint64_t task() const noexcept {
+    return id_.load(std::memory_order_relaxed); // as in stop_requested()
+  }
   std::uint32_t attempt() const noexcept { return attempt_; }
   std::optional<std::chrono::steady_clock::time_point> deadline() const noexcept {
     return deadline_;
   }
+  /// For whoever runs many tasks between begin() and end(): where the running one is noted, and
+  /// whether it needs an end() of its own.
+  std::atomic<std::uint64_t>& where() noexcept { return where_; }
+  std::atomic<std::uint64_t>& id() noexcept { return id_; }
+  const std::atomic<bool>& untidy() const noexcept { return untidy_; }
+
   bool stop_requested() const noexcept;
   std::stop_token stop_token();
   void progress(double fraction) noexcept;
@@ -51,6 +59,7 @@ private:
   std::atomic<std::uint64_t> id_{0};
   std::uint32_t attempt_ = 0;
   std::optional<std::chrono::steady_clock::time_point> deadline_;
+  std::atomic<bool> untidy_{false}; // it has asked for a stop token, or told its progress
   std::mutex stop_mutex_;
   std::optional<std::stop_source> stop_; // of the running task, if it asked
   std::jthread poller_;

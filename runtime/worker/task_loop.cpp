@@ -18,14 +18,13 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <system_error>
 
 namespace bulkhead::runtime {
 
 namespace {
 
-std::int64_t now_ns() noexcept {
-  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+constexpr std::chrono::seconds parcel_patience{30};
 
 std::span<const std::byte> bytes_of(const std::string& text) noexcept {
   return std::as_bytes(std::span(text.data(), text.size()));
@@ -41,7 +40,7 @@ task_loop::task_loop(const worker_config& config, const worker_port& end, bool i
 int task_loop::run() {
   task_context::install(&context_, is_thread_);
   if (config_.max_memory != 0 && !is_thread_)
-    inherited_bytes_ = resident_bytes(::getpid());
+    inherited_bytes_ = own_resident_bytes();
   if (!initialize())
     return 1;
   publish(answer_kind::ready, 0, inherited_bytes_, {});
@@ -57,7 +56,7 @@ bool task_loop::initialize() {
   if (config_.initializer.empty())
     return true;
   try {
-    run_call(config_.initializer);
+    run_call(config_.initializer, config_.brought.get());
     return true;
   } catch (abi::__forced_unwind&) {
     throw;
@@ -75,7 +74,7 @@ void task_loop::finalize() noexcept {
   if (config_.finalizer.empty())
     return;
   try {
-    run_call(config_.finalizer);
+    run_call(config_.finalizer, config_.brought.get());
   } catch (...) {
     const auto f = describe_current_exception();
     const auto line = "bulkhead: the finalizer of pool '" + config_.pool_name + "' threw " + f.type
@@ -85,6 +84,8 @@ void task_loop::finalize() noexcept {
   }
 }
 
+// seq_cst at stop: stored before the host looks whether we sleep. release after the sleep: an epoch
+// seen late is rung for nothing.
 template <class Ready>
 bool task_loop::wait(Ready&& ready, bool until_stop) {
   const auto stopped = [&] {
@@ -112,16 +113,27 @@ bool task_loop::wait_for_frame() {
 
 void task_loop::run_frame() {
   auto frame = open_frame();
+  const bool in_columns = (frame.header.flags & answer_in_columns) != 0 && frame.refusal.empty();
+  if (in_columns)
+    pace_.begin(now_ns());
   BULKHEAD_HOOK("worker.frame_read");
   for (std::uint32_t item = 0; item < frame.header.items; ++item) {
+    if (in_columns && item != 0 && has_loop(frame.header))
+      item = run_in_loop(frame, item);
+    if (item == frame.header.items)
+      break;
     const auto p = make_position(next_, item);
     if (retired_ || !claim(p)) {
       give_back(p);
       return;
     }
-    run_item(frame, p, item);
+    if (in_columns)
+      run_in_column(frame, p, item);
+    else
+      run_item(frame, p, item);
     retire_if_grown();
   }
+  publish_column();
   read_ += frame.header.size;
   ++next_;
   if ((frame.header.flags & segment_is_dropped) != 0)
@@ -134,13 +146,15 @@ task_loop::running_frame task_loop::open_frame() {
   std::memcpy(&frame.header, at, sizeof frame.header);
   const auto& h = frame.header;
   std::span<const std::byte> body{at + sizeof h, static_cast<std::size_t>(h.body_bytes)};
-  if ((h.flags & body_in_segment) != 0)
-    try {
+  try {
+    if ((h.flags & body_in_segment) != 0)
       body = segment_body(h);
-    } catch (const std::exception& e) { // no memory, or beyond the worker's limit
-      frame.refusal = e.what();
-      return frame;
-    }
+    if ((h.flags & frame_has_parcel) != 0)
+      frame.descriptors = end_.inbox->take_parcel(h.parcel);
+  } catch (const std::exception& e) { // no memory, no descriptor, or beyond the worker's limit
+    frame.refusal = e.what();
+    return frame;
+  }
   frame.callable = body.first(h.callable_bytes);
   frame.rest = body.subspan(h.callable_bytes);
   return frame;
@@ -176,6 +190,7 @@ bool task_loop::claim(position p) {
 
 void task_loop::give_back(position p) {
   if (item_of(p) == 0)
+    // release: what was started before is seen. acquire: the frames that are skipped.
     end_.mine->claim.store(make_claim(p, claim_phase::returned), std::memory_order_release);
   const auto end = end_.host->tail.load(std::memory_order_acquire);
   publish(answer_kind::returned, p, end, {});
@@ -200,7 +215,7 @@ void task_loop::skip_to(std::uint64_t sequence) {
 
 void task_loop::retire_if_grown() {
   if (retired_ || config_.max_memory == 0 || is_thread_
-      || resident_bytes(::getpid()) <= inherited_bytes_ + config_.max_memory)
+      || own_resident_bytes() <= inherited_bytes_ + config_.max_memory)
     return;
   retired_ = true;
   publish(answer_kind::grown, 0, 0, {});
@@ -208,26 +223,37 @@ void task_loop::retire_if_grown() {
 
 bool task_loop::expired(const frame_header& h) { return h.deadline != 0 && now_ns() > h.deadline; }
 
-void task_loop::run_item(running_frame& frame, position p, std::uint32_t item) {
+std::span<const std::byte> task_loop::next_arguments(running_frame& frame) {
+  auto length = frame.header.item_bytes;
+  if (length == detail::varying_bytes) {
+    std::memcpy(&length, frame.rest.data(), sizeof length);
+    frame.rest = frame.rest.subspan(sizeof length);
+  }
+  const auto args = frame.rest.first(length);
+  frame.rest = frame.rest.subspan(length);
+  return args;
+}
+
+// False: the item has its answer.
+bool task_loop::can_start(const running_frame& frame, position p) {
+  failure f;
   if (!frame.refusal.empty()) {
-    failure f;
     f.kind = failure_kind::too_large;
     f.message = "the worker cannot take the arguments: " + frame.refusal;
-    answer_failure(p, f, 0);
-    return;
-  }
-  std::uint32_t length = 0;
-  std::memcpy(&length, frame.rest.data(), sizeof length);
-  const auto args = frame.rest.subspan(sizeof length, length);
-  frame.rest = frame.rest.subspan(sizeof length + length);
-  const auto& h = frame.header;
-  if (expired(h)) {
-    failure f;
+  } else if (expired(frame.header)) {
     f.kind = failure_kind::timeout;
     f.message = "the deadline had passed before the task could start";
-    answer_failure(p, f, 0);
+  } else
+    return true;
+  answer_failure(p, f, 0);
+  return false;
+}
+
+void task_loop::run_item(running_frame& frame, position p, std::uint32_t item) {
+  if (!can_start(frame, p))
     return;
-  }
+  const auto args = next_arguments(frame);
+  const auto& h = frame.header;
   const bool measure = slow_ || ++sampled_ >= 8 || h.items > 1 || h.limit != 0;
   const auto started = measure ? now_ns() : 0;
   std::optional<std::chrono::steady_clock::time_point> limit;
@@ -238,18 +264,7 @@ void task_loop::run_item(running_frame& frame, position p, std::uint32_t item) {
     limit = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(at));
   }
   context_.begin(p, h.task_id + item, h.attempt, limit);
-  result_.clear();
-  failure f;
-  bool ok = false;
-  try {
-    call_stub(frame, args);
-    ok = true;
-  } catch (abi::__forced_unwind&) {
-    throw; // the thread is being cancelled; swallowing it would abort
-  } catch (...) {
-    f = describe_current_exception();
-  }
-  context_.end();
+  const auto f = run_call_of(frame, args);
   std::uint64_t ran = 0;
   if (measure) {
     ran = static_cast<std::uint64_t>(std::max<std::int64_t>(1, now_ns() - started));
@@ -257,15 +272,33 @@ void task_loop::run_item(running_frame& frame, position p, std::uint32_t item) {
     sampled_ = 0;
   }
   BULKHEAD_HOOK("worker.ran");
-  if (ok)
-    answer_result(p, ran);
+  if (f)
+    answer_failure(p, *f, ran);
   else
-    answer_failure(p, f, ran);
+    answer_result(p, ran);
+}
+
+// No failure: result_ has its result.
+std::optional<failure> task_loop::run_call_of(running_frame& frame,
+                                              std::span<const std::byte> args) {
+  std::optional<failure> f;
+  result_.clear();
+  try {
+    call_stub(frame, args);
+  } catch (abi::__forced_unwind&) {
+    throw; // the thread is being cancelled; swallowing it would abort
+  } catch (...) {
+    f = describe_current_exception();
+  }
+  context_.end();
+  return f;
 }
 
 void task_loop::call_stub(running_frame& frame, std::span<const std::byte> args) {
-  detail::reader callable{frame.callable};
-  detail::reader in{args};
+  detail::reader callable{frame.callable, detail::reader_limits::trusted()};
+  detail::reader in{args, detail::reader_limits::trusted()};
+  callable.bring(&frame.descriptors);
+  in.bring(&frame.descriptors);
   detail::stub_at({frame.header.module, frame.header.offset})(callable, in, result_);
 }
 
@@ -281,14 +314,38 @@ void task_loop::answer_result(position p, std::uint64_t ran_ns) {
     answer_failure(p, f, ran_ns);
     return;
   }
+  const std::uint16_t flags = result_.descriptors() != nullptr ? answer_has_parcel : 0;
+  if (flags != 0 && !send_descriptors(p, ran_ns))
+    return;
   const auto piece = end_.ring_bytes / 4;
   while (rest.size() > piece) {
     publish(answer_kind::part, p, result_.size(), rest.first(piece));
     rest = rest.subspan(piece);
   }
-  publish(answer_kind::result, p, ran_ns, rest);
+  publish(answer_kind::result, p, ran_ns, rest, flags);
   if (result_.capacity() > (std::size_t{4} << 20))
     result_ = detail::buffer{};
+}
+
+// False: they could not be sent, and the item has its answer.
+bool task_loop::send_descriptors(position p, std::uint64_t ran_ns) {
+  const auto& list = *result_.descriptors();
+  auto error = 0;
+  if (end_.returns != nullptr)
+    end_.returns->put(arrived_parcel{0, ++parcels_, list});
+  else // a full socket has room as soon as the host has read the answers before this one
+    error = send_parcel(end_.control, ++parcels_, list,
+                        std::chrono::steady_clock::now() + parcel_patience);
+  BULKHEAD_HOOK("worker.parcel_sent");
+  if (error == 0)
+    return true;
+  failure f;
+  f.kind = failure_kind::codec;
+  f.may_have_executed = true;
+  f.message = "the open descriptors of the result cannot be sent to the host: "
+              + std::generic_category().message(error);
+  answer_failure(p, f, ran_ns);
+  return false;
 }
 
 void task_loop::answer_failure(position p, const failure& f, std::uint64_t ran_ns) {
@@ -305,26 +362,41 @@ void task_loop::answer_failure(position p, const failure& f, std::uint64_t ran_n
   publish(answer_kind::failed, p, ran_ns, text.bytes());
 }
 
-void task_loop::publish(answer_kind kind, position where, std::uint64_t value,
-                        std::span<const std::byte> payload) {
-  answer_header h{};
-  h.size = static_cast<std::uint32_t>(round_up_8(sizeof h + payload.size()));
-  h.kind = kind;
-  h.where = where;
-  h.value = value;
-  h.bytes = static_cast<std::uint32_t>(payload.size());
+// Returns how many bytes are free.
+std::size_t task_loop::wait_for_answer_room(std::size_t bytes) {
+  std::size_t room = 0;
   // seq_cst: acquire against the host's reads, and the look-again of the sleep protocol.
   wait(
     [&] {
-      return end_.ring_bytes - (written_ - end_.host->ans_head.load(std::memory_order_seq_cst))
-             >= h.size;
+      room =
+        end_.ring_bytes
+        - static_cast<std::size_t>(written_ - end_.host->ans_head.load(std::memory_order_seq_cst));
+      return room >= bytes;
     },
     false);
-  auto* at = end_.answers + (written_ & (end_.ring_bytes - 1));
+  return room;
+}
+
+void task_loop::publish(answer_kind kind, position where, std::uint64_t value,
+                        std::span<const std::byte> payload, std::uint16_t flags) {
+  publish_column(); // what ran before comes before
+  answer_header h{};
+  h.size = static_cast<std::uint32_t>(round_up_8(sizeof h + payload.size()));
+  h.kind = kind;
+  h.flags = flags;
+  h.where = where;
+  h.value = value;
+  h.bytes = static_cast<std::uint32_t>(payload.size());
+  wait_for_answer_room(h.size);
+  auto* at = answers_end();
   std::memcpy(at, &h, sizeof h);
   if (!payload.empty())
     std::memcpy(at + sizeof h, payload.data(), payload.size());
-  written_ += h.size;
+  publish_written(h.size);
+}
+
+void task_loop::publish_written(std::uint32_t bytes) {
+  written_ += bytes;
   BULKHEAD_HOOK("worker.written");
   // seq_cst: partner of the host's store of h_sleep before it looks again. Before the next claim.
   end_.mine->ans_tail.store(written_, std::memory_order_seq_cst);

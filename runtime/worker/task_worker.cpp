@@ -2,13 +2,22 @@
 
 #include "runtime/channel/segment_inbox.hpp"
 #include "runtime/crash/crash_recorder.hpp"
+#include "runtime/process/leftover_children.hpp"
 #include "runtime/process/watch_thread.hpp"
 #include "runtime/system/launch_error.hpp"
 #include "runtime/system/masked_thread.hpp"
 #include "runtime/system/segment.hpp"
 #include "runtime/worker/task_loop.hpp"
 
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <array>
 #include <cstdio>
+#include <memory>
+#include <span>
+#include <string>
 #include <system_error>
 
 namespace bulkhead::runtime {
@@ -21,8 +30,48 @@ void refuse(worker_start& start, const char* why) noexcept {
   start.exit_code = 1;
 }
 
+/// Those for initializer and finalizer, behind the three of the channel.
+std::shared_ptr<const detail::descriptor_list> brought(worker_start& start,
+                                                       std::span<const std::uint64_t> keys) {
+  auto list = std::make_shared<detail::descriptor_list>();
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    list->add(keys[i], std::make_shared<detail::open_descriptor>(start.fds.at(3 + i).release()));
+  return list;
+}
+
+/// What ps and top show: "bh:POOL/3", the pool's name cut to what the kernel keeps, 15 bytes.
+void show_name(const worker_config& config) noexcept {
+  if (config.pool_name.empty())
+    return;
+  std::array<char, 16> name{};
+  const auto number = std::to_string(config.id);
+  const auto room = static_cast<int>(11 - std::min<std::size_t>(number.size(), 10));
+  std::snprintf(name.data(), name.size(), "bh:%.*s/%s", room, config.pool_name.c_str(),
+                number.c_str());
+  ::prctl(PR_SET_NAME, name.data());
+}
+
+work_sign sign_of(const worker_page& mine) noexcept {
+  // Acquire: what is seen of the children afterwards is at least as new.
+  return {mine.ans_tail.load(std::memory_order_acquire),
+          mine.w_sleep.load(std::memory_order_acquire)};
+}
+
+// On the watch thread. True: some of those that have ended may be due soon.
+bool reap_leftovers(const worker_page& mine) {
+  static leftover_children leftovers;
+  const auto before = sign_of(mine);
+  const auto dead = ended_children();
+  const auto due = leftovers.due(dead, before, sign_of(mine));
+  for (const auto pid : due)
+    ::waitpid(pid, nullptr, WNOHANG | __WALL);
+  return !dead.empty();
+}
+
 void serve(worker_start& start) {
-  const auto config = decode_config(start.start);
+  auto config = decode_config(start.start);
+  config.brought = brought(start, config.keys);
+  show_name(config);
   // Both segments live as long as the process.
   static const auto host = segment::attach(std::move(start.fds.at(0)), page_bytes,
                                            config.ring_capacity, segment::access::read_only);
@@ -32,15 +81,17 @@ void serve(worker_start& start) {
   install_crash_recorder(mine->recorder);
   static segment_inbox inbox;
   inbox.keep_reserve();
-  start_watch_thread(start.control.get(), start.host.get(), &mine->beat, config.beat,
-                     [](int control) { inbox.receive(control); });
+  start_watch_thread(
+    start.control.get(), start.host.get(), &mine->beat, config.beat,
+    [](int control) { inbox.receive(control); }, [mine] { return reap_leftovers(*mine); });
   const worker_port end{reinterpret_cast<const host_page*>(host.head()),
                         mine,
                         host.ring(),
                         own.ring(),
                         config.ring_capacity,
                         start.fds.at(2).get(),
-                        &inbox};
+                        &inbox,
+                        start.control.get()};
   task_loop loop{config, end, false};
   start.exit_code = loop.run();
 }

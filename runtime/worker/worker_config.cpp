@@ -9,7 +9,7 @@ std::vector<std::byte> encode_config(const worker_config& config) {
 }
 
 worker_config decode_config(std::span<const std::byte> bytes) {
-  detail::reader in{bytes};
+  detail::reader in{bytes, detail::reader_limits::trusted()};
   auto config = detail::decode<worker_config>(in);
   in.expect_end();
   return config;

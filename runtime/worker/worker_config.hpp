@@ -2,10 +2,12 @@
 
 #include <bulkhead/detail/buffer.hpp>
 #include <bulkhead/detail/codec.hpp>
+#include <bulkhead/detail/descriptor_list.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,11 +26,14 @@ struct worker_config {
   std::chrono::nanoseconds beat{};    ///< interval of the heartbeat
   std::vector<std::byte> initializer; ///< see encode_call; empty: none
   std::vector<std::byte> finalizer;
+  std::vector<std::uint64_t> keys; ///< of the descriptors for both, behind those of the channel
+  /// What came under these keys; not encoded. Null: nothing.
+  std::shared_ptr<const detail::descriptor_list> brought = {};
 
   template <class Inspector>
   friend auto inspect(Inspector& f, worker_config& x) {
     return f(x.id, x.pool_name, x.ring_capacity, x.base, x.max_result_bytes, x.max_memory, x.spin,
-             x.beat, x.initializer, x.finalizer);
+             x.beat, x.initializer, x.finalizer, x.keys);
   }
 };
 

@@ -21,11 +21,8 @@ namespace {
 
 constexpr std::size_t ring_bytes = 4096;
 
-/// One unit as the pool keeps it, and how often each of its items has ended.
-struct entry {
-  std::unique_ptr<unit> work = std::make_unique<unit>();
-  std::vector<int> ended;
-};
+/// How often each item of a unit has ended; the unit's number is its place.
+using entry = std::vector<int>;
 
 class session {
 public:
@@ -38,7 +35,7 @@ public:
       drain(64);
     end();
     for (const auto& e : units_)
-      require(std::ranges::all_of(e.ended, [](int times) { return times == 1; }));
+      require(std::ranges::all_of(e, [](int times) { return times == 1; }));
   }
 
 private:
@@ -73,24 +70,22 @@ private:
 
   /// As the pool's detach: the items from `first` on leave the unit.
   auto giver() {
-    return [this](unit& u, std::uint32_t first, bool) {
+    return [this](unit& u, std::uint32_t first, const std::unique_ptr<unit>&) {
       end_items(u, first, u.items);
       u.items = first;
     };
   }
 
   void send() {
-    entry e;
-    e.work->items = in_.ConsumeIntegralInRange<std::uint32_t>(1, 4);
-    e.work->body.grow(in_.ConsumeIntegralInRange<std::size_t>(0, ring_bytes / 4));
-    std::memset(e.work->body.data(), 0, e.work->body.size());
-    e.work->id = units_.size();
-    if (!link_.has_room(e.work->body.size()))
+    auto u = std::make_unique<unit>();
+    u->items = in_.ConsumeIntegralInRange<std::uint32_t>(1, 4);
+    u->body.grow(in_.ConsumeIntegralInRange<std::size_t>(0, ring_bytes / 4));
+    std::memset(u->body.data(), 0, u->body.size());
+    u->id = units_.size();
+    if (!link_.has_room(u->body.size()))
       return;
-    e.ended.resize(e.work->items);
-    units_.push_back(std::move(e));
-    auto& u = *units_.back().work;
-    if (!link_.send(u, 0, u.id, -1, inbox_))
+    units_.emplace_back(u->items);
+    if (!link_.send(u, 0, -1, inbox_))
       units_.pop_back();
   }
 
@@ -120,7 +115,7 @@ private:
     case answer_kind::result:
       return take_result(a);
     case answer_kind::returned:
-      return link_.flown().accept_returned(a.where, a.value, giver());
+      return link_.flown().accept_returned(a.where, a.value, true, giver());
     default:
       return false;
     }
@@ -136,7 +131,9 @@ private:
   }
 
   void end() {
-    const auto casualty = [this](unit& u, std::uint32_t item) { end_items(u, item, item + 1); };
+    const auto casualty = [this](const std::unique_ptr<unit>& u, std::uint32_t item) {
+      end_items(*u, item, item + 1);
+    };
     if (lied_ || !link_.flown().bury(casualty, giver()))
       link_.flown().abandon(giver());
     require(link_.flown().empty());
@@ -144,7 +141,7 @@ private:
 
   void end_items(const unit& u, std::uint32_t first, std::uint32_t last) {
     require(first < last);
-    auto& ended = units_[u.id].ended;
+    auto& ended = units_[u.id];
     for (auto item = first; item < last; ++item)
       require(++ended[item] == 1);
   }

@@ -40,6 +40,8 @@ bulkhead::pool_options all_options() {
     .nice = 0,
     .actor_workers = 0,
     .on_event = [](const auto&) {},
+    .ready_within = 1min,
+    .sandbox = {.base = bulkhead::sandbox_profile::standard},
   };
 }
 

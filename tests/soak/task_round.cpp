@@ -45,7 +45,7 @@ void lie_to_the_host(std::uint32_t random) {
   if (random % 2 == 0)
     w.publish(w.tail() + random);
   else
-    w.say(static_cast<runtime::answer_kind>(random % 9), w.own_position() + random % 64, random,
+    w.say(static_cast<runtime::answer_kind>(random % 10), w.own_position() + random % 64, random,
           random % 256);
   wait_for_the_end();
 }

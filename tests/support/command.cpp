@@ -42,7 +42,9 @@ ends make_terminal() {
 }
 
 /// Between fork and exec: async-signal-safe calls only.
-[[noreturn]] void become(char* const* words, int out, int err, bool traced) {
+[[noreturn]] void become(char* const* words, int in, int out, int err, bool traced) {
+  if (in >= 0)
+    ::dup2(in, STDIN_FILENO);
   ::dup2(out, STDOUT_FILENO);
   ::dup2(err, STDERR_FILENO);
   if (traced)
@@ -65,7 +67,7 @@ void read_into(int& fd, std::string& to) {
 
 } // namespace
 
-command::command(std::vector<std::string> arguments, terminal shown, bool traced)
+command::command(std::vector<std::string> arguments, terminal shown, bool traced, int input)
   : traced_(traced) {
   arguments.insert(arguments.begin(), BULKHEAD_BINARY_DIR "/bin/bulkhead");
   std::vector<char*> words;
@@ -79,7 +81,7 @@ command::command(std::vector<std::string> arguments, terminal shown, bool traced
     ::setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
   pid_ = ::fork();
   if (pid_ == 0)
-    become(words.data(), out.theirs, err.theirs, traced);
+    become(words.data(), input, out.theirs, err.theirs, traced);
   ::close(out.theirs);
   ::close(err.theirs);
   out_fd_ = out.ours;

@@ -14,9 +14,9 @@ public:
   enum class terminal { none, standard_error };
 
   /// Starts it. With a terminal its standard error is one, of 100 columns. With `traced` each
-  /// process and thread that it starts is counted.
+  /// process and thread that it starts is counted. `input` becomes its standard input; -1: ours.
   explicit command(std::vector<std::string> arguments, terminal shown = terminal::none,
-                   bool traced = false);
+                   bool traced = false, int input = -1);
   command(const command&) = delete;
   command& operator=(const command&) = delete;
   /// Kills it where it still runs.

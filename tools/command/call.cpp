@@ -22,8 +22,10 @@ constexpr const char* example = R"(
 Examples:
   bulkhead run config/word_count.json
   bulkhead run job.json --set pool.workers=4 --set map.chunk=16
+  bulkhead run job.json --failed again.jsonl; bulkhead run job.json --retry again.jsonl
   bulkhead validate job.json
   bulkhead list --load ./libtasks.so
+  bulkhead init my_tasks
 
 Exit status: 0 all tasks succeeded, 1 some failed, 2 the configuration or the call is wrong,
 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP, 131 after SIGQUIT.)";
@@ -89,6 +91,12 @@ parsed_call parse_call(int argc, char** argv) {
   auto& run = *app.add_subcommand("run", "Runs the job of a configuration file");
   common(run, call::kind::run);
   of_file(run);
+  std::string failed;
+  std::string retry;
+  run.add_option("--failed", failed, "Writes inputs that fail to this file, one JSON value a line")
+    ->type_name("FILE.jsonl");
+  run.add_option("--retry", retry, "Runs the failed inputs of this file in place of the job's own")
+    ->type_name("FILE.jsonl");
   run.add_flag("!--no-progress", wanted.progress, "No progress bar, no progress lines");
   auto& validate =
     *app.add_subcommand("validate", "Checks a configuration file and starts nothing");
@@ -96,6 +104,10 @@ parsed_call parse_call(int argc, char** argv) {
   of_file(validate);
   auto& list = *app.add_subcommand("list", "Lists the tasks that are known, with their types");
   common(list, call::kind::list);
+  auto& init = *app.add_subcommand("init", "Writes a new project: tasks, a job and a test");
+  init.add_option("FOLDER", wanted.folder, "Is empty or not there yet; its name is the project's")
+    ->required();
+  init.callback([&wanted] { wanted.what = call::kind::init; });
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {
@@ -107,6 +119,8 @@ parsed_call parse_call(int argc, char** argv) {
     return {std::nullopt, wrong_call};
   }
   wanted.job.file = file;
+  wanted.job.failed = failed;
+  wanted.job.retry = retry;
   for (const auto& library : load)
     wanted.job.load.emplace_back(library);
   return {std::move(wanted), 0};

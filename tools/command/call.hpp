@@ -13,9 +13,10 @@ inline constexpr int wrong_call = 2;
 
 /// What the command line asks for.
 struct call {
-  enum class kind { run, validate, list };
+  enum class kind { run, validate, list, init };
   kind what = kind::run;
   config::request job;
+  std::string folder; ///< of init
   bool json = false;
   bool progress = true;
 };

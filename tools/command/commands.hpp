@@ -10,5 +10,7 @@ namespace bulkhead::command {
 int run_job(const call& wanted, int argc, char** argv);
 int validate_job(const call& wanted);
 int list_tasks(const call& wanted);
+/// Writes the files of a new project into a folder that is empty or not there yet.
+int init_project(const call& wanted);
 
 } // namespace bulkhead::command

@@ -30,14 +30,17 @@ failure failure_of(failure_kind kind, const char* message) {
 } // namespace
 
 feeder::feeder(const config::job& job, const detail::task_entry& task,
-               std::shared_ptr<detail::pool_core> core, std::shared_ptr<completions> outcomes)
+               std::shared_ptr<detail::pool_core> core, std::shared_ptr<completions> outcomes,
+               int standard_input)
   : job_(job), task_(task), core_(std::move(core)), outcomes_(std::move(outcomes)),
     sink_(std::make_shared<stage_sink>(stage::map, outcomes_)),
     options_(std::make_shared<task_options>(job.task_options)),
     key_per_input_(job.task_options.key.find("{}") != std::string::npos),
-    window_(window_of(job, core_->options())), source_(job) {}
+    window_(window_of(job, core_->options())), source_(job, standard_input),
+    exhausted_(source_.ended()) {}
 
 void feeder::feed(std::size_t held) {
+  awaits_input_ = false;
   if (held_) {
     auto again = std::move(*held_);
     held_.reset();
@@ -51,8 +54,7 @@ void feeder::feed(std::size_t held) {
 }
 
 bool feeder::feed_unit(std::size_t room) {
-  const auto left = source_.total() - fed_;
-  auto count = job_.chunk != 0 ? job_.chunk : core_->chunk_hint(*sink_, left);
+  auto count = job_.chunk != 0 ? job_.chunk : core_->chunk_hint(*sink_, source_.left());
   count = key_per_input_ ? 1 : std::min(count, room);
   // A unit that is only cut short by the window waits until half of it is free.
   if (job_.chunk > room && !unfinished_.empty())
@@ -61,29 +63,30 @@ bool feeder::feed_unit(std::size_t room) {
   w.first_item = fed_;
   const auto most = std::min(most_unit_bytes, core_->options().queue_bytes / 4);
   while (w.items < count && w.body.size() < most) {
-    auto input = source_.next();
-    if (!input) {
-      exhausted_ = true;
-      break;
+    auto next = source_.next();
+    if (!next) {
+      awaits_input_ = true;
+      break; // what has come is not held back for what has not
     }
     if (key_per_input_)
-      w.options = options_for(*input);
-    if (!add_input(w, std::move(*input)))
+      w.options = options_for(next->value);
+    if (!add_input(w, std::move(*next)))
       break; // items of a unit are numbered without gaps
   }
   if (w.items > 0)
     submit(std::move(w));
-  exhausted_ = exhausted_ || fed_ == source_.total();
-  return true;
+  exhausted_ = exhausted_ || source_.ended();
+  return !awaits_input_;
 }
 
-bool feeder::add_input(detail::work& to, json input) {
-  const bool any = !std::holds_alternative<config::no_input>(job_.input);
-  const auto values = config::call_arguments(any ? &input : nullptr, job_.spread, job_.args);
+bool feeder::add_input(detail::work& to, input from) {
   const auto item = fed_++;
-  unfinished_.emplace(item, std::move(input));
+  const bool any = !std::holds_alternative<config::no_input>(job_.input);
+  const auto& input = unfinished_.emplace(item, std::move(from.value)).first->second;
   try {
-    add_call(to, task_, values);
+    if (!from.wrong.empty())
+      throw codec_error(from.wrong);
+    add_call(to, task_, config::call_arguments(any ? &input : nullptr, job_.spread, job_.args));
     return true;
   } catch (const error& e) {
     outcomes_->put(completion{stage::map, item, failure_of(failure_kind::codec, e.what()), {}});

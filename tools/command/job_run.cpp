@@ -38,27 +38,29 @@ pool_options options_of(const config::job& job, std::shared_ptr<completions> arr
   return options;
 }
 
+short room_for(const result_file& file) noexcept { return file.pending() != 0 ? POLLOUT : 0; }
+
 } // namespace
 
-job_run::job_run(const config::job& job, signals& interrupts, progress& shown, int standard_output)
+job_run::job_run(const config::job& job, signals& interrupts, progress& shown, streams standard)
   : job_(job), interrupts_(interrupts), shown_(shown), task_(detail::expect_task(job.task)),
     arrivals_(std::make_shared<completions>()),
-    results_({job.output, job.append, job.ordered, standard_output}),
-    pool_(options_of(job, arrivals_)), feeder_(job, task_, pool_.core(), arrivals_),
+    results_({job.output, job.append, job.ordered, standard.output}),
+    failed_({job.failed, false, false, -1}), pool_(options_of(job, arrivals_)),
+    feeder_(job, task_, pool_.core(), arrivals_, standard.input),
     workers_(job.pool.workers != 0 ? job.pool.workers : available_parallelism()) {
   if (job.reduce)
     reducer_.emplace(job, pool_.core(), arrivals_);
   report_.name = job.name;
   report_.task = job.task;
-  report_.inputs = feeder_.total();
 }
 
 report job_run::run() {
   // Not before the pool is there: what cannot start leaves old results alone.
-  while (!results_.open() && report_.signal == 0)
+  while (!(results_.open() && failed_.open()) && report_.signal == 0)
     wait();
   while (!finished()) {
-    if (results_.pending() < most_pending)
+    if (results_.pending() + failed_.pending() < most_pending)
       feeder_.feed(results_.waiting());
     if (reducer_)
       reducer_->advance(!feeder_.exhausted() || feeder_.in_flight() != 0);
@@ -66,8 +68,13 @@ report job_run::run() {
       wait();
   }
   report_.elapsed = clock::now() - started_;
+  report_.inputs = feeder_.total();
+  report_.inputs_unread = feeder_.left_unread();
+  report_.input_error = feeder_.input_error();
   finish_results();
   report_.output_error = results_.error();
+  report_.failed_file = job_.failed;
+  report_.failed_error = failed_.error();
   shown_.finish(now());
   end_pool();
   if (reducer_) {
@@ -93,12 +100,19 @@ void job_run::wait() {
   const auto pause = held ? until_room : between_snapshots;
   const auto next = std::min(cut_off_at_, clock::now() + pause);
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - clock::now());
-  const short room = results_.pending() != 0 ? POLLOUT : 0;
-  pollfd watched[] = {
-    {interrupts_.fd(), POLLIN, 0}, {arrivals_->fd(), POLLIN, 0}, {results_.fd(), room, 0}};
-  ::poll(watched, 3, static_cast<int>(std::max<std::int64_t>(0, left.count())));
-  if ((watched[2].revents & (POLLERR | POLLHUP)) != 0)
-    results_.fail(std::system_category().message(EPIPE)); // also while there is nothing to write
+  const int awaited =
+    results_.pending() + failed_.pending() < most_pending ? feeder_.awaited() : -1;
+  pollfd watched[] = {{interrupts_.fd(), POLLIN, 0},
+                      {arrivals_->fd(), POLLIN, 0},
+                      {results_.fd(), room_for(results_), 0},
+                      {awaited, POLLIN, 0},
+                      {failed_.fd(), room_for(failed_), 0}};
+  ::poll(watched, 5, static_cast<int>(std::max<std::int64_t>(0, left.count())));
+  constexpr short gone = POLLERR | POLLHUP; // met also while there is nothing to write
+  if ((watched[2].revents & gone) != 0)
+    results_.fail(std::system_category().message(EPIPE));
+  if ((watched[4].revents & gone) != 0)
+    failed_.fail(std::system_category().message(EPIPE));
   handle_signal();
   if (clock::now() >= cut_off_at_)
     cut_off();
@@ -111,27 +125,43 @@ void job_run::wait() {
 /// After each batch of outcomes: a job that is killed leaves in the file what was done.
 void job_run::write_results() {
   results_.flush();
-  if (!results_.error().empty() && !feeder_.exhausted())
-    feeder_.stop(); // nobody reads what further tasks would bring
+  failed_.flush();
+  if ((results_.error().empty() && failed_.error().empty()) || unwritable_)
+    return;
+  unwritable_ = true;
+  withdraw(); // nobody reads what further tasks would bring
+}
+
+/// No more inputs; what runs has the grace to finish, and is cut off then.
+void job_run::withdraw() {
+  cut_off_at_ = std::min(cut_off_at_, clock::now() + job_.pool.grace);
+  feeder_.stop();
+  if (reducer_)
+    reducer_->stop();
 }
 
 /// Writes the rest. After an interruption a reader that does not read has the grace, and no more
 /// than the next signal.
 void job_run::finish_results() {
   results_.release();
-  results_.flush();
+  write_results();
   auto until = report_.signal != 0 ? clock::now() + job_.pool.grace : clock::time_point::max();
-  while (results_.pending() != 0 && clock::now() < until) {
-    pollfd watched[] = {{interrupts_.fd(), POLLIN, 0}, {results_.fd(), POLLOUT, 0}};
-    ::poll(watched, 2, static_cast<int>(between_snapshots / 1ms));
+  while (results_.pending() + failed_.pending() != 0 && clock::now() < until) {
+    pollfd watched[] = {{interrupts_.fd(), POLLIN, 0},
+                        {results_.fd(), room_for(results_), 0},
+                        {failed_.fd(), room_for(failed_), 0}};
+    ::poll(watched, 3, static_cast<int>(between_snapshots / 1ms));
     if (const auto signal = interrupts_.take()) {
       until = report_.signal == 0 ? clock::now() + job_.pool.grace : clock::now();
       report_.signal = signal;
     }
-    results_.flush();
+    write_results();
   }
-  if (results_.pending() != 0)
-    results_.fail("the job was interrupted while nobody read them");
+  for (auto* file : {&results_, &failed_}) {
+    if (file->pending() != 0)
+      file->fail("the job was interrupted while nobody read them");
+    file->check();
+  }
 }
 
 void job_run::handle_signal() {
@@ -145,15 +175,12 @@ void job_run::handle_signal() {
 
 void job_run::interrupt(int signal) {
   report_.signal = signal;
-  cut_off_at_ = clock::now() + job_.pool.grace;
   shown_.clear();
   if (has_room(STDERR_FILENO))
     spdlog::warn("{}: no more inputs; running tasks have {:.1f} s to finish, again to kill them",
                  signal == SIGINT ? "Ctrl-C" : signal_name(signal),
                  std::chrono::duration<double>(job_.pool.grace).count());
-  feeder_.stop();
-  if (reducer_)
-    reducer_->stop();
+  withdraw();
 }
 
 void job_run::cut_off() {
@@ -169,7 +196,8 @@ void job_run::take_outcomes() {
   for (auto& c : arrived.outcomes)
     on_outcome(std::move(c));
   const auto* oldest = feeder_.oldest();
-  if (oldest != nullptr && std::exchange(oldest_, oldest->first) != oldest->first)
+  const auto waited = oldest != nullptr ? oldest->first : feeder_.fed();
+  if (std::exchange(oldest_, waited) != waited)
     oldest_since_ = clock::now();
 }
 
@@ -193,6 +221,8 @@ void job_run::on_map_outcome(completion c) {
   }
   if (c.failed) {
     line["failure"] = outcome_json(c.item, *c.failed);
+    if (failed_.wanted())
+      failed_.put(c.item, {{"input", line["input"]}, {"failure", line["failure"]}});
     const bool cancelled = c.failed->kind == failure_kind::cancelled;
     ++(cancelled ? report_.cancelled : report_.failed);
     if (!cancelled)
@@ -239,7 +269,12 @@ void job_run::end_pool() {
   take_snapshot();
   // Workers have nothing to do any more: they end in order, and are killed if they do not.
   pool_.close();
-  pool_.join(job_.pool.grace);
+  const auto until = clock::now() + job_.pool.grace;
+  while (!pool_.join(between_snapshots) && clock::now() < until)
+    if (const auto signal = interrupts_.take()) {
+      report_.signal = report_.signal != 0 ? report_.signal : signal;
+      break;
+    }
   pool_.terminate();
   for (const auto& event : arrivals_->take().events) // the last ones: all workers have told
     on_event(event);
@@ -247,22 +282,28 @@ void job_run::end_pool() {
   report_.workers = workers_.rows();
 }
 
-std::string job_run::oldest_input() const {
-  const auto* oldest = feeder_.oldest();
+/// An input whose task takes long, or the writer of the inputs where all that came is done.
+std::string job_run::waited_for() const {
   const auto since = clock::now() - oldest_since_;
-  if (oldest == nullptr || since < long_wait)
+  if (since < long_wait)
     return {};
-  return fmt::format("input {} ({}) for {} s", oldest->first,
-                     config::shortened(config::shown(oldest->second), 40), since / 1s);
+  if (const auto* oldest = feeder_.oldest())
+    return fmt::format("input {} ({}) for {} s", oldest->first,
+                       config::shortened(config::shown(oldest->second), 40), since / 1s);
+  if (feeder_.awaits_input())
+    return fmt::format("{}, for {} s", feeder_.place(), since / 1s);
+  return {};
 }
 
 advance job_run::now() const {
   return {report_.succeeded + report_.failed,
-          report_.inputs,
+          feeder_.total(),
           report_.failed,
           clock::now() - started_,
           report_.cancelled,
-          oldest_input()};
+          waited_for(),
+          !feeder_.counted(),
+          workers_.running()};
 }
 
 } // namespace bulkhead::command

@@ -15,15 +15,21 @@
 namespace bulkhead::command {
 
 /// Runs one job in a pool of its own. The calling thread feeds inputs, takes outcomes and events,
-/// shows progress and watches for signals; it waits only in poll.
+/// shows progress and watches for signals; it waits only in poll, also for inputs that are still to
+/// come.
 ///
 /// The first Ctrl-C, SIGTERM, SIGHUP or SIGQUIT ends the feeding and withdraws what has not
 /// started; what runs may finish within pool.grace. The second one kills the workers at once.
 class job_run {
 public:
+  /// What "-" means as input and as output of the job.
+  struct streams {
+    int input = -1;
+    int output = -1;
+  };
+
   /// Makes the pool. Throws config_error and std::system_error; nothing is left behind then.
-  /// `standard_output` is where results go when the job's output is "-".
-  job_run(const config::job& job, signals& interrupts, progress& shown, int standard_output);
+  job_run(const config::job& job, signals& interrupts, progress& shown, streams standard);
 
   /// Returns when all tasks have their outcome and the pool has ended.
   report run();
@@ -35,9 +41,10 @@ private:
   void wait();
   void write_results();
   void finish_results();
-  std::string oldest_input() const;
+  std::string waited_for() const;
   void handle_signal();
   void interrupt(int signal);
+  void withdraw();
   void cut_off();
   void take_outcomes();
   void on_outcome(completion c);
@@ -55,6 +62,7 @@ private:
   const detail::task_entry& task_;
   std::shared_ptr<completions> arrivals_;
   result_file results_;
+  result_file failed_; ///< inputs without a result, in the order of their ends
   pool pool_;
   feeder feeder_;
   std::optional<reducer> reducer_;
@@ -63,7 +71,8 @@ private:
   clock::time_point cut_off_at_ = clock::time_point::max();
   clock::time_point snapshot_at_{};
   std::size_t deaths_told_ = 0;
-  std::uint64_t oldest_ = 0; ///< the first input without outcome, and since when it is
+  bool unwritable_ = false;  ///< the output failed, and what was to come was withdrawn
+  std::uint64_t oldest_ = 0; ///< the first input without outcome or to come, and since when it is
   clock::time_point oldest_since_ = clock::now();
 };
 

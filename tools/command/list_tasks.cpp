@@ -53,8 +53,7 @@ int list_tasks(const call& wanted) {
     write_out(STDERR_FILENO, "warning: " + warning + "\n");
   try {
     const auto tasks = detail::all_tasks();
-    write_out(STDOUT_FILENO, wanted.json ? as_json(tasks) : as_table(tasks));
-    return 0;
+    return print(wanted.json ? as_json(tasks) : as_table(tasks)) ? 0 : 1;
   } catch (const config_error& e) { // one name, two tasks
     found.add(config::place{"list"}, e.what(), "each name once", "rename one of them");
     return print_problems(found, wanted.json);

@@ -1,3 +1,4 @@
+#include "runtime/system/descriptors.hpp"
 #include "tools/command/commands.hpp"
 
 #include <bulkhead/init.hpp>
@@ -5,6 +6,8 @@
 #include <cstdio>
 #include <exception>
 #include <string_view>
+
+#include <fcntl.h>
 
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
@@ -24,9 +27,19 @@ int execute(const bulkhead::command::call& wanted, int argc, char** argv) {
     return bulkhead::command::validate_job(wanted);
   case kind::list:
     return bulkhead::command::list_tasks(wanted);
+  case kind::init:
+    return bulkhead::command::init_project(wanted);
   default:
     return bulkhead::command::run_job(wanted, argc, argv);
   }
+}
+
+/// What is opened later must not take the number of a standard stream that is closed: a file of
+/// results would get the report. In its place comes what fails as a closed one does.
+void occupy_closed_streams() {
+  for (const int fd : {0, 1, 2})
+    if (::fcntl(fd, F_GETFD) < 0)
+      bulkhead::runtime::point_at_null(fd, fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
 } // namespace
@@ -36,6 +49,7 @@ int main(int argc, char** argv) {
   // Everybody else calls init later, when the configuration is known to be good.
   if (argc > 1 && std::string_view(argv[1]).starts_with("--bulkhead-"))
     bulkhead::init(argc, argv);
+  occupy_closed_streams();
   try {
     log_to_stderr();
     const auto parsed = bulkhead::command::parse_call(argc, argv);

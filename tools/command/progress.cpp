@@ -1,6 +1,7 @@
 #include "tools/command/progress.hpp"
 
 #include "tools/command/write_out.hpp"
+#include "tools/config/shown.hpp"
 
 #include <algorithm>
 
@@ -17,6 +18,7 @@ namespace {
 
 constexpr auto between_bars = 100ms;
 constexpr auto between_lines = 2s;
+constexpr std::size_t most_running = 4;
 
 std::size_t terminal_columns() {
   winsize size{};
@@ -32,7 +34,7 @@ void write_all(const std::string& text) {
 std::string left_text(const advance& now) {
   if (!now.oldest.empty())
     return "  waits for " + now.oldest;
-  if (now.done == 0 || now.cancelled != 0 || now.done >= now.total)
+  if (now.open || now.done == 0 || now.cancelled != 0 || now.done >= now.total)
     return {};
   const auto seconds = std::chrono::duration<double>(now.elapsed).count();
   const auto left =
@@ -40,22 +42,40 @@ std::string left_text(const advance& now) {
   return left < 1 ? "  <1 s left" : fmt::format("  {:.0f} s left", left);
 }
 
+/// "  running 20% 75%": what tasks say of themselves by this_task::progress.
+std::string running_text(const std::vector<double>& running) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(running.size(), most_running); ++i)
+    text += fmt::format("{} {:.0f}%", i == 0 ? "  running" : "", 100 * running[i]);
+  return running.size() > most_running ? text + " ..." : text;
+}
+
+std::string how_far_text(const advance& now) {
+  if (now.open)
+    return fmt::format("{} of {} read", now.done, now.total);
+  // Of 0 inputs all are done; 64-bit ranges times 100 do not fit in 64 bits.
+  const auto share =
+    now.total == 0 ? 1.0 : static_cast<double>(now.done) / static_cast<double>(now.total);
+  return fmt::format("{:>3}%  {}/{}", static_cast<int>(100 * share), now.done, now.total);
+}
+
 std::string counts_text(const advance& now) {
   const auto seconds = std::max(1e-9, std::chrono::duration<double>(now.elapsed).count());
-  const auto percent = now.total == 0 ? 100 : now.done * 100 / now.total;
-  return fmt::format("{:>3}%  {}/{}{}{}  {:.0f}/s{}", percent, now.done, now.total,
+  return fmt::format("{}{}{}  {:.0f}/s{}{}", how_far_text(now),
                      now.failed == 0 ? "" : fmt::format("  {} failed", now.failed),
                      now.cancelled == 0 ? "" : fmt::format("  {} cancelled", now.cancelled),
-                     static_cast<double>(now.done) / seconds, left_text(now));
+                     static_cast<double>(now.done) / seconds, running_text(now.running),
+                     left_text(now));
 }
 
 } // namespace
 
 std::string bar_text(const advance& now, std::size_t columns) {
   const auto counts = counts_text(now);
-  if (columns < counts.size() + 14)
-    return counts.substr(0, columns);
-  const auto width = std::min<std::size_t>(40, columns - counts.size() - 4);
+  const auto wide = config::columns_of(counts);
+  if (now.open || columns < wide + 14)
+    return config::shortened(counts, columns);
+  const auto width = std::min<std::size_t>(40, columns - wide - 4);
   const auto filled = now.total == 0 ? width : std::min(width, width * now.done / now.total);
   std::string bar(filled, '=');
   if (filled < width)
@@ -81,15 +101,19 @@ void progress::show(const advance& now) {
 void progress::draw(const advance& now) {
   if (style_ == style::lines)
     return write_all(fmt::format("{}\n", counts_text(now)));
-  const auto text = bar_text(now, terminal_columns() - 1);
-  const auto blank = drawn_ > text.size() ? drawn_ - text.size() : 0;
-  write_all(fmt::format("\r{}{}", text, std::string(blank, ' ')));
-  drawn_ = text.size() + blank;
+  // What was drawn is covered with blanks, but not beyond the edge: a terminal that has been made
+  // narrower meanwhile would begin a new line each time.
+  const auto columns = terminal_columns() - 1;
+  const auto text = bar_text(now, columns);
+  const auto wide = config::columns_of(text);
+  const auto covered = std::min(std::max(drawn_, wide), columns);
+  write_all(fmt::format("\r{}{}", text, std::string(covered - std::min(covered, wide), ' ')));
+  drawn_ = wide;
 }
 
 void progress::clear() {
   if (drawn_ != 0)
-    write_all(fmt::format("\r{}\r", std::string(drawn_, ' ')));
+    write_all(fmt::format("\r{}\r", std::string(std::min(drawn_, terminal_columns() - 1), ' ')));
   drawn_ = 0;
   next_ = std::min(next_, clock::now());
 }

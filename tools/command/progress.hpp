@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace bulkhead::command {
 
@@ -13,7 +14,9 @@ struct advance {
   std::uint64_t failed = 0;
   std::chrono::nanoseconds elapsed{};
   std::uint64_t cancelled = 0; ///< not in `done`
-  std::string oldest;          ///< an input that takes long, and since when; empty: none
+  std::string oldest;          ///< what is waited for for long, and since when; empty: nothing
+  bool open = false;           ///< `total` is what was read by now, and more may come
+  std::vector<double> running; ///< how far running tasks say they are, 0 to 1
 };
 
 /// Shows on standard error how far a job is: a bar that is drawn anew on a terminal, else a plain
@@ -43,6 +46,7 @@ private:
 };
 
 /// "[=====>    ]  52%  5210/10000  1 failed  2612/s  2 s left", in at most `columns` columns.
+/// Without bar and share while the number of inputs is not known: "5210 of 5215 read  2612/s".
 std::string bar_text(const advance& now, std::size_t columns);
 
 } // namespace bulkhead::command

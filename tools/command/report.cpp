@@ -63,6 +63,12 @@ std::string failures_text(const report& r) {
   return text + "\n";
 }
 
+std::string state_text(const worker_row& row) {
+  if (row.progress <= 0)
+    return row.state;
+  return fmt::format("{}, its task at {:.0f}%", row.state, 100 * row.progress);
+}
+
 std::string workers_text(const report& r) {
   if (r.workers.empty())
     return {};
@@ -71,7 +77,7 @@ std::string workers_text(const report& r) {
     const auto share = 100 * seconds_of(row.busy) / std::max(1e-9, seconds_of(r.elapsed));
     t.add({std::to_string(row.worker), row.pid == 0 ? "-" : std::to_string(row.pid),
            std::to_string(row.tasks), fmt::format("{:.1f}%", share), std::to_string(row.restarts),
-           std::to_string(row.recycled), row.state});
+           std::to_string(row.recycled), state_text(row)});
   }
   return t.text() + "\n";
 }
@@ -90,8 +96,17 @@ std::string summary_text(const report& r) {
   if (r.signal != 0)
     text +=
       fmt::format("interrupted by {}\n", r.signal == SIGINT ? "Ctrl-C" : signal_name(r.signal));
+  if (!r.input_error.empty())
+    text += fmt::format("the inputs could not be read further: {}\n", r.input_error);
+  else if (r.inputs_unread)
+    text += "the inputs were not read to their end\n";
   if (!r.output_error.empty())
     text += fmt::format("the results could not be written: {}\n", r.output_error);
+  if (!r.failed_error.empty())
+    text += fmt::format("the failed inputs could not be written: {}\n", r.failed_error);
+  else if (!r.failed_file.empty() && r.failed + r.cancelled != 0)
+    text +=
+      fmt::format("failed inputs are in {}; --retry runs them again\n", printable(r.failed_file));
   return text;
 }
 
@@ -101,7 +116,8 @@ int report::exit_status() const noexcept {
   if (signal != 0)
     return 128 + signal;
   return failed == 0 && cancelled == 0 && not_started() == 0 && !reduce_failed
-             && output_error.empty()
+             && output_error.empty() && failed_error.empty() && input_error.empty()
+             && !inputs_unread
            ? 0
            : 1;
 }

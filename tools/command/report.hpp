@@ -47,8 +47,12 @@ struct report {
   pool_stats pool;
   json result; ///< of reduce; null where there is none
   bool reduce_failed = false;
-  std::string output_error; ///< why results could not be written
-  int signal = 0;           ///< what interrupted the job; 0: nothing
+  std::string output_error;   ///< why results could not be written
+  std::string failed_file;    ///< where failed inputs are; empty: nowhere
+  std::string failed_error;   ///< why they could not be written
+  int signal = 0;             ///< what interrupted the job; 0: nothing
+  bool inputs_unread = false; ///< `inputs` is what was read: more may have come
+  std::string input_error;    ///< why inputs could not be read to their end
 
   std::uint64_t not_started() const noexcept { return inputs - succeeded - failed - cancelled; }
 

@@ -1,6 +1,7 @@
 #include "tools/command/report.hpp"
 
 #include "tools/command/signals.hpp"
+#include "tools/config/task_call.hpp"
 
 #include <bulkhead/version.hpp>
 
@@ -20,7 +21,8 @@ json failure_json(const failed_task& task) {
   const auto& f = task.what;
   return {{"index", task.index},
           {"step", task.step},
-          {"input", task.input},
+          {"input",
+           task.input.is_string() ? config::text_json(task.input.get<std::string>()) : task.input},
           {"kind", std::string(to_string(f.kind))},
           {"message", f.message},
           {"type", f.type},
@@ -39,7 +41,8 @@ json worker_json(const worker_row& row, std::chrono::nanoseconds elapsed) {
           {"busy_share", seconds_of(row.busy) / std::max(1e-9, seconds_of(elapsed))},
           {"restarts", row.restarts},
           {"recycled", row.recycled},
-          {"state", row.state}};
+          {"state", row.state},
+          {"progress", row.progress}};
 }
 
 json pool_json(const pool_stats& s) {
@@ -74,6 +77,7 @@ json report_json(const report& r) {
     {"exit_status", r.exit_status()},
     {"interrupted", r.signal == 0 ? json(nullptr) : json(signal_name(r.signal))},
     {"inputs", r.inputs},
+    {"inputs_unread", r.inputs_unread},
     {"succeeded", r.succeeded},
     {"failed", r.failed},
     {"cancelled", r.cancelled},
@@ -85,7 +89,10 @@ json report_json(const report& r) {
     {"failures_by_kind", r.kinds},
     {"workers", workers},
     {"pool", pool_json(r.pool)},
+    {"input_error", r.input_error.empty() ? json(nullptr) : json(r.input_error)},
     {"output_error", r.output_error.empty() ? json(nullptr) : json(r.output_error)},
+    {"failed_file", r.failed_file.empty() ? json(nullptr) : json(r.failed_file)},
+    {"failed_error", r.failed_error.empty() ? json(nullptr) : json(r.failed_error)},
     {"result", r.result}};
 }
 

@@ -1,11 +1,17 @@
 #include "tools/command/result_file.hpp"
 
 #include "tools/command/write_out.hpp"
+#include "tools/config/shown.hpp"
+
+#include <bulkhead/error.hpp>
 
 #include <cerrno>
 #include <system_error>
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace bulkhead::command {
 
@@ -19,15 +25,36 @@ bool result_file::open() {
     return true;
   }
   // O_NONBLOCK: opening a FIFO waits for no reader. The description is ours alone.
-  const int place = to_.append ? O_APPEND : O_TRUNC;
+  const int place = to_.append ? O_APPEND : 0;
   file_ = runtime::unique_fd{
     ::open(to_.path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | place, 0666)};
   if (!file_ && errno == ENXIO)
     return false;
   if (!file_)
     throw std::system_error(errno, std::generic_category(), to_.path);
+  take_file();
   fd_ = file_.get();
   return true;
+}
+
+/// Jobs that append may share a file, since each line is written as a whole. One that replaces what
+/// is there has it for itself, and empties it only then.
+void result_file::take_file() {
+  struct stat s {};
+  if (::fstat(file_.get(), &s) != 0 || !S_ISREG(s.st_mode))
+    return;
+  // File systems without locks are no reason to refuse.
+  if (::flock(file_.get(), (to_.append ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    throw config_error("output is " + config::printable(to_.path)
+                       + ", which another job writes; wait for it, or choose another file");
+  if (!to_.append && ::ftruncate(file_.get(), 0) != 0)
+    throw std::system_error(errno, std::generic_category(), to_.path);
+}
+
+void result_file::check() {
+  struct stat s {};
+  if (file_ && error_.empty() && ::fstat(fd_, &s) == 0 && s.st_nlink == 0)
+    fail(config::printable(to_.path) + " was removed while the job ran");
 }
 
 void result_file::put(std::uint64_t index, const config::json& line) {

@@ -24,7 +24,8 @@ public:
   explicit result_file(target to) : to_(std::move(to)) {}
 
   /// Opens the target, once. False where it is a FIFO that nobody reads yet: try again. Throws
-  /// std::system_error where it cannot be opened.
+  /// std::system_error where it cannot be opened, and config_error where another job writes it; its
+  /// content is as it was then.
   bool open();
 
   bool wanted() const noexcept { return !to_.path.empty(); }
@@ -44,6 +45,10 @@ public:
   /// Writes what can be written now.
   void flush();
 
+  /// After the last line. A file that has been removed meanwhile is an error: what was written to
+  /// it nobody can read.
+  void check();
+
   /// Lines that wait for earlier ones wait no longer: those will never come.
   void release();
 
@@ -52,6 +57,7 @@ public:
   void fail(const std::string& why);
 
 private:
+  void take_file();
   void append(const std::string& line);
 
   target to_;

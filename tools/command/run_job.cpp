@@ -1,14 +1,17 @@
 #include "tools/command/commands.hpp"
 
+#include "runtime/system/descriptors.hpp"
 #include "tools/command/job_run.hpp"
 #include "tools/command/print_problems.hpp"
 #include "tools/command/write_out.hpp"
+#include "tools/config/shown.hpp"
 
 #include <bulkhead/error.hpp>
 #include <bulkhead/init.hpp>
 
 #include <cerrno>
 #include <system_error>
+#include <variant>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -25,29 +28,51 @@ int refuse(const call& wanted, std::string_view why, std::string_view remedy) {
   return print_problems(found, wanted.json);
 }
 
+/// Inputs from standard input are for nobody else: tasks find nothing there. Before init, so that
+/// each process of the pool inherits it.
+runtime::unique_fd take_standard_input(const config::job& job) {
+  const auto* lines = std::get_if<config::line_input>(&job.input);
+  if (lines == nullptr || lines->file != "-")
+    return {};
+  runtime::unique_fd own{::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)};
+  runtime::point_at_null(STDIN_FILENO, O_RDONLY);
+  return own;
+}
+
 /// Results on standard output have it for themselves: what tasks print there goes to standard
 /// error, and so does the report. Before init, so that each process of the pool inherits it.
 runtime::unique_fd take_standard_output(const config::job& job) {
   if (job.output != "-")
     return {};
+  if ((::fcntl(STDOUT_FILENO, F_GETFL) & O_ACCMODE) == O_RDONLY)
+    return {}; // it was closed, see main: so are the results
   runtime::unique_fd own{::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)};
   if (own && ::dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
     ::close(STDOUT_FILENO); // there is no standard error either
   return own;
 }
 
-int run(const config::job& job, const call& wanted, int standard_output) {
+bool has_no_input(const config::job& job) {
+  const auto* list = std::get_if<config::list_input>(&job.input);
+  return list != nullptr && list->items.empty();
+}
+
+int run(const config::job& job, const call& wanted, job_run::streams standard) {
   signals interrupts;
   progress shown{wanted.progress ? progress::fitting() : progress::style::none};
-  const auto done = job_run{job, interrupts, shown, standard_output}.run();
+  const auto done = job_run{job, interrupts, shown, standard}.run();
   const auto text = wanted.json
                       ? report_json(done).dump(2, ' ', false, json::error_handler_t::replace) + "\n"
                       : report_text(done);
   // A reader that went away wants no report; one that does not read is waited for until a signal.
   const int stream = job.output == "-" ? STDERR_FILENO : STDOUT_FILENO;
-  if (!write_out(stream, text, interrupts.fd()) && errno == ECANCELED)
+  if (write_out(stream, text, interrupts.fd()) || errno == EPIPE)
+    return done.exit_status();
+  if (errno == ECANCELED)
     return 128 + interrupts.take();
-  return done.exit_status();
+  const auto why = std::system_category().message(errno);
+  write_out(STDERR_FILENO, "bulkhead: the report cannot be written: " + why + "\n");
+  return done.exit_status() != 0 ? done.exit_status() : 1;
 }
 
 } // namespace
@@ -61,13 +86,19 @@ int run_job(const call& wanted, int argc, char** argv) {
               "write the results to a file: --set output=results.jsonl");
   if (!job || !found.none())
     return print_problems(found, wanted.json);
+  if (!job->retry.empty() && has_no_input(*job)) {
+    write_out(STDERR_FILENO, fmt::format("{}: no line has a failure, so there is nothing to run\n",
+                                         config::printable(job->retry.native())));
+    return 0;
+  }
   for (const auto& warning : found.warnings())
     write_out(STDERR_FILENO, fmt::format("warning: {}\n", warning));
+  const auto standard_input = take_standard_input(*job);
   const auto standard_output = take_standard_output(*job);
   // Not earlier: a configuration that is wrong starts no process.
   bulkhead::init(argc, argv);
   try {
-    return run(*job, wanted, standard_output.get());
+    return run(*job, wanted, {standard_input.get(), standard_output.get()});
   } catch (const config_error& e) {
     return refuse(wanted, e.what(), "");
   } catch (const std::system_error& e) {

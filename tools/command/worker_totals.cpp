@@ -11,6 +11,7 @@ worker_totals::seat& worker_totals::seat_of(std::size_t worker, pid_t pid) {
   const auto row = place_for_newcomer();
   rows_[row].worker = worker;
   rows_[row].pid = pid;
+  rows_[row].progress = 0;
   rows_[row].state = to_string(worker_state::starting);
   return seats_[worker] = seat{row, 0, {}};
 }
@@ -50,6 +51,8 @@ void worker_totals::leave(const pool_event& event) {
   const bool died = event.kind == event_kind::died;
   row.restarts += died ? 1 : 0;
   row.recycled += !died && event.exit.cause == exit_cause::recycled ? 1 : 0;
+  if (event.exit.signal == 0) // it had the time to finish its task
+    row.progress = 0;
   const auto place = s.row;
   seats_.erase(event.worker);
   if (is_taken(place)) // by its replacement
@@ -83,9 +86,21 @@ void worker_totals::on_snapshot(const std::vector<worker_info>& workers) {
     if (known == seats_.end())
       continue;
     count(known->second, info.tasks_done, info.busy);
-    if (rows_[known->second.row].worker == info.id)
-      rows_[known->second.row].state = to_string(info.state);
+    auto& row = rows_[known->second.row];
+    if (row.worker != info.id)
+      continue;
+    row.state = to_string(info.state);
+    row.progress = info.progress;
   }
+}
+
+std::vector<double> worker_totals::running() const {
+  std::vector<double> shares;
+  shares.reserve(seats_.size());
+  for (const auto& [worker, s] : seats_)
+    if (rows_[s.row].worker == worker && rows_[s.row].progress > 0)
+      shares.push_back(rows_[s.row].progress);
+  return shares;
 }
 
 } // namespace bulkhead::command

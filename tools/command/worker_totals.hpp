@@ -20,6 +20,7 @@ struct worker_row {
   std::uint64_t restarts = 0;      ///< replaced because they died
   std::uint64_t recycled = 0;      ///< replaced because the pool wanted it
   std::string state;               ///< of the last one: a worker_state, or how it ended
+  double progress = 0; ///< of its task by this_task::progress; where it died: when last looked at
 };
 
 /// Adds up what the workers did, over restarts and recycling. Fed by events and snapshots in the
@@ -34,6 +35,9 @@ public:
 
   /// One row for each place, in the order in which they were taken first.
   const std::vector<worker_row>& rows() const noexcept { return rows_; }
+
+  /// How far the running tasks are that have said so.
+  std::vector<double> running() const;
 
 private:
   struct seat {

@@ -2,6 +2,8 @@
 
 #include <cerrno>
 #include <climits>
+#include <string>
+#include <system_error>
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -45,6 +47,14 @@ bool write_out(int fd, std::string_view text, int stop) {
     }
   }
   return true;
+}
+
+bool print(std::string_view text) {
+  if (write_out(STDOUT_FILENO, text) || errno == EPIPE)
+    return true;
+  const auto why = std::system_category().message(errno);
+  write_out(STDERR_FILENO, "bulkhead: standard output cannot be written: " + why + "\n");
+  return false;
 }
 
 } // namespace bulkhead::command

@@ -17,4 +17,8 @@ ssize_t write_some(int fd, std::string_view text) noexcept;
 /// nobody read. No `stop`: -1.
 bool write_out(int fd, std::string_view text, int stop = -1);
 
+/// Writes all to standard output. False, and told on standard error, where that failed for another
+/// reason than a reader that went away.
+bool print(std::string_view text);
+
 } // namespace bulkhead::command

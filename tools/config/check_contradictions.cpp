@@ -123,7 +123,7 @@ private:
     const auto why = fmt::format("but pool.start is {}: there are no worker processes",
                                  start == start_method::thread ? "thread" : "eager");
     for (const auto* path : {"/pool/max_memory_per_worker", "/pool/limits", "/pool/affinity",
-                             "/pool/nice", "/pool/unresponsive_after"})
+                             "/pool/nice", "/pool/unresponsive_after", "/pool/sandbox"})
       if (written(path))
         add(path, why, "options of processes only with processes",
             "remove it, or write \"start\": \"forkserver\"");
@@ -149,18 +149,20 @@ private:
     if (!from_.root.contains(at))
       return;
     const auto kinds = from_.root.at(at).size();
-    const std::string expected = "exactly one of list, glob, lines or range";
+    const std::string expected = "exactly one of list, glob, lines, json_lines or range";
     if (kinds == 0)
       found_.add(from_.value_place(at), "input is {}, so there is nothing to do", expected,
                  "write \"input\": {\"list\": [1, 2, 3]}, or leave input out for one call");
     if (kinds > 1)
       found_.add(from_.value_place(at), fmt::format("input has {} kinds of inputs", kinds),
                  expected, "remove all but one");
-    if (wanted_.spread && !std::holds_alternative<list_input>(wanted_.input))
-      add("/map/spread", "but the inputs are no lists", "spread only with input.list",
-          "remove spread");
+    const auto* lines = std::get_if<line_input>(&wanted_.input);
+    if (wanted_.spread && !std::holds_alternative<list_input>(wanted_.input)
+        && !(lines != nullptr && lines->json))
+      add("/map/spread", "but the inputs are no lists",
+          "spread only with input.list or input.json_lines", "remove spread");
     const auto* list = std::get_if<list_input>(&wanted_.input);
-    if (list != nullptr && list->items.empty())
+    if (list != nullptr && list->items.empty() && wanted_.retry.empty())
       add("/input/list", "so there is nothing to do", "at least one input", "write an input");
     if (list != nullptr && wanted_.spread)
       for (std::size_t i = 0; i < list->items.size(); ++i)

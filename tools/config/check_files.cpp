@@ -1,5 +1,6 @@
 #include "tools/config/checks.hpp"
 #include "tools/config/file_glob.hpp"
+#include "tools/config/json_line.hpp"
 #include "tools/config/nearest.hpp"
 #include "tools/config/shown.hpp"
 #include "tools/config/source.hpp"
@@ -8,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -58,27 +60,73 @@ void expand(const document& from, file_input& input, problems& found) {
   input.files = std::move(files);
 }
 
-void check_lines(const document& from, const line_input& input, problems& found) {
-  const pointer at("/input/lines");
-  std::error_code error;
-  const auto status = fs::status(input.file, error);
+/// What makes a file or a stream no source of lines, and what to do.
+struct objection {
   std::string why;
   std::string remedy = "check the path; it is taken relative to the configuration file";
+};
+
+objection to_standard_input() {
+  const int flags = ::fcntl(STDIN_FILENO, F_GETFL);
+  struct stat s {};
+  if (flags < 0 || (flags & O_ACCMODE) == O_WRONLY)
+    return {"but standard input is closed, or open for writing only",
+            "begin with a pipe: producer | bulkhead run job.json"};
+  if (::fstat(STDIN_FILENO, &s) == 0 && S_ISDIR(s.st_mode))
+    return {"but standard input is a directory", "begin with a pipe, or with < FILE"};
+  return {};
+}
+
+objection to_lines(const fs::path& file) {
+  if (file == "-")
+    return to_standard_input();
+  std::error_code error;
+  const auto status = fs::status(file, error);
   if (!fs::exists(status))
-    why = "a file that does not exist";
-  else if (!fs::is_regular_file(status))
-    why = kind_of(status.type());
-  else if (::access(input.file.c_str(), R_OK) != 0) {
-    why = "a file that this user may not read";
-    remedy = "make it readable (chmod u+r)";
-  } else if (fs::file_size(input.file, error) == 0) {
-    why = "an empty file";
-    remedy = "write one input a line";
-  }
-  if (!why.empty())
-    found.add(from.value_place(at),
-              fmt::format("{} is {}, {}", path_text(at), shown(from.root.at(at)), why),
-              "a readable text file with at least one line", remedy);
+    return {"a file that does not exist"};
+  // A FIFO is not opened here: what comes out of it comes once.
+  if (!fs::is_regular_file(status) && !fs::is_fifo(status))
+    return {kind_of(status.type())};
+  if (::access(file.c_str(), R_OK) != 0)
+    return {"a file that this user may not read", "make it readable (chmod u+r)"};
+  if (fs::is_regular_file(status) && fs::file_size(file, error) == 0)
+    return {"an empty file", "write one input a line"};
+  return {};
+}
+
+void check_json(const document& from, const pointer& at, const job& wanted, const line_input& input,
+                problems& found) {
+  std::uint64_t values = 0;
+  const auto visit = [&](std::uint64_t number, const std::string& text, const json_line& line) {
+    ++values;
+    for (auto p : line.wrong) {
+      p.where.source = input.file.string();
+      p.what += "; the line is: " + shortened(printable(text), 60);
+      found.add(std::move(p));
+    }
+    if (wanted.spread && line.value && !line.value->is_array())
+      found.add(place{input.file.string(), number, 1},
+                fmt::format("the input is {}, but map.spread is true", shown(*line.value)),
+                "a list of arguments", fmt::format("write [{}]", shown(*line.value)));
+  };
+  const bool read = visit_json_lines(input.file, checked_inputs, wanted.pool.queue_bytes, visit);
+  if (read && values == 0)
+    found.add(
+      from.value_place(at),
+      fmt::format("{} is {}, a file of blank lines", path_text(at), shown(from.root.at(at))),
+      "a file with at least one JSON value", "write one JSON value a line");
+}
+
+void check_lines(const document& from, const job& wanted, const line_input& input,
+                 problems& found) {
+  const auto at = pointer("/input") / (input.json ? "json_lines" : "lines");
+  const auto objection = to_lines(input.file);
+  if (objection.why.empty())
+    return input.json ? check_json(from, at, wanted, input, found) : void();
+  found.add(from.value_place(at),
+            fmt::format("{} is {}, {}", path_text(at), shown(from.root.at(at)), objection.why),
+            "a readable text file with at least one line, a FIFO, or \"-\" for standard input",
+            objection.remedy);
 }
 
 /// Whether writing the file would change an input: links lead to the same device and inode.
@@ -96,30 +144,60 @@ bool is_input(const fs::path& file, const job_input& input) {
   return files != nullptr && std::any_of(files->files.begin(), files->files.end(), same);
 }
 
+/// What makes a file no place for lines; nothing where it is one.
+objection to_output(const std::string& path, const job& wanted) {
+  const fs::path file = path;
+  const auto directory = file.has_parent_path() ? file.parent_path() : fs::path{"."};
+  const std::string other = "choose another file";
+  std::error_code error;
+  if (!fs::is_directory(directory, error))
+    return {fmt::format("in a directory that does not exist: {}", directory.string()),
+            fmt::format("make it: mkdir -p {}", directory.string())};
+  if (fs::is_directory(file, error))
+    return {"a directory", other};
+  if (::access(fs::exists(file, error) ? file.c_str() : directory.c_str(), W_OK) != 0)
+    return {fmt::format("which this user may not write: {}", std::strerror(errno)), other};
+  if (fs::equivalent(file, wanted.file, error))
+    return {"the configuration itself", other};
+  if (is_input(file, wanted.input))
+    return {"one of the inputs", other};
+  return {};
+}
+
 void check_output(const document& from, const job& wanted, problems& found) {
   if (wanted.output.empty() || wanted.output == "-")
     return;
   const pointer at("/output");
-  const fs::path file = wanted.output;
-  const auto directory = file.has_parent_path() ? file.parent_path() : fs::path{"."};
-  std::error_code error;
-  std::string why;
-  std::string remedy = "choose another file, or \"-\" for standard output";
-  if (!fs::is_directory(directory, error)) {
-    why = fmt::format("in a directory that does not exist: {}", directory.string());
-    remedy = fmt::format("make it: mkdir -p {}", directory.string());
-  } else if (fs::is_directory(file, error))
-    why = "a directory";
-  else if (::access(fs::exists(file, error) ? file.c_str() : directory.c_str(), W_OK) != 0)
-    why = fmt::format("which this user may not write: {}", std::strerror(errno));
-  else if (fs::equivalent(file, wanted.file, error))
-    why = "the configuration itself";
-  else if (is_input(file, wanted.input))
-    why = "one of the inputs";
-  if (!why.empty())
+  const auto objection = to_output(wanted.output, wanted);
+  if (!objection.why.empty())
     found.add(from.value_place(at),
-              fmt::format("output is {}, {}", shown(from.root.value(at, json{})), why),
-              "a file that may be written", remedy);
+              fmt::format("output is {}, {}", shown(from.root.value(at, json{})), objection.why),
+              "a file that may be written", objection.remedy);
+}
+
+/// What makes it no place for failed inputs: it is emptied when the job begins.
+objection to_failed(const job& wanted) {
+  const std::string other = "choose another file";
+  std::error_code error;
+  if (wanted.failed == "-")
+    return {"standard output", other};
+  if (auto found = to_output(wanted.failed, wanted); !found.why.empty())
+    return found;
+  if (fs::equivalent(wanted.failed, wanted.retry, error))
+    return {"the file of --retry, which would be lost if the job were killed", other};
+  if (wanted.failed == wanted.output || fs::equivalent(wanted.failed, wanted.output, error))
+    return {"the output", other};
+  return {};
+}
+
+void check_failed(const job& wanted, problems& found) {
+  if (wanted.failed.empty())
+    return;
+  const auto objection = to_failed(wanted);
+  if (!objection.why.empty())
+    found.add(place{"--failed"},
+              fmt::format("the file is {}, {}", shown(wanted.failed), objection.why),
+              "a file of its own that may be written", objection.remedy);
 }
 
 } // namespace
@@ -128,8 +206,9 @@ void check_files(const document& from, job& wanted, problems& found) {
   if (auto* files = std::get_if<file_input>(&wanted.input))
     expand(from, *files, found);
   if (const auto* lines = std::get_if<line_input>(&wanted.input))
-    check_lines(from, *lines, found);
+    check_lines(from, wanted, *lines, found);
   check_output(from, wanted, found);
+  check_failed(wanted, found);
 }
 
 } // namespace bulkhead::config

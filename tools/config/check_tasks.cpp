@@ -1,4 +1,5 @@
 #include "tools/config/checks.hpp"
+#include "tools/config/json_line.hpp"
 #include "tools/config/nearest.hpp"
 #include "tools/config/shown.hpp"
 #include "tools/config/source.hpp"
@@ -23,8 +24,6 @@ namespace fs = std::filesystem;
 namespace {
 
 using detail::task_entry;
-
-constexpr std::size_t checked_inputs = 100'000; // bounds the time of the check, not of the job
 
 std::string loading; // the library whose constructors run
 
@@ -178,10 +177,40 @@ private:
           check_call(task, &list->items[i], pointer("/input/list") / i);
       return;
     }
+    const auto* lines = std::get_if<line_input>(&wanted_.input);
+    if (lines != nullptr && lines->json)
+      return check_json_lines(task, *lines);
     const auto* range = std::get_if<range_input>(&wanted_.input);
     const json sample = range != nullptr ? json(range->from) : json("text");
     const auto kind = from_.root.at(pointer("/input")).items().begin().key();
     check_call(task, &sample, pointer("/input") / kind);
+  }
+
+  /// Those of a regular file; what comes through a pipe is looked at when it has come.
+  void check_json_lines(const task_entry& task, const line_input& from) {
+    visit_json_lines(from.file, checked_inputs, wanted_.pool.queue_bytes,
+                     [&](std::uint64_t number, const std::string&, const json_line& line) {
+                       if (line.value && (!wanted_.spread || line.value->is_array()))
+                         check_json_line(task, *line.value, {from.file.string(), number, 1});
+                     });
+  }
+
+  void check_json_line(const task_entry& task, const json& input, const place& at) {
+    const auto values = call_arguments(&input, wanted_.spread, wanted_.args);
+    const auto signature = fmt::format("{} {}", task.name, signature_text(task));
+    if (values.size() != task.arguments.size())
+      return found_.add(at,
+                        fmt::format("the task {} takes {} argument{}, {} given by {}", task.name,
+                                    task.arguments.size(), task.arguments.size() == 1 ? "" : "s",
+                                    values.size(), shown(input)),
+                        signature, count_remedy(task.arguments.size(), values.size()));
+    try {
+      detail::buffer bytes;
+      task.encode_values(bytes, values);
+    } catch (const error& e) {
+      found_.add(at, fmt::format("the input is {}, which does not fit {}", shown(input), e.what()),
+                 signature, "write a value that fits, or choose another task");
+    }
   }
 
   void check_call(const task_entry& task, const json* input, const pointer& at) {

@@ -23,7 +23,8 @@ struct file_input { ///< from "glob": the files that matched, sorted
   std::vector<std::string> files;
 };
 struct line_input {
-  std::filesystem::path file;
+  std::filesystem::path file; ///< "-": standard input; may be a FIFO
+  bool json = false;          ///< each line is a JSON value, else a text
 };
 struct range_input {
   std::int64_t from = 0;
@@ -55,7 +56,9 @@ struct job {
   bulkhead::task_options task_options;
   std::string output; ///< empty: none; "-": standard output; else a path
   std::optional<reduction> reduce;
-  bool append = false; ///< results go behind what the output has
+  bool append = false;         ///< results go behind what the output has
+  std::string failed;          ///< file for inputs that fail, of the command line; empty: none
+  std::filesystem::path retry; ///< file whose failed inputs these are; empty: the job's own
 };
 
 /// The task_options::key with "{}" replaced by the input.

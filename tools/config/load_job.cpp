@@ -3,6 +3,7 @@
 #include "tools/config/checks.hpp"
 #include "tools/config/json_reader.hpp"
 #include "tools/config/read_job.hpp"
+#include "tools/config/retry_file.hpp"
 #include "tools/config/schema.hpp"
 #include "tools/config/shown.hpp"
 #include "tools/config/source.hpp"
@@ -56,6 +57,8 @@ std::optional<document> read_document(const request& wanted, problems& found) {
   if (job)
     for (const auto& setting : wanted.settings)
       apply(*job, setting, found);
+  if (job && !wanted.retry.empty())
+    take_failed_inputs(wanted.retry, *job, found);
   return job;
 }
 
@@ -66,9 +69,12 @@ std::optional<job> load_job(const request& wanted, problems& found) {
   check_schema(*read, found);
   auto made = read_job(*read, wanted.file.parent_path(), found);
   made.file = wanted.file;
+  made.failed = wanted.failed.string();
+  made.retry = wanted.retry;
   made.load.insert(made.load.end(), wanted.load.begin(), wanted.load.end());
   check_contradictions(*read, made, found);
   check_capacity(*read, made.pool, found);
+  check_sandbox(*read, made.pool.sandbox, found);
   check_files(*read, made, found);
   check_tasks(*read, made, found);
   if (!found.none())

@@ -9,8 +9,14 @@ namespace fs = std::filesystem;
 
 namespace {
 
+/// Never "-": that is a stream, and "./-" a file.
 std::string from_base(const fs::path& base, const std::string& path) {
-  return (base / path).lexically_normal().string();
+  auto from = (base / path).lexically_normal().string();
+  return from == "-" ? "./-" : from;
+}
+
+std::string file_or_stream(const fs::path& base, const std::string& path) {
+  return path == "-" ? path : from_base(base, path);
 }
 
 std::vector<std::string> texts_of(const json& one_or_list) {
@@ -46,7 +52,9 @@ job_input read_input(const document& from, const fs::path& base, problems& found
     return files;
   }
   if (const auto* lines = input.find("lines"))
-    return line_input{from_base(base, lines->get<std::string>())};
+    return line_input{file_or_stream(base, lines->get<std::string>()), false};
+  if (const auto* lines = input.find("json_lines"))
+    return line_input{file_or_stream(base, lines->get<std::string>()), true};
   if (input.find("range") != nullptr) {
     const members range{from, pointer{} / "input" / "range", found};
     range_input numbers;
@@ -95,12 +103,12 @@ job read_job(const document& from, const fs::path& base, problems& found) {
   top.read("args", to.args);
   top.read("output", to.output);
   top.read("append", to.append);
-  if (!to.output.empty() && to.output != "-")
-    to.output = from_base(base, to.output);
+  if (!to.output.empty())
+    to.output = file_or_stream(base, to.output);
   if (const auto* load = top.find("load"))
     for (const auto& library : texts_of(*load))
       to.load.push_back(library_path(base, library));
-  to.pool = read_pool(from, found);
+  to.pool = read_pool(from, base, found);
   to.input = read_input(from, base, found);
   read_map({from, pointer{} / "map", found}, to);
   read_task_options({from, pointer{} / "task_options", found}, to.task_options);

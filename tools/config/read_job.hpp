@@ -8,7 +8,7 @@ namespace bulkhead::config {
 /// and sizes that exceed what can be expressed are problems.
 job read_job(const document& from, const std::filesystem::path& base, problems& found);
 
-/// The pool options alone; what is missing has the default of pool_options.
-pool_options read_pool(const document& from, problems& found);
+/// The pool options alone; what is missing has the default of pool_options. Paths begin at `base`.
+pool_options read_pool(const document& from, const std::filesystem::path& base, problems& found);
 
 } // namespace bulkhead::config

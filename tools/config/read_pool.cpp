@@ -1,6 +1,10 @@
 #include "tools/config/members.hpp"
 #include "tools/config/read_job.hpp"
 
+#include <filesystem>
+#include <string>
+#include <vector>
+
 namespace bulkhead::config {
 
 namespace {
@@ -8,6 +12,7 @@ namespace {
 constexpr std::string_view start_words[] = {"forkserver", "spawn", "fork", "thread", "eager"};
 constexpr std::string_view on_full_words[] = {"block", "reject"};
 constexpr std::string_view dispatch_words[] = {"least_loaded", "round_robin", "random", "key_hash"};
+constexpr std::string_view sandbox_words[] = {"none", "standard", "strict"};
 constexpr std::string_view output_words[] = {"inherit", "prefix", "capture", "null"};
 
 void read_restart(const members& from, restart_policy& to) {
@@ -27,9 +32,34 @@ void read_limits(const members& from, resource_limits& to) {
   from.read("processes", to.processes);
 }
 
+/// Paths of a job begin at its folder.
+std::vector<std::string> read_paths(const members& from, const char* key,
+                                    const std::filesystem::path& folder) {
+  std::vector<std::string> paths;
+  from.read(key, paths);
+  for (auto& path : paths)
+    path = (folder / path).string();
+  return paths;
+}
+
+void read_sandbox(const members& from, const std::filesystem::path& folder, sandbox_policy& to) {
+  from.read_word("base", sandbox_words, to.base);
+  to.read = read_paths(from, "read", folder);
+  to.write = read_paths(from, "write", folder);
+  from.read("connect", to.connect);
+  to.exec = read_paths(from, "exec", folder);
+  from.read("allow_syscalls", to.allow_syscalls);
+  from.read("environment", to.environment);
+  from.read("threads", to.threads);
+  from.read("executable_memory", to.executable_memory);
+  from.read("first_user", to.first_user);
+  from.read("require", to.require);
+}
+
 } // namespace
 
-pool_options read_pool(const document& document, problems& found) {
+pool_options read_pool(const document& document, const std::filesystem::path& folder,
+                       problems& found) {
   const auto at = pointer{} / "pool";
   const members from{document, at, found};
   pool_options to;
@@ -55,6 +85,8 @@ pool_options read_pool(const document& document, problems& found) {
   from.read("affinity", to.affinity);
   from.read("nice", to.nice);
   from.read("actor_workers", to.actor_workers);
+  from.read_time("ready_within", to.ready_within);
+  read_sandbox({document, at / "sandbox", found}, folder, to.sandbox);
   return to;
 }
 

@@ -48,6 +48,9 @@ std::string shortened(std::string_view text, std::size_t columns) {
 
 std::string shown(const nlohmann::json& value) {
   constexpr std::size_t columns = 60;
+  // A long text is cut before it is written out: an input may have megabytes.
+  if (const auto* text = value.get_ptr<const std::string*>(); text && text->size() > 8 * columns)
+    return shown(nlohmann::json(text->substr(0, 8 * columns)));
   return shortened(printable(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)),
                    columns);
 }

@@ -34,9 +34,14 @@ bool is_text(std::string_view bytes) {
   return true;
 }
 
+namespace {
+
+constexpr std::string_view base64_digits =
+  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+} // namespace
+
 std::string base64(std::string_view bytes) {
-  constexpr std::string_view digits =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string text;
   for (std::size_t at = 0; at < bytes.size(); at += 3) {
     const auto part = bytes.substr(at, 3);
@@ -44,9 +49,32 @@ std::string base64(std::string_view bytes) {
     for (std::size_t i = 0; i < 3; ++i)
       bits = bits << 8 | (i < part.size() ? static_cast<unsigned char>(part[i]) : 0U);
     for (std::size_t i = 0; i < 4; ++i)
-      text += i <= part.size() ? digits[bits >> (18 - 6 * i) & 63] : '=';
+      text += i <= part.size() ? base64_digits[bits >> (18 - 6 * i) & 63] : '=';
   }
   return text;
+}
+
+std::optional<std::string> from_base64(std::string_view text) {
+  if (text.size() % 4 != 0)
+    return std::nullopt;
+  std::string bytes;
+  std::uint32_t bits = 0;
+  std::size_t count = 0;
+  const auto digits_end = text.find('=');
+  const auto written = text.substr(0, digits_end);
+  if (text.size() - written.size() > 2 || written.size() + 2 < text.size())
+    return std::nullopt;
+  for (const char c : written) {
+    const auto digit = base64_digits.find(c);
+    if (digit == std::string_view::npos)
+      return std::nullopt;
+    bits = bits << 6 | static_cast<std::uint32_t>(digit);
+    if (++count % 4 != 1)
+      bytes += static_cast<char>(bits >> (6 - 2 * ((count - 1) % 4)) & 0xFF);
+  }
+  return text.substr(written.size()).find_first_not_of('=') == std::string_view::npos
+           ? std::optional(std::move(bytes))
+           : std::nullopt;
 }
 
 void append_utf8(std::string& to, std::uint32_t c) {

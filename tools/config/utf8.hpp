@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,9 @@ bool is_text(std::string_view bytes);
 
 /// The bytes as RFC 4648 writes them, with padding.
 std::string base64(std::string_view bytes);
+
+/// The reverse; empty where the text is none.
+std::optional<std::string> from_base64(std::string_view text);
 
 /// Appends one code point, which must be a Unicode scalar value.
 void append_utf8(std::string& to, std::uint32_t code_point);

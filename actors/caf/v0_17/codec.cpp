@@ -7,6 +7,7 @@
 #include <caf/actor_system.hpp>
 #include <caf/binary_serializer.hpp>
 #include <caf/proxy_registry.hpp>
+#include <caf/system_messages.hpp>
 #include <caf/uniform_type_info_map.hpp>
 
 #include <cxxabi.h>
@@ -67,6 +68,20 @@ std::string demangled(const std::type_info* type) {
   std::unique_ptr<char, void (*)(void*)> text{
     abi::__cxa_demangle(type->name(), nullptr, nullptr, &status), std::free};
   return status == 0 ? text.get() : type->name();
+}
+
+/// What an element holds that is a message of its own; null where it holds none.
+const caf::message* message_inside(const caf::message& msg, std::size_t at) {
+  const auto context = [](const caf::error& e) { return e ? &e.context() : nullptr; };
+  if (msg.match_element<caf::message>(at))
+    return &msg.get_as<caf::message>(at);
+  if (msg.match_element<caf::error>(at))
+    return context(msg.get_as<caf::error>(at));
+  if (msg.match_element<caf::exit_msg>(at))
+    return context(msg.get_as<caf::exit_msg>(at).reason);
+  if (msg.match_element<caf::down_msg>(at))
+    return context(msg.get_as<caf::down_msg>(at).reason);
+  return nullptr;
 }
 
 // 0.17's generic call operator drops the errors of messages; the members report them.
@@ -139,6 +154,7 @@ bool codec::read(std::span<const std::byte> in, T& value, std::string& why) {
         why = "bytes behind the message";
       else
         return true;
+      forged_ = true;
     } catch (const std::exception& e) {
       why = e.what();
     } catch (...) {
@@ -188,12 +204,17 @@ bool codec::decode(std::span<const std::byte> in, caf::node_id& value) {
   return read(in, value, why);
 }
 
+// CAF drops the errors of encoding inside what it encodes: half a message would go out.
 std::string unregistered_type(const caf::actor_system& system, const caf::message& msg) {
   auto& types = system.types();
   for (std::size_t i = 0; i < msg.size(); ++i) {
     const auto type = msg.type(i);
     if (types.portable_name(type) == types.default_type_name())
       return demangled(type.second);
+    const auto* inner = message_inside(msg, i);
+    auto missing = inner != nullptr ? unregistered_type(system, *inner) : std::string{};
+    if (!missing.empty())
+      return missing;
   }
   return {};
 }

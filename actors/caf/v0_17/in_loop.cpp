@@ -1,6 +1,7 @@
 #include "actors/caf/in_loop.hpp"
 
 #include "actors/caf/failure_error.hpp"
+#include "actors/caf/turn.hpp"
 #include "actors/caf/v0_17/private_member.hpp"
 #include "actors/caf/worker_system.hpp"
 #include "runtime/outcome/failure_wire.hpp"
@@ -136,8 +137,8 @@ public:
     ready_queue& queue_;
   };
 
-  loop_scheduler(caf::actor_system& sys, ready_queue& queue)
-    : super(sys), queue_(queue), clock_(queue), unit_(sys, queue) {}
+  loop_scheduler(caf::actor_system& sys, ready_queue& queue, turn_listener* listener)
+    : super(sys), queue_(queue), listener_(listener), clock_(queue), unit_(sys, queue) {}
 
   void enqueue(caf::resumable* job) override { queue_.push(job); }
   bool detaches_utility_actors() const override { return false; }
@@ -175,7 +176,7 @@ private:
   void run_once(caf::resumable* job) {
     running_scope here;
     hear_exceptions(job);
-    switch (job->resume(&unit_, 1)) {
+    switch (run_turn(job, listener_, [&] { return job->resume(&unit_, 1); })) {
     case caf::resumable::resume_later:
       queue_.push(job);
       break;
@@ -189,6 +190,7 @@ private:
   }
 
   ready_queue& queue_;
+  turn_listener* const listener_;
   loop_clock clock_;
   unit unit_;
 };
@@ -201,7 +203,7 @@ public:
     queue_.adopt_thread();
     load_host(config, node);
     config.module_factories.push_back([this](caf::actor_system& sys) {
-      scheduler_ = new loop_scheduler(sys, queue_);
+      scheduler_ = new loop_scheduler(sys, queue_, listener_);
       return scheduler_;
     });
     system = std::make_unique<caf::actor_system>(config);
@@ -212,9 +214,11 @@ public:
   bool next_deadline(time_point& due) override { return scheduler_->clock().next(due); }
   std::size_t fire_timers() override { return scheduler_->clock().fire(); }
   void on_wake(std::function<void()> wake) override { queue_.on_wake(std::move(wake)); }
+  void listen(turn_listener* listener) noexcept override { listener_ = listener; }
 
 private:
   ready_queue queue_;
+  turn_listener* listener_ = nullptr;
   loop_scheduler* scheduler_ = nullptr; // owned by the system
 };
 

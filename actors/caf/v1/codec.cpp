@@ -164,6 +164,7 @@ bool codec::read(std::span<const std::byte> in, T& value, std::string& why) {
       why = "an error of an unknown category";
     else
       return true;
+    forged_ = true;
   } catch (const std::exception& e) {
     why = e.what();
   } catch (...) {

@@ -3,6 +3,7 @@
 #include "actors/caf/worker_system.hpp"
 
 #include "actors/caf/timer_list.hpp"
+#include "actors/caf/turn.hpp"
 
 #include <caf/actor_cast.hpp>
 #include <caf/detail/actor_system_access.hpp>
@@ -63,7 +64,8 @@ private:
 
 class loop_scheduler final : public caf::scheduler {
 public:
-  loop_scheduler(caf::actor_system& sys, ready_queue& queue) : system_(sys), queue_(queue) {}
+  loop_scheduler(caf::actor_system& sys, ready_queue& queue, turn_listener* listener)
+    : system_(sys), queue_(queue), listener_(listener) {}
 
   void schedule(caf::resumable* job) override { queue_.push(job); }
   void delay(caf::resumable* job) override { queue_.push(job); }
@@ -94,7 +96,7 @@ private:
   // One message a turn, so that no actor keeps the others, timers and frames waiting.
   void run_once(caf::resumable* job) {
     running_scope here;
-    switch (job->resume(this, 1)) {
+    switch (run_turn(job, listener_, [&] { return job->resume(this, 1); })) {
     case caf::resumable::resume_later:
       queue_.push(job);
       break;
@@ -109,6 +111,7 @@ private:
 
   caf::actor_system& system_;
   ready_queue& queue_;
+  turn_listener* const listener_;
 };
 
 class in_loop_core final : public worker_core {
@@ -126,12 +129,13 @@ public:
   bool next_deadline(time_point& due) override { return clock_->next(due); }
   std::size_t fire_timers() override { return clock_->fire(); }
   void on_wake(std::function<void()> wake) override { queue_.on_wake(std::move(wake)); }
+  void listen(turn_listener* listener) noexcept override { listener_ = listener; }
 
 private:
   static void set_up(caf::actor_system& sys, caf::actor_system_config&, void* self) {
     auto& core = *static_cast<in_loop_core*>(self);
     auto clock = std::make_unique<loop_clock>(core.queue_);
-    auto scheduler = std::make_unique<loop_scheduler>(sys, core.queue_);
+    auto scheduler = std::make_unique<loop_scheduler>(sys, core.queue_, core.listener_);
     core.clock_ = clock.get();
     core.scheduler_ = scheduler.get();
     caf::detail::actor_system_access access{sys};
@@ -140,6 +144,7 @@ private:
   }
 
   ready_queue queue_;
+  turn_listener* listener_ = nullptr;
   loop_clock* clock_ = nullptr;         // owned by the system
   loop_scheduler* scheduler_ = nullptr; // owned by the system
 };

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <bulkhead/detail/descriptor_list.hpp>
+
 #include <cstddef>
 #include <cstring>
 #include <memory>
@@ -10,7 +12,8 @@
 namespace bulkhead::detail {
 
 /// Bytes that grow at the end. The first 112 live inside the object, so that the message of a
-/// typical task needs no allocation. New bytes are not initialised. Not thread-safe.
+/// typical task needs no allocation. New bytes are not initialised. Open descriptors that the bytes
+/// name go along. Not thread-safe.
 class buffer {
 public:
   static constexpr std::size_t inline_bytes = 112;
@@ -31,7 +34,21 @@ public:
   std::span<const std::byte> bytes() const noexcept { return {data(), size_}; }
 
   /// Forgets the content and keeps the memory.
-  void clear() noexcept { size_ = 0; }
+  void clear() noexcept {
+    size_ = 0;
+    descriptors_.reset();
+  }
+
+  /// The descriptors that go along; null where there are none.
+  const descriptor_list* descriptors() const noexcept { return descriptors_.get(); }
+
+  /// The descriptor goes along, once. Throws codec_error where they are too many.
+  void attach(const shared_descriptor& d) { own_descriptors().add(d); }
+  /// So do all of the list; null: none.
+  void attach_all(const descriptor_list* list) {
+    if (list != nullptr)
+      own_descriptors().add_all(*list);
+  }
 
   /// Makes `count` more bytes and returns where they begin. Throws std::bad_alloc.
   std::byte* grow(std::size_t count) {
@@ -58,10 +75,17 @@ public:
 private:
   void take(buffer& other) noexcept {
     heap_ = std::move(other.heap_);
+    descriptors_ = std::move(other.descriptors_);
     size_ = std::exchange(other.size_, 0);
     capacity_ = std::exchange(other.capacity_, inline_bytes);
     if (!heap_)
       std::memcpy(local_, other.local_, size_);
+  }
+
+  descriptor_list& own_descriptors() {
+    if (!descriptors_)
+      descriptors_ = std::make_unique<descriptor_list>();
+    return *descriptors_;
   }
 
   void enlarge(std::size_t count) {
@@ -77,6 +101,7 @@ private:
   }
 
   std::unique_ptr<std::byte[]> heap_;
+  std::unique_ptr<descriptor_list> descriptors_;
   std::size_t size_ = 0;
   std::size_t capacity_ = inline_bytes;
   std::byte local_[inline_bytes];

@@ -93,6 +93,36 @@ private:
   }
 };
 
+/// Bounds what keys may cost that a hostile peer has chosen so that all are in one bucket: looking
+/// through it for each would take a time that grows with the square of their number. A plain
+/// counter of such looks, sampled.
+template <class T>
+class bucket_watch {
+public:
+  /// About half a second of looks: reached by 23,000 elements in one bucket, by none that are
+  /// spread.
+  static constexpr std::size_t most_steps = std::size_t{1} << 28;
+
+  void inserted(const T& value, const typename T::key_type& key) {
+    if (value.size() % sample == 0)
+      steps_ += sample * value.bucket_size(value.bucket(key));
+    if (steps_ > most_steps)
+      throw_undecodable(typeid(T), "its keys are all in few buckets: they collide, or their hash "
+                                   "function does not spread them");
+  }
+
+private:
+  static constexpr std::size_t sample = 32;
+  std::size_t steps_ = 0;
+};
+
+/// Containers that look through a bucket before they insert: unordered, and each key once.
+template <class T>
+concept looks_through_buckets = requires(T& c, const typename T::value_type& value) {
+  c.bucket_size(std::size_t{0});
+  c.insert(value).second;
+};
+
 template <associative T>
   requires(!sequence<T>)
 struct coder<T> {
@@ -121,8 +151,14 @@ struct coder<T> {
   static T read(reader& in) {
     const auto count = in.take_count(least_element_bytes(), node_bytes, typeid(T));
     T value;
-    for (std::size_t i = 0; i != count; ++i)
-      read_one(in, value);
+    if constexpr (looks_through_buckets<T>) {
+      bucket_watch<T> watch;
+      for (std::size_t i = 0; i != count; ++i)
+        watch.inserted(value, key_of(*read_one(in, value)));
+    } else {
+      for (std::size_t i = 0; i != count; ++i)
+        read_one(in, value);
+    }
     return value;
   }
 
@@ -134,12 +170,20 @@ private:
       return coder<key>::least_bytes;
   }
 
-  static void read_one(reader& in, T& value) {
+  static const key& key_of(const typename T::value_type& element) {
+    if constexpr (maps<T>)
+      return element.first;
+    else
+      return element;
+  }
+
+  static auto read_one(reader& in, T& value) {
     if constexpr (maps<T>) {
       auto first = coder<key>::read(in);
-      value.emplace_hint(value.end(), std::move(first), coder<typename T::mapped_type>::read(in));
+      return value.emplace_hint(value.end(), std::move(first),
+                                coder<typename T::mapped_type>::read(in));
     } else {
-      value.emplace_hint(value.end(), coder<key>::read(in));
+      return value.emplace_hint(value.end(), coder<key>::read(in));
     }
   }
 };

@@ -15,6 +15,7 @@ namespace bulkhead::detail {
 [[noreturn]] void throw_over_budget(const std::type_info& type, std::uint64_t count,
                                     std::size_t bytes_each, std::size_t budget);
 [[noreturn]] void throw_too_deep(const std::type_info& type, std::size_t limit);
+[[noreturn]] void throw_no_descriptor(const std::type_info& type);
 [[noreturn]] void throw_trailing(std::size_t remaining);
 /// `what` completes "cannot decode T: ..." or "cannot encode T: ...".
 [[noreturn]] void throw_undecodable(const std::type_info& type, std::string_view what);

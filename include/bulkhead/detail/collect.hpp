@@ -6,6 +6,8 @@
 
 #include <cxxabi.h>
 #include <memory>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace bulkhead::detail {
@@ -17,22 +19,39 @@ template <class R>
 std::vector<outcome<R>> collect_outcomes(map_state& state) {
   std::vector<outcome<R>> all;
   all.reserve(state.size());
-  for (std::size_t i = 0; i < state.size(); ++i)
-    all.push_back(state.item(i).template decode<R>());
+  for (const auto& piece : state.pieces())
+    piece.template decode<R>([&all](outcome<R>&& each) { all.push_back(std::move(each)); });
   return all;
+}
+
+/// Results that travel as the bytes of the objects and lie in memory as they do in a vector.
+template <class R>
+concept copied_as_block = raw<R> && std::is_copy_constructible_v<R> && std::is_copy_assignable_v<R>
+                          && alignof(R) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__;
+
+/// Throws the first failure.
+template <class R>
+void append_values(std::vector<R>& all, const map_piece& piece) {
+  if constexpr (copied_as_block<R>)
+    if (!piece.failed && piece.results.width == sizeof(R)) {
+      const auto* first = reinterpret_cast<const R*>(piece.results.bytes.get());
+      all.insert(all.end(), first, first + piece.results.items);
+      return;
+    }
+  piece.template decode<R>([&all](outcome<R>&& each) { all.push_back(std::move(each).value()); });
 }
 
 /// All values in input order; throws the first failure in input order.
 template <class R>
 auto collect_values(map_state& state) {
   if constexpr (std::is_void_v<R>) {
-    for (std::size_t i = 0; i < state.size(); ++i)
-      state.item(i).template decode<R>().value();
+    for (const auto& piece : state.pieces())
+      piece.template decode<R>([](outcome<R>&& each) { each.value(); });
   } else {
     std::vector<R> all;
     all.reserve(state.size());
-    for (std::size_t i = 0; i < state.size(); ++i)
-      all.push_back(state.item(i).template decode<R>().value());
+    for (const auto& piece : state.pieces())
+      append_values(all, piece);
     return all;
   }
 }

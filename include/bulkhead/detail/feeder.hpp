@@ -3,8 +3,11 @@
 #include <bulkhead/detail/map_state.hpp>
 #include <bulkhead/detail/pool_core.hpp>
 
+#include <algorithm>
+#include <cstring>
 #include <cxxabi.h>
 #include <exception>
+#include <memory>
 #include <ranges>
 #include <tuple>
 #include <type_traits>
@@ -12,14 +15,36 @@
 
 namespace bulkhead::detail {
 
+/// The work of calls of F that take these and return R, where the sizes of both are known.
+template <class R, class F, class... Args>
+work sized(work w) {
+  constexpr bool fixed =
+    ((std::is_same_v<shipped_t<Args>, Args> && bytes_of_each<Args>() != varying_bytes) && ...);
+  if constexpr (fixed)
+    w.item_bytes = (0U + ... + bytes_of_each<Args>());
+  w.result_bytes = bytes_of_each<R>();
+  if constexpr (fixed && runs_in_loop<R, std::decay_t<F>, Args...>)
+    w.loop = loop_ref<R, std::decay_t<F>, Args...>();
+  return w;
+}
+
+/// Elements that lie in memory as their encodings follow one another.
+template <class Range>
+concept block_of_items = std::ranges::contiguous_range<Range> && std::ranges::sized_range<Range>
+                         && raw<std::ranges::range_value_t<Range>>
+                         && std::is_same_v<shipped_t<std::ranges::range_value_t<Range>>,
+                                           std::ranges::range_value_t<Range>>;
+
 /// How an element of the input becomes the arguments of a call.
 struct as_one_argument {
+  static constexpr bool one_argument = true;
+
   template <class F, class Item>
   using result = shipped_result_t<F, Item>;
 
   template <class F, class Item>
   static work make(const F& f, std::type_identity<Item>) {
-    return make_work<F, Item>(f);
+    return sized<result<F, Item>, F, Item>(make_work<F, Item>(f));
   }
   template <class Item>
   static void add(work& w, const Item& item) {
@@ -34,18 +59,22 @@ struct as_one_argument_for_effect : as_one_argument {
 
   template <class F, class Item>
   static work make(const F& f, std::type_identity<Item>) {
-    return make_work<F, Item>(f, dropping_stub_ref<F, Item>());
+    return sized<void, F, Item>(make_work<F, Item>(f, dropping_stub_ref<F, Item>()));
   }
 };
 
 /// A tuple or pair spread over the parameters, as starmap does.
 struct as_many_arguments {
+  static constexpr bool one_argument = false;
+
   template <class F, class Tuple>
   struct spread;
   template <class F, template <class...> class Tuple, class... Items>
   struct spread<F, Tuple<Items...>> {
     using result = shipped_result_t<F, std::decay_t<Items>...>;
-    static work make(const F& f) { return make_work<F, std::decay_t<Items>...>(f); }
+    static work make(const F& f) {
+      return sized<result, F, std::decay_t<Items>...>(make_work<F, std::decay_t<Items>...>(f));
+    }
   };
 
   template <class F, class Tuple>
@@ -115,7 +144,14 @@ private:
   /// Adds at most `count` items of together about `bytes`. The callable's own bytes do not count:
   /// a large one must not end the input.
   void read(work& w, std::size_t count, std::size_t bytes) {
-    const auto is_small = [&] { return w.body.size() - w.callable_bytes < bytes; };
+    const auto is_small = [&] {
+      const auto* along = w.body.descriptors();
+      return w.body.size() - w.callable_bytes < bytes
+             && (along == nullptr || along->size() < descriptor_list::most / 2);
+    };
+    if constexpr (block_of_items<Range> && Spread::one_argument)
+      if (w.item_bytes == sizeof(item))
+        return add_block(w, std::min(count, std::max<std::size_t>(1, bytes / sizeof(item))));
     auto whole = w.body.size();
     try {
       for (; w.items < count && is_small() && *it_ != std::ranges::end(range_); ++*it_) {
@@ -130,6 +166,20 @@ private:
       w.body.truncate(whole);
       input_error_ = std::current_exception();
     }
+  }
+
+  /// All at once: nothing of the user's runs, and nothing is between them.
+  void add_block(work& w, std::size_t count)
+    requires block_of_items<Range>
+  {
+    const auto left = static_cast<std::size_t>(std::ranges::end(range_) - *it_);
+    count = std::min(count, left);
+    if (count == 0)
+      return;
+    std::memcpy(w.body.grow(count * sizeof(item)), std::to_address(*it_), count * sizeof(item));
+    w.items =
+      static_cast<std::uint32_t>(std::min<std::size_t>(count, UINT32_MAX)); // too many: refused
+    *it_ += static_cast<std::ranges::range_difference_t<Range>>(count);
   }
 
   std::shared_ptr<pool_core> core_;

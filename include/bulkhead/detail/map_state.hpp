@@ -16,7 +16,7 @@
 
 namespace bulkhead::detail {
 
-/// One item's outcome as it came from the worker: nothing yet, bytes, or a failure.
+/// One item's outcome as it came from the worker: bytes, or a failure.
 struct raw_outcome {
   static constexpr std::size_t small_bytes = 16;
 
@@ -24,8 +24,10 @@ struct raw_outcome {
   std::size_t size = 0;
   std::byte small[small_bytes];
   kept_failure failed;
+  std::unique_ptr<descriptor_list> descriptors; ///< that came along; null: none
 
   void set_value(std::span<const std::byte> result);
+  void set_value(const buffer& result);
   std::span<const std::byte> bytes() const noexcept {
     return {size > small_bytes ? large.get() : small, size};
   }
@@ -39,7 +41,7 @@ struct raw_outcome {
         decode_result<void>(bytes());
         return {};
       } else
-        return decode_result<R>(bytes());
+        return decode_result<R>(bytes(), descriptors.get());
     } catch (abi::__forced_unwind&) {
       throw;
     } catch (...) {
@@ -48,10 +50,43 @@ struct raw_outcome {
   }
 };
 
-/// The outcomes of all items of one map, in input order.
+/// What came of items of a map that follow one another: their results, or the failure of one.
+struct map_piece {
+  std::uint64_t first = 0;
+  result_column results;
+  kept_failure failed;                          ///< of the one item
+  std::unique_ptr<descriptor_list> descriptors; ///< that came along with the one; null: none
+
+  /// Calls f(outcome<R>&&) for each item.
+  template <class R, class F>
+  void decode(F&& f) const {
+    if (failed)
+      return f(outcome<R>{*failed});
+    results.for_each([&](std::span<const std::byte> bytes) { f(decode_one<R>(bytes)); });
+  }
+
+private:
+  template <class R>
+  outcome<R> decode_one(std::span<const std::byte> bytes) const {
+    try {
+      if constexpr (std::is_void_v<R>) {
+        decode_result<void>(bytes);
+        return {};
+      } else
+        return decode_result<R>(bytes, descriptors.get());
+    } catch (abi::__forced_unwind&) {
+      throw;
+    } catch (...) {
+      return undecodable_result();
+    }
+  }
+};
+
+/// The outcomes of all items of one map.
 class map_state final : public task_sink {
 public:
-  /// Room for one more item; only the thread that feeds the map calls it, before it submits.
+  /// Room for more items; only the thread that feeds the map calls it, before it submits. Throws
+  /// std::bad_alloc.
   std::uint64_t add_items(std::size_t count);
 
   /// No more items come; ready once all outcomes are here.
@@ -61,25 +96,25 @@ public:
   std::size_t size() const noexcept { return size_; }
   event_latch& latch() noexcept { return latch_; }
 
-  /// Only after the latch is set.
-  raw_outcome& item(std::size_t index) { return block(index)[index % block_size]; }
+  /// All of them in input order. Only after the latch is set.
+  const std::vector<map_piece>& pieces();
 
   void on_value(std::uint64_t item, std::span<const std::byte> result) noexcept override;
+  void on_large_value(std::uint64_t item, buffer&& result) noexcept override;
+  void on_column(std::uint64_t first, result_column&& results) noexcept override;
   void on_failure(std::uint64_t item, failure&& f) noexcept override;
 
   /// Finished together with the map; set before seal().
   void set_dependent(std::weak_ptr<future_base> f) { dependent_ = std::move(f); }
 
 private:
-  static constexpr std::size_t block_size = 1024;
-  using block_type = std::unique_ptr<raw_outcome[]>;
-
-  raw_outcome* block(std::size_t index);
-  void count_one() noexcept;
+  void take_one(std::uint64_t item, std::span<const std::byte> result,
+                const descriptor_list* descriptors) noexcept;
+  void keep_piece(map_piece&& piece, std::size_t items) noexcept;
   void finish() noexcept;
 
-  std::mutex mutex_; // guards the vector of blocks while the feeder adds to it
-  std::vector<block_type> blocks_;
+  std::mutex mutex_;              // guards pieces_ until the latch is set
+  std::vector<map_piece> pieces_; // has room for one of each item
   std::size_t size_ = 0;
   std::atomic<std::size_t> done_{0};
   std::atomic<std::size_t> expected_{SIZE_MAX};
@@ -97,6 +132,7 @@ public:
   void expect(std::size_t count);
 
   void on_value(std::uint64_t item, std::span<const std::byte> result) noexcept override;
+  void on_large_value(std::uint64_t item, buffer&& result) noexcept override;
   void on_failure(std::uint64_t item, failure&& f) noexcept override;
 
   /// The next outcome in input order, or of any item where unordered. Empty when it is not there.
@@ -106,6 +142,8 @@ public:
   std::shared_ptr<event_latch> next_latch();
 
 private:
+  template <class Result>
+  void take(std::uint64_t item, const Result& result) noexcept;
   void put(std::uint64_t item, raw_outcome&& r) noexcept;
 
   std::mutex mutex_;

@@ -31,6 +31,8 @@ public:
   virtual std::uint64_t bad_messages() const noexcept = 0;
   /// Plain messages that did not arrive, in the actor system of the pool.
   virtual std::uint64_t dead_letters() const noexcept = 0;
+  virtual std::vector<worker_info> workers() const = 0;
+  virtual std::vector<actor_info> actors() const = 0;
 };
 
 /// The pool behind the facade, untyped. All calls are thread-safe.

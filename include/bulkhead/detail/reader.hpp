@@ -1,6 +1,7 @@
 #pragma once
 
 #include <bulkhead/detail/codec_failure.hpp>
+#include <bulkhead/detail/descriptor_list.hpp>
 #include <bulkhead/detail/validated.hpp>
 
 #include <cstddef>
@@ -20,9 +21,15 @@ struct reader_limits {
   /// User types inside user types.
   std::size_t depth = 64;
 
-  /// Generous for honest messages, proportional to the message for all others.
+  /// For bytes of one's own host.
+  static constexpr reader_limits trusted() noexcept {
+    return {static_cast<std::size_t>(-1), static_cast<std::size_t>(-1)};
+  }
+
+  /// Generous for honest messages, proportional to the message for all others. A value that is
+  /// large and sparse takes far more memory than bytes: 256 MiB may.
   static constexpr reader_limits for_message(std::size_t bytes) noexcept {
-    constexpr std::size_t base_memory = std::size_t{16} << 20;
+    constexpr std::size_t base_memory = std::size_t{256} << 20;
     constexpr std::size_t base_elements = std::size_t{1} << 20;
     return {base_memory + 256 * bytes, base_elements + bytes};
   }
@@ -36,6 +43,17 @@ public:
     : reader(bytes, reader_limits::for_message(bytes.size())) {}
   reader(std::span<const std::byte> bytes, reader_limits limits) noexcept
     : at_(bytes.data()), end_(bytes.data() + bytes.size()), limits_(limits) {}
+
+  /// What came along with the bytes, borrowed; null: nothing.
+  void bring(const descriptor_list* descriptors) noexcept { descriptors_ = descriptors; }
+
+  /// The descriptor that the bytes name `key`; an error names the type that needs it.
+  shared_descriptor descriptor(std::uint64_t key, const std::type_info& type) const {
+    auto found = descriptors_ == nullptr ? nullptr : descriptors_->find(key);
+    if (!validated("codec.descriptor", found != nullptr)) [[unlikely]]
+      throw_no_descriptor(type);
+    return found;
+  }
 
   std::size_t remaining() const noexcept { return static_cast<std::size_t>(end_ - at_); }
 
@@ -100,6 +118,7 @@ private:
 
   const std::byte* at_;
   const std::byte* end_;
+  const descriptor_list* descriptors_ = nullptr;
   reader_limits limits_;
   std::size_t depth_ = 0;
 };

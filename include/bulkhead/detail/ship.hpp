@@ -161,10 +161,11 @@ const function_ref& dropping_stub_ref() {
   return ref;
 }
 
-/// A worker's answer. Throws codec_error, also when bytes are left over.
+/// A worker's answer; `descriptors` came along. Throws codec_error, also when bytes are left over.
 template <class R>
-R decode_result(std::span<const std::byte> bytes) {
+R decode_result(std::span<const std::byte> bytes, const descriptor_list* descriptors = nullptr) {
   reader in{bytes};
+  in.bring(descriptors);
   if constexpr (std::is_void_v<R>) {
     in.expect_end();
   } else {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <bulkhead/detail/buffer.hpp>
+#include <bulkhead/detail/item_run.hpp>
 #include <bulkhead/detail/ship.hpp>
 #include <bulkhead/error.hpp>
 #include <bulkhead/options.hpp>
@@ -8,11 +9,41 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
+#include <type_traits>
 
 namespace bulkhead::detail {
+
+/// The encoded results of items that follow one another, one behind the other.
+struct result_column {
+  std::unique_ptr<std::byte[]> bytes;
+  std::size_t size = 0;
+  std::uint32_t items = 0;
+  std::uint64_t width = varying; ///< of each result, in bytes
+
+  static constexpr std::uint64_t varying = UINT64_MAX; ///< each has its 32-bit length before it
+
+  /// Calls f(std::span<const std::byte>) for each result. Where each has its length, whoever made
+  /// the column has seen that they fit.
+  template <class F>
+  void for_each(F&& f) const {
+    const auto* at = bytes.get();
+    for (std::uint32_t i = 0; i < items; ++i) {
+      auto length = static_cast<std::size_t>(width);
+      if (width == varying) {
+        std::uint32_t narrow = 0;
+        std::memcpy(&narrow, at, sizeof narrow);
+        at += sizeof narrow;
+        length = narrow;
+      }
+      f(std::span{at, length});
+      at += length;
+    }
+  }
+};
 
 /// Takes the outcomes of one unit of work, each item's exactly once. Called under the pool's lock:
 /// implementations only store and notify; they run no user code.
@@ -21,9 +52,15 @@ public:
   virtual ~task_sink() = default;
   virtual void on_value(std::uint64_t item, std::span<const std::byte> result) noexcept = 0;
   virtual void on_failure(std::uint64_t item, failure&& f) noexcept = 0;
-  /// The same as on_value for bytes that need not be copied again.
+  /// The same as on_value for bytes that need not be copied again, and for those with descriptors
+  /// (a sink without its own gets them without).
   virtual void on_large_value(std::uint64_t item, buffer&& result) noexcept {
     on_value(item, result.bytes());
+  }
+
+  /// The same as on_value for each of them, from `first` on.
+  virtual void on_column(std::uint64_t first, result_column&& results) noexcept {
+    results.for_each([&](std::span<const std::byte> result) { on_value(first++, result); });
   }
 
   /// The pool keeps the unit at `place`, null once it has no unanswered item. Under the pool's
@@ -37,12 +74,15 @@ public:
 };
 
 /// One unit of work on its way into a pool: a callable and the arguments of `items` calls.
-/// `body` holds the encoded callable (`callable_bytes`), then for each item a 32-bit length and
-/// the encoded arguments.
+/// `body` holds the encoded callable (`callable_bytes`), then for each item the encoded arguments:
+/// `item_bytes` of them, or a 32-bit length before them.
 struct work {
   function_ref stub;
+  function_ref loop; ///< a loop_fn for several items at once; {0, 0}: none
   buffer body;
   std::uint32_t callable_bytes = 0;
+  std::uint32_t item_bytes = varying_bytes;   ///< of each item's arguments
+  std::uint32_t result_bytes = varying_bytes; ///< of each item's result
   std::uint32_t items = 0;
   std::uint64_t first_item = 0; ///< what the sink calls the first item
   std::shared_ptr<task_sink> sink;
@@ -54,6 +94,11 @@ struct work {
 /// Appends one item to the body of a unit of work. Throws too_large beyond 4 GiB.
 template <class... Args>
 void add_item(work& w, const Args&... args) {
+  if (w.item_bytes != varying_bytes) {
+    encode_args(w.body, args...);
+    ++w.items;
+    return;
+  }
   const auto at = w.body.size();
   w.body.grow(sizeof(std::uint32_t));
   encode_args(w.body, args...);

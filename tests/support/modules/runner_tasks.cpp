@@ -66,6 +66,26 @@ double odd_number(const std::string& which) {
   return which == "bytes" ? -limits::infinity() : limits::quiet_NaN();
 }
 
+/// How many bytes its standard input has for it.
+std::int64_t bytes_of_input(const std::string&) {
+  char block[64];
+  return ::read(STDIN_FILENO, block, sizeof block);
+}
+
+/// Says how far it is, then waits until somebody writes into the FIFO.
+std::string wait_at_40_percent(const std::string& fifo) {
+  bulkhead::this_task::progress(0.4);
+  return wait_for(fifo);
+}
+
+/// A file's path as it was given; throws where there is none.
+std::string there(const std::string& file) {
+  struct stat s {};
+  if (::stat(file.c_str(), &s) != 0)
+    throw std::runtime_error("it is not there");
+  return file;
+}
+
 std::uint64_t whole(std::uint64_t number) { return number; }
 
 } // namespace
@@ -79,3 +99,6 @@ BULKHEAD_TASK("test.loud", loud)
 BULKHEAD_TASK("test.odd_text", odd_text)
 BULKHEAD_TASK("test.odd_number", odd_number)
 BULKHEAD_TASK("test.whole", whole)
+BULKHEAD_TASK("test.there", there)
+BULKHEAD_TASK("test.bytes_of_input", bytes_of_input)
+BULKHEAD_TASK("test.wait_at_40_percent", wait_at_40_percent)

@@ -5,19 +5,29 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <linux/securebits.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <climits>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -31,9 +41,15 @@ std::string state() {
   std::ostringstream text;
   std::ifstream status{"/proc/self/status"};
   for (std::string line; std::getline(status, line);)
-    for (const char* name : {"Uid:", "Gid:", "Groups:", "CapPrm:", "CapEff:", "CapInh:", "Umask:"})
+    for (const char* name : {"Uid:", "Gid:", "Groups:", "CapPrm:", "CapEff:", "CapInh:", "CapBnd:",
+                             "CapAmb:", "Seccomp_filters:", "Umask:"})
       if (line.starts_with(name))
         text << line << '\n';
+  std::ifstream groups{"/proc/self/cgroup"};
+  text << groups.rdbuf() << (::prctl(PR_GET_SECUREBITS) & ~int{issecure_mask(SECURE_KEEP_CAPS)})
+       << '\n';
+  for (const char* kind : {"ipc", "net", "uts", "mnt", "user"})
+    text << std::filesystem::read_symlink(std::string{"/proc/self/ns/"} + kind) << '\n';
   char directory[PATH_MAX] = "";
   text << ::getcwd(directory, sizeof directory) << '\n';
   cpu_set_t cpus{};
@@ -72,6 +88,38 @@ bool drop_privileges() {
   return ::setgroups(2, groups) == 0 && ::setresgid(65534, 65534, 65534) == 0
          && ::setresuid(65534, 65534, 65534) == 0;
 }
+
+bool set_capabilities(std::uint32_t permitted, std::uint32_t inheritable) {
+  __user_cap_header_struct head{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct words[2] = {{permitted, permitted, inheritable}, {}};
+  return ::syscall(SYS_capset, &head, words) == 0;
+}
+
+// Another user that keeps two capabilities, one of them ambient, and can get no other back.
+bool keeps_some() {
+  constexpr unsigned long locked = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED;
+  constexpr std::uint32_t bind = 1U << CAP_NET_BIND_SERVICE;
+  constexpr std::uint32_t trace = 1U << CAP_SYS_PTRACE;
+  return ::prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0) == 0
+         && ::prctl(PR_SET_SECUREBITS, locked, 0, 0, 0) == 0
+         && ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 && drop_privileges()
+         && set_capabilities(bind | trace, bind)
+         && ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0) == 0;
+}
+
+bool filter_ptrace() {
+  sock_filter steps[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ptrace, 0, 1),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EXDEV),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog program{std::size(steps), steps};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+         && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+bool enter_namespaces() { return ::unshare(CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET) == 0; }
 
 bool ends_a_hung_task() {
   bulkhead::pool pool({.workers = 1, .task_timeout = 300ms});
@@ -138,6 +186,23 @@ bool prints() {
   return child.exit_code() == 0;
 }
 
+// What has become stdout since init, and not what it was then.
+bool redirects() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0)
+    return false;
+  bool good = true;
+  using bulkhead::start_method;
+  for (const auto method : {start_method::forkserver, start_method::spawn, start_method::fork}) {
+    ::dup2(ends[1], STDOUT_FILENO);
+    bulkhead::pool pool({.workers = 1, .start = method, .task_timeout = 60s});
+    pool.apply([] { std::puts("here"); });
+    char text[5] = "";
+    good = ::read(ends[0], text, sizeof text) == 5 && std::memcmp(text, "here\n", 5) == 0 && good;
+  }
+  return good;
+}
+
 bool follows() {
   using bulkhead::start_method;
   bool good = true;
@@ -163,6 +228,14 @@ int main(int argc, char** argv) {
     good = prints();
   } else if (which == "comes_back") {
     good = and_back();
+  } else if (which == "redirects") {
+    good = redirects();
+  } else if (which == "keeps_some") {
+    good = keeps_some() && like_the_host(bulkhead::start_method::forkserver, "some rights");
+  } else if (which == "filtered") {
+    good = filter_ptrace() && follows();
+  } else if (which == "elsewhere") {
+    good = enter_namespaces() && follows();
   }
   return good ? 0 : 1;
 }

@@ -1,0 +1,250 @@
+#include "actors/names/name_desk.hpp"
+
+#include "actors/border/peer_scope.hpp"
+#include "actors/caf/failure_error.hpp"
+
+#include <caf/actor_cast.hpp>
+#include <caf/actor_system.hpp>
+
+#include <utility>
+
+namespace bulkhead::actors {
+
+namespace {
+
+/// Answers that may wait for a worker, in bytes, before it gets errors instead.
+constexpr std::size_t most_unread = std::size_t{16} << 20;
+
+caf::message refusal(const std::string& why) {
+  failure f;
+  f.kind = failure_kind::rejected;
+  f.message = why;
+  return caf::make_message(to_error(f));
+}
+
+std::string shown(const std::string& text) {
+  if (text.size() > name_table::longest_name)
+    return "a text of " + std::to_string(text.size()) + " bytes";
+  return "'" + text + "'";
+}
+
+std::string explained(name_table::outcome what, const std::string& text) {
+  using enum name_table::outcome;
+  switch (what) {
+  case done:
+    return {};
+  case bad_name:
+    return shown(text) + " is no name; allowed: 1 to " + std::to_string(name_table::longest_name)
+           + " bytes without control characters";
+  case taken:
+    return "the name " + shown(text)
+           + " is taken; choose another one, or unregister the actor that has it";
+  case unknown:
+    return "the actor has no name and is in no group " + shown(text);
+  case process_full:
+    return "the actors of this worker have " + std::to_string(name_table::limits{}.of_process)
+           + " names and memberships, which is all that one process may have; refused: "
+           + shown(text);
+  case full:
+    return "there are " + std::to_string(name_table::limits{}.all)
+           + " names and memberships, which is the limit; refused: " + shown(text);
+  }
+  return {};
+}
+
+} // namespace
+
+name_desk::name_desk(caf::actor_config& config, std::weak_ptr<border> edge)
+  : proxy_base(config), edge_(std::move(edge)) {}
+
+name_desk::~name_desk() = default;
+
+bool name_desk::key_for(const caf::strong_actor_ptr& actor, actor_key& key) const {
+  const auto edge = edge_.lock();
+  return actor && edge && edge->key_of(actor, key);
+}
+
+// Only the first time: what hangs on the actor stays until it ends. False: it has ended.
+bool name_desk::watch(const actor_key& key, const caf::strong_actor_ptr& actor) {
+  at_exit(actor, [weak = caf::actor_cast<caf::weak_actor_ptr>(
+                    caf::actor_cast<caf::strong_actor_ptr>(this)),
+                  key](const caf::error&) {
+    if (const auto self = weak.lock())
+      static_cast<name_desk*>(self->get())->ended(key);
+  });
+  const std::lock_guard lock{mutex_};
+  return table_.knows(key);
+}
+
+std::string name_desk::change(const std::string& text, const caf::strong_actor_ptr& actor,
+                              outcome (name_table::*how)(const std::string&, const actor_key&)) {
+  actor_key key;
+  if (!key_for(actor, key))
+    return "an empty handle, or an actor of a remote node, can have no name here: " + shown(text);
+  bool first = false;
+  {
+    const std::lock_guard lock{mutex_};
+    if (closed_)
+      return "the system has ended";
+    first = !table_.knows(key);
+    if (const auto got = (table_.*how)(text, key); got != outcome::done)
+      return explained(got, text);
+    auto& known = actors_[key];
+    known.weak = caf::actor_cast<caf::weak_actor_ptr>(actor);
+    if (key.peer != host_peer)
+      known.held = actor;
+  }
+  return !first || watch(key, actor) ? "" : "the actor has ended; refused: " + shown(text);
+}
+
+std::string name_desk::undo(const std::string& text, const caf::strong_actor_ptr& actor,
+                            outcome (name_table::*how)(const std::string&, const actor_key&)) {
+  actor_key key;
+  if (!key_for(actor, key))
+    return explained(outcome::unknown, text);
+  caf::strong_actor_ptr gone;
+  const std::lock_guard lock{mutex_};
+  const auto got = (table_.*how)(text, key);
+  if (const auto known = actors_.find(key); known != actors_.end() && !table_.holds(key))
+    gone = std::move(known->second.held);
+  return explained(got, text);
+}
+
+std::string name_desk::add(const std::string& name, const caf::strong_actor_ptr& actor) {
+  return change(name, actor, &name_table::add);
+}
+
+std::string name_desk::join(const std::string& group, const caf::strong_actor_ptr& actor) {
+  return change(group, actor, &name_table::join);
+}
+
+bool name_desk::remove(const std::string& name) {
+  const auto actor = find(name);
+  return actor && undo(name, actor, &name_table::remove).empty();
+}
+
+bool name_desk::leave(const std::string& group, const caf::strong_actor_ptr& actor) {
+  return undo(group, actor, &name_table::leave).empty();
+}
+
+void name_desk::ended(const actor_key& key) {
+  known_actor gone; // let go without the lock
+  const std::lock_guard lock{mutex_};
+  table_.ended(key);
+  if (const auto known = actors_.find(key); known != actors_.end()) {
+    gone = std::move(known->second);
+    actors_.erase(known);
+  }
+}
+
+// With the lock.
+caf::strong_actor_ptr name_desk::living(const actor_key& key) const {
+  const auto known = actors_.find(key);
+  return known == actors_.end() ? nullptr : known->second.weak.lock();
+}
+
+caf::strong_actor_ptr name_desk::find(const std::string& name) const {
+  const std::lock_guard lock{mutex_};
+  const auto key = table_.find(name);
+  return key ? living(*key) : nullptr;
+}
+
+std::vector<caf::actor> name_desk::members(const std::string& group) const {
+  std::vector<caf::actor> all;
+  const std::lock_guard lock{mutex_};
+  const auto keys = table_.members(group);
+  all.reserve(keys.size());
+  for (const auto& key : keys)
+    if (auto actor = living(key))
+      all.push_back(caf::actor_cast<caf::actor>(std::move(actor)));
+  return all;
+}
+
+std::vector<std::string> name_desk::names() const {
+  const std::lock_guard lock{mutex_};
+  return table_.names();
+}
+
+std::vector<std::string> name_desk::groups() const {
+  const std::lock_guard lock{mutex_};
+  return table_.groups();
+}
+
+void name_desk::close() {
+  std::unordered_map<actor_key, known_actor, actor_key_hash> gone;
+  const std::lock_guard lock{mutex_};
+  closed_ = true;
+  gone.swap(actors_);
+  table_ = {};
+}
+
+// Answers take no credit: a worker that asks and does not read must not fill the host.
+bool name_desk::reads_its_answers(peer_id asker) const {
+  const auto edge = edge_.lock();
+  const auto out = edge && asker != host_peer ? edge->route(asker) : nullptr;
+  return !out || out->waiting_bytes() < most_unread;
+}
+
+void name_desk::on_send(caf::strong_actor_ptr sender, caf::message_id mid, caf::message msg) {
+  if (as_exit(msg))
+    return;
+  if (sender && mid.is_request()) {
+    sender->enqueue(caf::actor_cast<caf::strong_actor_ptr>(this), mid.response_id(),
+                    answer_to(sender, msg), nullptr);
+    return;
+  }
+  if (const auto edge = edge_.lock())
+    edge->letters.add("the keeper of names answers requests only, and got a plain message");
+}
+
+// A snapshot is the sender's own, and comes from its process.
+caf::message name_desk::keep(const caf::strong_actor_ptr& sender, const std::string& snapshot) {
+  actor_key key;
+  if (!key_for(sender, key) || key.peer != peer_scope::current())
+    return refusal("keep_state: an actor hands over its own state only");
+  const auto why = states_.keep(key, snapshot);
+  return why.empty() ? caf::message{} : refusal(why);
+}
+
+caf::message name_desk::answer_to(const caf::strong_actor_ptr& sender, const caf::message& msg) {
+  if (!reads_its_answers(peer_scope::current()))
+    return refusal("this worker does not read the answers that it has already");
+  if (msg.match_elements<std::string, std::string>()) {
+    const auto& verb = msg.get_as<std::string>(0);
+    const auto& text = msg.get_as<std::string>(1);
+    if (verb == name_verbs::members)
+      return caf::make_message(members(text));
+    if (verb == name_verbs::keep)
+      return keep(sender, text);
+    if (verb == name_verbs::find) {
+      if (auto actor = find(text))
+        return caf::make_message(caf::actor_cast<caf::actor>(std::move(actor)));
+      return refusal("nobody is registered as " + shown(text));
+    }
+  }
+  if (msg.match_elements<std::string, std::string, caf::actor>())
+    return change_for_actor(msg.get_as<std::string>(0), msg.get_as<std::string>(1),
+                            caf::actor_cast<caf::strong_actor_ptr>(msg.get_as<caf::actor>(2)));
+  return refusal("the keeper of names does not know this request");
+}
+
+caf::message name_desk::change_for_actor(const std::string& verb, const std::string& text,
+                                         const caf::strong_actor_ptr& actor) {
+  const auto asker = peer_scope::current();
+  actor_key key;
+  if (asker != host_peer && (!key_for(actor, key) || key.peer != asker))
+    return refusal("a worker gives names and groups to its own actors only; refused: "
+                   + shown(text));
+  std::string why = "the keeper of names does not know this request";
+  if (verb == name_verbs::add)
+    why = add(text, actor);
+  else if (verb == name_verbs::join)
+    why = join(text, actor);
+  else if (verb == name_verbs::remove)
+    why = undo(text, actor, &name_table::remove);
+  else if (verb == name_verbs::leave)
+    why = undo(text, actor, &name_table::leave);
+  return why.empty() ? caf::message{} : refusal(why);
+}
+
+} // namespace bulkhead::actors

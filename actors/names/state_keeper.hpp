@@ -1,0 +1,44 @@
+#pragma once
+
+#include "actors/border/exports.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+namespace bulkhead::actors {
+
+/// The last snapshot of a supervised child, through all its incarnations.
+struct kept_state {
+  std::size_t limit = 0; ///< bytes
+  std::string bytes;     ///< what follows: guarded by the keeper
+  std::uint64_t count = 0;
+};
+
+/// Which actors may hand over snapshots now, and whose they are. Invariant: what it has
+/// acknowledged is what the next incarnation gets, unless a later snapshot was acknowledged.
+/// Thread-safe.
+class state_keeper {
+public:
+  void attach(const actor_key& who, std::shared_ptr<kept_state> where);
+  void detach(const actor_key& who);
+  /// Why it was refused; empty: it is kept, in place of the one before.
+  std::string keep(const actor_key& who, const std::string& bytes);
+
+  /// The last one, for the next incarnation.
+  std::string read(const kept_state& state) const;
+  struct size_fact {
+    std::size_t bytes = 0;
+    std::uint64_t count = 0; ///< that were kept
+  };
+  size_fact size_of(const kept_state& state) const;
+
+private:
+  mutable std::mutex mutex_; ///< guards what follows, and what is kept
+  std::unordered_map<actor_key, std::shared_ptr<kept_state>, actor_key_hash> owners_;
+};
+
+} // namespace bulkhead::actors

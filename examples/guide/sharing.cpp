@@ -1,0 +1,133 @@
+// Snippets of the guide: what connects tasks and processes while they run.
+
+#include <bulkhead/bulkhead.hpp>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <iostream>
+#include <mutex>
+#include <string>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+using namespace std::chrono_literals;
+
+//[
+void shout(bulkhead::connection<std::string> pipe) { pipe.send(pipe.recv() + "!"); }
+
+void one_pipe() {
+  auto [ours, theirs] = bulkhead::make_pipe<std::string>();
+  bulkhead::process child(shout, theirs);
+  child.start();
+  theirs.close(); // or recv() would not learn that the child is gone
+  ours.send("hello");
+  std::cout << ours.recv() << '\n'; // hello!
+  child.join();
+}
+//]
+
+//[
+void work_on(bulkhead::queue<int> jobs, bulkhead::queue<int> results) {
+  while (auto job = jobs.get(10s)) {
+    results.put(*job * *job);
+    jobs.task_done();
+  }
+}
+
+void a_queue_of_jobs(bulkhead::pool& pool) {
+  bulkhead::queue<int> jobs, results;
+  for (int i = 1; i <= 100; ++i)
+    jobs.put(i);
+  auto one = pool.submit(work_on, jobs, results);
+  auto two = pool.submit(work_on, jobs, results);
+  jobs.join();                         // each job was marked as done
+  std::cout << results.size() << '\n'; // 100
+  jobs.close();                        // ends the two tasks: their get() throws queue_closed
+}
+//]
+
+//[
+void count_hits(bulkhead::shared_array<int> hits, bulkhead::shared_value<long> total) {
+  const std::scoped_lock lock{hits.mutex()};
+  for (int& each : hits)
+    ++each;
+  total.fetch_add(static_cast<long>(hits.size()));
+}
+
+void shared_numbers(bulkhead::pool& pool) {
+  bulkhead::shared_array<int> hits(1000);
+  bulkhead::shared_value<long> total(0);
+  for (int i = 0; i < 10; ++i)
+    pool.apply(count_hits, hits, total);
+  std::cout << hits[7] << ' ' << total.load() << '\n'; // 10 10000
+}
+//]
+
+//[
+void transfer(bulkhead::mutex lock, bulkhead::shared_memory accounts) {
+  const std::scoped_lock held{lock};
+  if (lock.previous_owner_died()) { // it was killed half way
+    std::ranges::fill(accounts.bytes(), std::byte{0});
+    lock.mark_consistent();
+  }
+  accounts.bytes()[0] = std::byte{1};
+}
+
+void repaired(bulkhead::pool& pool) {
+  bulkhead::mutex lock;
+  bulkhead::shared_memory accounts(4096);
+  pool.apply(transfer, lock, accounts);
+  bulkhead::shared_memory_view seen = accounts.view();        // from now on nobody new can write
+  std::cout << std::to_integer<int>(seen.bytes()[0]) << '\n'; // 1
+}
+//]
+
+//[
+void meet(bulkhead::barrier all_here, bulkhead::semaphore two_at_a_time, bulkhead::event go,
+          bulkhead::latch finished) {
+  all_here.wait();
+  go.wait();
+  two_at_a_time.acquire();
+  // at most two processes are here
+  two_at_a_time.release();
+  finished.count_down();
+}
+
+void in_step(bulkhead::pool& pool) {
+  bulkhead::barrier all_here(2);
+  bulkhead::semaphore two_at_a_time(2);
+  bulkhead::event go;
+  bulkhead::latch finished(2);
+  auto one = pool.submit(meet, all_here, two_at_a_time, go, finished);
+  auto two = pool.submit(meet, all_here, two_at_a_time, go, finished);
+  go.set();
+  finished.wait();
+}
+//]
+
+//[
+std::string first_line(bulkhead::descriptor file) {
+  std::array<char, 16> line{};
+  const auto count = ::read(file.fd(), line.data(), line.size());
+  return count > 0 ? std::string(line.data(), static_cast<std::size_t>(count)) : "";
+}
+
+void an_open_file(bulkhead::pool& pool) {
+  bulkhead::descriptor file{::open("/etc/hostname", O_RDONLY | O_CLOEXEC)};
+  std::cout << pool.apply(first_line, file); // the worker need not be allowed to open it
+}
+//]
+
+int main(int argc, char** argv) {
+  bulkhead::init(argc, argv);
+  bulkhead::pool pool({.workers = 2});
+  one_pipe();
+  a_queue_of_jobs(pool);
+  shared_numbers(pool);
+  repaired(pool);
+  in_step(pool);
+  an_open_file(pool);
+}

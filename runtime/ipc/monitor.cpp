@@ -1,0 +1,72 @@
+#include "runtime/ipc/monitor.hpp"
+
+#include "runtime/system/futex.hpp"
+#include "runtime/testing/hooks.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace bulkhead::runtime {
+
+namespace {
+
+/// The lock is held for a moment only; who may not wait for a change may wait for that.
+constexpr std::chrono::milliseconds moment{100};
+
+detail::time_point a_moment_at_least(detail::time_point deadline) noexcept {
+  return deadline == detail::time_point::max()
+           ? deadline
+           : std::max(deadline, std::chrono::steady_clock::now() + moment);
+}
+
+} // namespace
+
+// A dead holder's change is committed or was never made: there is nothing to repair.
+bool monitor::enter(detail::time_point deadline) noexcept {
+  const auto result = lock_.lock(a_moment_at_least(deadline));
+  if (result == robust_lock::got::owner_died)
+    lock_.make_consistent();
+  else if (result != robust_lock::got::locked)
+    return false;
+  BULKHEAD_HOOK("ipc.locked");
+  return true;
+}
+
+monitor::guard::~guard() {
+  if (!held_)
+    return;
+  BULKHEAD_HOOK("ipc.unlocking");
+  of_.lock_.unlock();
+}
+
+void monitor::guard::announce(waiting_line& line) noexcept {
+  // relaxed: written under the lock, which orders it.
+  if (line.sleepers.load(std::memory_order_relaxed) == 0)
+    return;
+  BULKHEAD_HOOK("ipc.announcing");
+  // release and the futex call: a waiter that read the old turn either is asleep and woken, or the
+  // kernel's comparison fails. Whatever it then reads it reads under the lock.
+  line.turn.fetch_add(1, std::memory_order_release);
+  BULKHEAD_HOOK("ipc.turned");
+  futex_wake_all(line.turn, true);
+  BULKHEAD_HOOK("ipc.woken");
+  line.sleepers.store(0, std::memory_order_relaxed); // last: a death before it wakes once too often
+}
+
+bool monitor::guard::wait(waiting_line& line, detail::time_point deadline,
+                          detail::time_point to_lock) noexcept {
+  if (deadline != detail::time_point::max() && std::chrono::steady_clock::now() >= deadline)
+    return false;
+  line.sleepers.store(1, std::memory_order_relaxed); // under the lock, as its readers
+  const auto seen = line.turn.load(std::memory_order_relaxed);
+  BULKHEAD_HOOK("ipc.before_sleep");
+  of_.lock_.unlock();
+  held_ = false;
+  BULKHEAD_HOOK("ipc.sleeping");
+  futex_wait(line.turn, seen, true, deadline);
+  BULKHEAD_HOOK("ipc.slept");
+  held_ = of_.enter(to_lock);
+  return held_;
+}
+
+} // namespace bulkhead::runtime

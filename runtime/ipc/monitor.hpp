@@ -1,0 +1,57 @@
+#pragma once
+
+#include "runtime/ipc/robust_lock.hpp"
+
+#include <atomic>
+#include <cstdint>
+
+namespace bulkhead::runtime {
+
+/// Those who wait for one kind of change. In shared memory.
+struct waiting_line {
+  std::atomic<std::uint32_t> turn;     ///< counts announcements; the futex word
+  std::atomic<std::uint32_t> sleepers; ///< not 0: somebody may sleep. Written under the lock
+};
+
+/// The lock of one shared object and the protocol of all of them (docs/ipc.md): whoever holds it
+/// may die at any point, so a change is made by one store (the commit), and whoever waits for it is
+/// woken before the commit, while the lock is held. In shared memory.
+class monitor {
+public:
+  /// In place, before any other process sees it. Throws std::system_error.
+  void init() { lock_.init(robust_lock::kind::plain); }
+
+  /// The lock for as long as it lives; not held where the deadline, and a moment, passed first.
+  class guard {
+  public:
+    guard(monitor& of, detail::time_point deadline) noexcept : of_(of), held_(of.enter(deadline)) {}
+    guard(const guard&) = delete;
+    guard& operator=(const guard&) = delete;
+    ~guard();
+
+    explicit operator bool() const noexcept { return held_; }
+
+    /// Wakes all in the line: they look again as soon as the lock is free. Before the commit.
+    void announce(waiting_line& line) noexcept;
+
+    /// Sleeps without the lock until an announcement, at most until the deadline, and takes it
+    /// again. False: the deadline has passed, and the lock is held or not. Returns early for no
+    /// reason, too; callers look again.
+    bool wait(waiting_line& line, detail::time_point deadline) noexcept {
+      return wait(line, deadline, deadline);
+    }
+    /// The same with another deadline for taking the lock again.
+    bool wait(waiting_line& line, detail::time_point deadline, detail::time_point to_lock) noexcept;
+
+  private:
+    monitor& of_;
+    bool held_;
+  };
+
+private:
+  bool enter(detail::time_point deadline) noexcept;
+
+  robust_lock lock_;
+};
+
+} // namespace bulkhead::runtime

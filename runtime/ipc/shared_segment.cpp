@@ -1,0 +1,77 @@
+#include <bulkhead/detail/shared_segment.hpp>
+
+#include "runtime/ipc/memfd.hpp"
+#include "runtime/system/file_status.hpp"
+
+#include <bulkhead/error.hpp>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+namespace bulkhead::detail {
+
+struct shared_segment::mapping {
+  mapping(shared_descriptor f, std::byte* at, std::size_t size) noexcept
+    : file(std::move(f)), data(at), bytes(size) {}
+  mapping(const mapping&) = delete;
+  mapping& operator=(const mapping&) = delete;
+  ~mapping() { ::munmap(data, bytes); }
+
+  shared_descriptor file;
+  std::byte* data;
+  std::size_t bytes;
+};
+
+shared_segment shared_segment::make(const char* name, std::size_t bytes) {
+  if (bytes == 0)
+    throw config_error("shared memory of 0 bytes holds nothing; ask for at least one");
+  return map(runtime::make_memfd(name, bytes, false), bytes, access::read_write);
+}
+
+shared_segment shared_segment::map(shared_descriptor file, std::size_t bytes, access wanted) {
+  const int protection = wanted == access::read_write ? PROT_READ | PROT_WRITE : PROT_READ;
+  void* at = ::mmap(nullptr, bytes, protection, MAP_SHARED, file->fd(), 0);
+  if (at == MAP_FAILED)
+    throw std::system_error(errno, std::generic_category(),
+                            "mmap of " + std::to_string(bytes) + " bytes of shared memory");
+  shared_segment made;
+  made.mapping_ =
+    std::make_shared<const mapping>(std::move(file), static_cast<std::byte*>(at), bytes);
+  return made;
+}
+
+shared_segment shared_segment::attach(shared_descriptor from, std::size_t least, access wanted) {
+  constexpr int fixed = F_SEAL_SHRINK | F_SEAL_GROW;
+  struct stat facts {};
+  const int seals = ::fcntl(from->fd(), F_GET_SEALS);
+  if (seals < 0 || (seals & fixed) != fixed || runtime::file_status(from->fd(), facts) != 0)
+    throw codec_error("what came is no shared memory of this library: its size is not sealed");
+  const auto bytes = static_cast<std::size_t>(facts.st_size);
+  if (bytes < least)
+    throw codec_error("the shared memory that came has " + std::to_string(bytes) + " bytes, "
+                      + std::to_string(least) + " are needed");
+  if (wanted == access::read_write && (seals & F_SEAL_FUTURE_WRITE) != 0)
+    throw codec_error("the shared memory that came was sealed by view() and can no longer be "
+                      "mapped writable; send the view, or send the memory before it is sealed");
+  return map(std::move(from), bytes, wanted);
+}
+
+void shared_segment::seal() const {
+  if (::fcntl(file()->fd(), F_ADD_SEALS, F_SEAL_FUTURE_WRITE) != 0)
+    throw std::system_error(errno, std::generic_category(), "fcntl(F_SEAL_FUTURE_WRITE)");
+}
+
+shared_segment shared_segment::read_only() const {
+  return map(mapping_->file, mapping_->bytes, access::read_only);
+}
+
+std::byte* shared_segment::data() const noexcept { return mapping_ ? mapping_->data : nullptr; }
+std::size_t shared_segment::size() const noexcept { return mapping_ ? mapping_->bytes : 0; }
+const shared_descriptor& shared_segment::file() const noexcept { return mapping_->file; }
+
+} // namespace bulkhead::detail

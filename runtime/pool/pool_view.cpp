@@ -1,0 +1,115 @@
+#include "runtime/pool/worker_pool.hpp"
+#include "runtime/process/isolation_report.hpp"
+#include "runtime/system/proc_stat.hpp"
+#include "runtime/this_process/own_process.hpp"
+
+#include <algorithm>
+
+// The calls that look at a pool.
+namespace bulkhead::runtime {
+
+namespace {
+
+worker_state state_of(const worker_slot& s) noexcept {
+  if (s.gone())
+    return worker_state::dead;
+  if (!s.ready)
+    return worker_state::starting;
+  if (!s.serves())
+    return worker_state::draining;
+  return s.busy() ? worker_state::busy : worker_state::idle;
+}
+
+} // namespace
+
+std::vector<worker_info> worker_pool::workers() {
+  own_process::require(state_.owner);
+  pool_turn turn{state_, answers_};
+  catch_up();
+  std::vector<worker_info> all;
+  all.reserve(state_.slots.size());
+  for (const auto& s : state_.slots) {
+    worker_info info;
+    info.id = s->id;
+    info.pid = s->pid();
+    info.state = state_of(*s);
+    info.tasks_done = s->done;
+    info.busy = s->busy_time;
+    info.started_at = s->started_at;
+    describe_task(info, *s);
+    all.push_back(info);
+  }
+  turn.unlock();
+  for (auto& info : all)
+    if (info.pid != 0)
+      info.rss_bytes = resident_bytes(info.pid);
+  turn.lock();
+  return all;
+}
+
+// The claim is the worker's word: what it names counts only where it is what the worker was sent.
+void worker_pool::describe_task(worker_info& info, worker_slot& slot) {
+  const auto f = dispatcher_.facts_of(slot);
+  if (!f.has_task || !f.runs)
+    return;
+  const auto now = clock::now();
+  info.task = slot.link.flown().front()->id + item_of(slot.link.flown().next());
+  info.task_runs = now - slot.watch.at_front_since(f.front, now);
+  // relaxed: a number for people. It is the worker's word, so it is bounded here.
+  const auto millionths = slot.link.worker_words().progress.load(std::memory_order_relaxed);
+  info.progress = static_cast<double>(std::min<std::uint64_t>(millionths, 1'000'000)) / 1e6;
+}
+
+pool_stats worker_pool::stats() {
+  own_process::require(state_.owner);
+  const pool_turn turn{state_, answers_};
+  catch_up();
+  return state_.tasks.stats();
+}
+
+std::vector<isolation_feature> worker_pool::isolation() {
+  own_process::require(state_.owner);
+  const pool_turn turn{state_, answers_};
+  for (const auto& s : state_.slots)
+    if (s->process)
+      return s->process->isolation();
+  return no_isolation(state_.options.start == start_method::thread
+                        ? "workers are threads of the host"
+                        : "no worker lives now");
+}
+
+std::vector<std::size_t> worker_pool::worker_ids() {
+  own_process::require(state_.owner);
+  pool_turn turn{state_, answers_};
+  // A worker that has just been used up, or died, has its successor in a moment: without it a
+  // broadcast would reach only some, or none.
+  const auto leaves = [](const auto& s) { return !s->serves() && !s->busy(); };
+  const auto settled = [&]() {
+    pool_is_locked();
+    return state_.ended() || state_.closed
+           || (state_.staff.settled()
+               && std::none_of(state_.slots.begin(), state_.slots.end(), leaves));
+  };
+  lead(turn, settled); // a closed pool may never be
+  state_.check_open();
+  std::vector<std::size_t> ids;
+  ids.reserve(state_.slots.size());
+  for (const auto& s : state_.slots)
+    if (s->serves())
+      ids.push_back(s->id);
+  return ids;
+}
+
+int worker_pool::completion_fd() {
+  own_process::require(state_.owner);
+  const pool_turn turn{state_, answers_};
+  return outcomes_.completion_fd();
+}
+
+std::vector<std::uint64_t> worker_pool::completions() {
+  own_process::require(state_.owner);
+  const pool_turn turn{state_, answers_};
+  return outcomes_.completions();
+}
+
+} // namespace bulkhead::runtime

@@ -1,0 +1,44 @@
+#pragma once
+
+#include "runtime/this_process/callback_thread.hpp"
+#include "runtime/workers/pool_state.hpp"
+
+#include <bulkhead/options.hpp>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace bulkhead::runtime {
+
+/// What a pool tells: events to its user's callback, the failures of tasks whose worker died, the
+/// texts of deaths.
+class news {
+public:
+  explicit news(const pool_options& options) : options_(options) {}
+
+  /// News only: where there is no memory for one, the pool goes on without it.
+  void tell(event_kind kind, const worker_slot& slot, const exit_status& exit,
+            std::string_view text, std::string_view more = {}) noexcept;
+  /// The same with the text of its end.
+  void tell_end(event_kind kind, const worker_slot& slot, const exit_status& exit) noexcept;
+  void tell_broken(const std::string& text) noexcept;
+
+  /// "was killed by SIGSEGV (...) in its initializer; it said: ...", without its name.
+  std::string end_of(const worker_slot& slot, const exit_status& status) const;
+  /// Of the task that the worker ran when it died. Slow: the symbols of a backtrace.
+  failure death_failure(const worker_slot& slot, const exit_status& status) const noexcept;
+
+  callback_thread& callbacks() noexcept { return *callbacks_; }
+  /// In a forked copy of the process its thread does not exist.
+  void forget_thread() noexcept { static_cast<void>(callbacks_.release()); }
+
+private:
+  void call(pool_event event) noexcept;
+  void describe(failure& f, const worker_slot& slot) const;
+
+  const pool_options& options_;
+  std::unique_ptr<callback_thread> callbacks_ = std::make_unique<callback_thread>();
+};
+
+} // namespace bulkhead::runtime

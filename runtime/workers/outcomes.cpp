@@ -1,0 +1,66 @@
+#include "runtime/workers/outcomes.hpp"
+
+#include "runtime/outcome/failure_of.hpp"
+#include "runtime/system/bell.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <new>
+#include <system_error>
+#include <utility>
+
+namespace bulkhead::runtime {
+
+void outcomes::succeed(const unit& u, std::uint32_t item, std::uint32_t count) noexcept {
+  pool_.tasks.end(task_end::succeeded, task_place::sent, count);
+  for (std::uint32_t i = 0; completion_fd_ && i < count; ++i)
+    note_completion(u.id + item + i);
+}
+
+void outcomes::fail(unit& u, std::uint32_t item, failure f, task_place from) noexcept {
+  f.may_have_executed |= u.attempt > 1; // an earlier attempt began
+  pool_.tasks.end(f.kind == failure_kind::cancelled ? task_end::cancelled : task_end::failed, from);
+  note_completion(u.id + item);
+  u.sink->on_failure(u.first_item + item, std::move(f));
+}
+
+void outcomes::fail_all(std::unique_ptr<unit> u, const failure& f, task_place from) noexcept {
+  for (std::uint32_t i = 0; i < u->items; ++i)
+    fail(*u, i, copy_of(f), from);
+  finish(std::move(u));
+}
+
+void outcomes::finish(std::unique_ptr<unit> u) noexcept {
+  u->sink->placed(nullptr, u->id);
+  u.reset();
+  pool_.waiting.wake_leader();
+  if (pool_.tasks.sent() == 0)
+    pool_.waiting.changed.notify_all();
+}
+
+void outcomes::note_completion(std::uint64_t id) noexcept {
+  if (!completion_fd_)
+    return;
+  try {
+    completed_.push_back(id);
+  } catch (const std::bad_alloc&) { // its future has the outcome all the same
+    return;
+  }
+  ring(completion_fd_.get());
+}
+
+int outcomes::completion_fd() {
+  if (!completion_fd_)
+    completion_fd_ = make_bell("eventfd for completion_fd()");
+  return completion_fd_.get();
+}
+
+std::vector<std::uint64_t> outcomes::completions() {
+  std::uint64_t rings = 0;
+  if (completion_fd_ && ::read(completion_fd_.get(), &rings, sizeof rings) < 0 && errno != EAGAIN)
+    throw std::system_error(errno, std::generic_category(), "read of completion_fd()");
+  return std::exchange(completed_, {});
+}
+
+} // namespace bulkhead::runtime

@@ -1,0 +1,52 @@
+#pragma once
+
+#include "runtime/workers/outcomes.hpp"
+#include "runtime/workers/pool_state.hpp"
+
+#include <map>
+#include <memory>
+#include <set>
+#include <utility>
+
+namespace bulkhead::runtime {
+
+/// The tasks that wait: for a worker, or for their next attempt. Keeps their deadlines and the
+/// numbers of those that only one worker may run.
+class task_queue {
+public:
+  task_queue(pool_state& pool, outcomes& ends) : pool_(pool), ends_(ends) {}
+
+  /// The unit of a piece of work; throws too_large where it may never be sent.
+  std::unique_ptr<unit> make_unit(detail::work&& w) const;
+
+  /// A unit that was in the queue before finds the list of its priority there; a new one needs
+  /// backlog::make_room.
+  void enqueue(std::unique_ptr<unit> u, bool in_front) noexcept BULKHEAD_REQUIRES(pool_lock);
+  std::unique_ptr<unit> take(unit& u) noexcept BULKHEAD_REQUIRES(pool_lock);
+  /// Enters the queue at that time. Throws std::bad_alloc, and then `u` is as it was.
+  void delay(std::unique_ptr<unit>& u, time_point until) BULKHEAD_REQUIRES(pool_lock);
+
+  /// Ends it as cancelled; it is here.
+  void cancel(unit& u) noexcept BULKHEAD_REQUIRES(pool_lock);
+  /// The same for all of a sink. Throws std::bad_alloc before anything has changed.
+  void cancel_all(const detail::task_sink& sink) BULKHEAD_REQUIRES(pool_lock);
+  void fail_everything(const failure& f) noexcept BULKHEAD_REQUIRES(pool_lock);
+  /// What only this worker may run, and it never will.
+  void fail_pinned(std::size_t worker) noexcept BULKHEAD_REQUIRES(pool_lock);
+
+  /// What waits for its next attempt until now, and what has waited beyond its deadline.
+  void tick(time_point now) noexcept BULKHEAD_REQUIRES(pool_lock);
+
+private:
+  void release_delayed(time_point now) noexcept BULKHEAD_REQUIRES(pool_lock);
+  void expire(time_point now) noexcept BULKHEAD_REQUIRES(pool_lock);
+
+  pool_state& pool_;
+  outcomes& ends_;
+  /// Retries in their back-off.
+  std::multimap<time_point, std::unique_ptr<unit>> delayed_ BULKHEAD_GUARDED_BY(pool_lock);
+  /// Of the units in the queue.
+  std::set<std::pair<time_point, unit*>> deadlines_ BULKHEAD_GUARDED_BY(pool_lock);
+};
+
+} // namespace bulkhead::runtime

@@ -1,0 +1,138 @@
+// ctest-link: bulkhead_config
+// ctest-needs: bulkhead_cli
+#include "tests/support/command.hpp"
+#include "tools/config/load_job.hpp"
+#include "tools/config/schema.hpp"
+
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+
+using bulkhead::config::json;
+using bulkhead::config::pointer;
+using bulkhead::testing::command;
+
+namespace {
+
+std::string text_of(const char* name) {
+  std::ifstream in(std::string(BULKHEAD_SOURCE_DIR "/") + name, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// The paths that a job may have, as --set takes them; objects are left out for what is in them.
+std::set<std::string> accepted_paths() {
+  std::set<std::string> paths;
+  const std::function<void(const pointer&)> visit = [&](const pointer& at) {
+    const auto part = bulkhead::config::schema_of(at);
+    for (const auto& [key, below] : part["properties"].items())
+      if (bulkhead::config::schema_of(at / key).contains("properties"))
+        visit(at / key);
+      else if (key != "$schema")
+        paths.insert(bulkhead::config::path_text(at / key));
+  };
+  visit(pointer{});
+  return paths;
+}
+
+/// What the completion offers behind --set.
+std::set<std::string> completed_paths() {
+  const auto script = text_of("tools/completion/bulkhead");
+  const auto from = script.find("local keys='") + 12;
+  std::istringstream words(script.substr(from, script.find('\'', from) - from));
+  std::set<std::string> paths;
+  for (std::string word; words >> word;) {
+    CHECK(word.ends_with('='));
+    paths.insert(word.substr(0, word.size() - 1));
+  }
+  return paths;
+}
+
+/// The long options that the command's own help of a subcommand names.
+std::set<std::string> options_of(const char* subcommand) {
+  command help({subcommand, "--help"});
+  REQUIRE(help.wait() == 0);
+  static const std::regex option("--[a-z][a-z-]*");
+  const auto text = help.out().substr(0, help.out().find("Examples:")); // of all subcommands
+  std::set<std::string> options;
+  for (std::sregex_iterator it(text.begin(), text.end(), option), end; it != end; ++it)
+    options.insert(it->str());
+  return options;
+}
+
+/// What bash completes for these words.
+std::set<std::string> completed(const std::string& words) {
+  const auto script = "source '" BULKHEAD_SOURCE_DIR
+                      "/tools/completion/bulkhead'; compopt() { :; };"
+                      " COMP_WORDS=("
+                      + words
+                      + "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1));"
+                        " _bulkhead; printf '%s\\n' \"${COMPREPLY[@]}\"";
+  auto* pipe = ::popen(
+    ("bash -c '" + std::regex_replace(script, std::regex("'"), "'\\''") + "'").c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  std::string text;
+  char block[4096];
+  for (std::size_t got = 0; (got = std::fread(block, 1, sizeof block, pipe)) > 0;)
+    text.append(block, got);
+  CHECK(::pclose(pipe) == 0);
+  std::istringstream lines(text);
+  return {std::istream_iterator<std::string>(lines), {}};
+}
+
+} // namespace
+
+TEST_CASE("the completion offers each path that a job may have, and no other") {
+  CHECK(completed_paths() == accepted_paths());
+}
+
+TEST_CASE("the completion offers each option that the command has, and no other") {
+  for (const std::string subcommand : {"run", "validate", "list", "init"}) {
+    CAPTURE(subcommand);
+    CHECK(completed("bulkhead " + subcommand + " --") == options_of(subcommand.c_str()));
+  }
+}
+
+TEST_CASE("the man page names each option, and each exit status of the help") {
+  auto page = text_of("tools/bulkhead.1.in");
+  page = std::regex_replace(page, std::regex(R"(\\-)"), "-");
+  for (const auto* subcommand : {"run", "validate", "list", "init"})
+    for (const auto& option : options_of(subcommand)) {
+      CAPTURE(option);
+      CHECK(page.find(option) != std::string::npos);
+    }
+  command help({"--help"});
+  REQUIRE(help.wait() == 0);
+  for (const auto* status : {"0", "1", "2", "129", "130", "131", "143"}) {
+    CAPTURE(status);
+    CHECK(help.out().find(std::string(status) + " ") != std::string::npos);
+    CHECK(page.find(".B " + std::string(status) + "\n") != std::string::npos);
+  }
+}
+
+TEST_CASE("the reference shows each kind of inputs, and all that a reduction has") {
+  const auto reference = text_of("config/reference.jsonc");
+  for (const auto* object : {"input", "reduce"}) {
+    const auto part = bulkhead::config::schema_of(pointer{} / object);
+    for (const auto& [key, below] : part["properties"].items()) {
+      CAPTURE(key);
+      CHECK(reference.find("\"" + key + "\":") != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("man page and reference name what the output writes in place of what JSON lacks") {
+  for (const auto* document : {"config/reference.jsonc", "tools/bulkhead.1.in", "docs/guide.md"}) {
+    const auto text = text_of(document);
+    for (const auto* word : {"NaN", "Infinity", "base64", "append"}) {
+      CAPTURE(document);
+      CAPTURE(word);
+      CHECK(text.find(word) != std::string::npos);
+    }
+  }
+}
