@@ -178,9 +178,9 @@ private:
 } // namespace
 
 // Nothing is destroyed at the end: the process exits, and actors that did not end would be waited
-// for.
+// for. An actor that calls exit() runs destructors beside all other threads.
 void actor_worker_main(runtime::worker_start& start) {
-  static const auto settings = decode_settings(start.start);
+  static const auto& settings = *new worker_settings{decode_settings(start.start)};
   try {
     auto io = std::make_shared<ring_transport>(std::move(start.fds), settings.ring_bytes);
     io->spin_at_most(settings.spin);

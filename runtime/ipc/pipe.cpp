@@ -93,7 +93,7 @@ void transmit(pipe_end& end, const packet_front& front, std::span<const std::byt
 
 // The first packet brings the descriptors, their keys before the payload.
 std::size_t transmit_first(pipe_end& end, packet_front front, const buffer& message) {
-  static const descriptor_list none;
+  static const auto& none = *new descriptor_list;
   const auto& list = message.descriptors() != nullptr ? *message.descriptors() : none;
   const auto count = std::min(message.size(), most_payload);
   front.descriptors = static_cast<std::uint32_t>(list.size());

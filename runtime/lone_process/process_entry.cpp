@@ -141,9 +141,9 @@ void process_entry(worker_start& worker) {
   ::prctl(PR_SET_NAME, name.c_str());
   worker.exit_code = 1;
   try {
-    // Lives as long as the process.
-    static const auto shared = segment::attach(std::move(worker.fds.at(0)), process_page_bytes, 0,
-                                               segment::access::read_write);
+    // Never destroyed: exit() in the function runs destructors beside the watch thread.
+    static const auto& shared = *new segment{segment::attach(
+      std::move(worker.fds.at(0)), process_page_bytes, 0, segment::access::read_write)};
     auto* page = reinterpret_cast<process_page*>(shared.head());
     install_crash_recorder(page->recorder);
     stop_request::listen();

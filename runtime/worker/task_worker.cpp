@@ -59,7 +59,7 @@ work_sign sign_of(const worker_page& mine) noexcept {
 
 // On the watch thread. True: some of those that have ended may be due soon.
 bool reap_leftovers(const worker_page& mine) {
-  static leftover_children leftovers;
+  static auto& leftovers = *new leftover_children;
   const auto before = sign_of(mine);
   const auto dead = ended_children();
   const auto due = leftovers.due(dead, before, sign_of(mine));
@@ -72,14 +72,14 @@ void serve(worker_start& start) {
   auto config = decode_config(start.start);
   config.brought = brought(start, config.keys);
   show_name(config);
-  // Both segments live as long as the process.
-  static const auto host = segment::attach(std::move(start.fds.at(0)), page_bytes,
-                                           config.ring_capacity, segment::access::read_only);
-  static const auto own = segment::attach(std::move(start.fds.at(1)), page_bytes,
-                                          config.ring_capacity, segment::access::read_write);
+  // Never destroyed: exit() in a task runs destructors beside the watch thread.
+  static const auto& host = *new segment{segment::attach(
+    std::move(start.fds.at(0)), page_bytes, config.ring_capacity, segment::access::read_only)};
+  static const auto& own = *new segment{segment::attach(
+    std::move(start.fds.at(1)), page_bytes, config.ring_capacity, segment::access::read_write)};
   auto* mine = reinterpret_cast<worker_page*>(own.head());
   install_crash_recorder(mine->recorder);
-  static segment_inbox inbox;
+  static auto& inbox = *new segment_inbox;
   inbox.keep_reserve();
   start_watch_thread(
     start.control.get(), start.host.get(), &mine->beat, config.beat,

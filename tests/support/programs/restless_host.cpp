@@ -127,15 +127,33 @@ struct noticed_end {
 };
 noticed_end static_object;
 
-// exit() in a task ends its worker; the host's static objects are the host's.
-bool task_exits() {
-  bulkhead::pool pool({.workers = 1, .task_timeout = 60s});
-  try {
-    pool.apply([] { std::exit(3); });
-    return false;
-  } catch (const bulkhead::worker_died& e) {
-    return e.info().exit.code == 3 || complain(e.what());
+// exit() in a task ends its worker; the host's static objects are the host's. Many times, since
+// what exit() destroys must not be in use by the worker's other threads.
+bool tasks_exit() {
+  bulkhead::pool pool({.workers = 2, .task_timeout = 60s});
+  std::vector<bulkhead::future<void>> all;
+  for (int i = 0; i < 100; ++i)
+    all.push_back(pool.submit([] { std::exit(3); }));
+  for (auto& each : all)
+    try {
+      each.get();
+      return complain("a task returned from exit()");
+    } catch (const bulkhead::worker_died& e) {
+      if (e.info().exit.code != 3)
+        return complain(e.what());
+    }
+  return true;
+}
+
+bool processes_exit() {
+  for (int i = 0; i < 50; ++i) {
+    bulkhead::process p([] { std::exit(3); });
+    p.start();
+    p.join();
+    if (p.exit_code() != 3)
+      return complain("a process that called exit(3) ended in another way");
   }
+  return true;
 }
 
 } // namespace
@@ -153,7 +171,7 @@ int main(int argc, char** argv) {
   else if (which == "numbers")
     good = keeps_numbers_apart();
   else if (which == "exits")
-    good = task_exits();
+    good = tasks_exit() && processes_exit();
   else if (which == "loader")
     good = pool_works() && pool_works(bulkhead::start_method::spawn);
   return good ? 0 : 1;
