@@ -238,14 +238,14 @@ TEST_CASE("a link that has ended keeps no actor that is named to it later") {
   CHECK(table.size() == 0);
 }
 
-TEST_CASE("a million handles in one message are found in time linear in their bytes") {
+TEST_CASE("hundred thousand handles in one message are found in time linear in their bytes") {
   using namespace bulkhead::actors;
   byte_buf node(27);
   for (std::size_t i = 0; i < node.size(); ++i)
     node[i] = static_cast<byte_buf::value_type>(i + 1);
   handle_scan scan;
   scan.add(3, node);
-  constexpr std::uint64_t handles = 1'000'000;
+  constexpr std::uint64_t handles = 100'000;
   byte_buf message;
   message.reserve(handles * (8 + node.size()));
   for (std::uint64_t id = 1; id <= handles; ++id) {

@@ -248,7 +248,9 @@ TEST_CASE("what cannot start says why, and nothing hangs") {
   leak_guard guard;
   bulkhead::pool p{small()};
   CHECK_THROWS_WITH_AS(p.spawn("nobody"), doctest::Contains("nobody"), bulkhead::config_error);
-  CHECK_THROWS_AS(p.spawn("counter", 1.5), bulkhead::task_error);
+  CHECK_THROWS_WITH_AS(p.spawn("counter", 1.5),
+                       doctest::Contains("takes the arguments (int, std::string), and was given"),
+                       bulkhead::task_error);
   CHECK_THROWS_WITH_AS(p.spawn(refuses_to_start, 1), doctest::Contains("while it started"),
                        bulkhead::task_error);
 }

@@ -332,22 +332,56 @@ TEST_CASE("memory and elements of a message are bounded by its limits") {
   CHECK(decode<std::vector<std::optional<std::array<double, 100>>>>(wide).size() == 1000);
 }
 
-TEST_CASE("keys that all collide are refused before they cost a time that nobody bounds") {
-  struct all_in_one {
-    std::size_t operator()(int) const noexcept { return 7; }
-  };
-  using colliding = std::unordered_set<int, all_in_one>;
-  std::vector<int> keys(40'000);
-  std::iota(keys.begin(), keys.end(), 0);
-  buffer bytes;
-  encode(bytes, keys); // a sequence and a set are written alike
-  reader in{bytes.bytes()};
-  CHECK_THROWS_AS(decode<colliding>(in), bulkhead::codec_error);
+namespace {
 
-  colliding few;
+struct all_in_one {
+  std::size_t operator()(int) const noexcept { return 7; }
+};
+
+// Bytes of a container of `count` numbers, each `times` times: a sequence and a set are written
+// alike.
+void write_numbers(buffer& out, int count, int times = 1) {
+  std::vector<int> keys;
+  for (int round = 0; round < times; ++round)
+    for (int i = 0; i < count; ++i)
+      keys.push_back(i);
+  encode(out, keys);
+}
+
+template <class T>
+void check_too_slow(const buffer& bytes) {
+  reader in{bytes.bytes()};
+  CHECK_THROWS_AS(decode<T>(in), bulkhead::codec_error);
+}
+
+} // namespace
+
+TEST_CASE("keys that all collide are refused before they cost a time that nobody bounds") {
+  using colliding = std::unordered_set<int, all_in_one>;
+  buffer distinct;
+  write_numbers(distinct, 40'000);
+  check_too_slow<colliding>(distinct);
+  check_too_slow<std::unordered_multiset<int, all_in_one>>(distinct);
+  buffer repeated; // no key is new after the first thousand
+  write_numbers(repeated, 1000, 1000);
+  check_too_slow<colliding>(repeated);
+  buffer many; // each set is harmless
+  constexpr std::uint64_t sets = 1000;
+  encode(many, sets);
+  for (std::uint64_t i = 0; i < sets; ++i)
+    write_numbers(many, 2000);
+  check_too_slow<std::vector<colliding>>(many);
+}
+
+TEST_CASE("slow keys, and many equal ones, are no fault") {
+  std::unordered_set<int, all_in_one> few;
   for (int i = 0; i < 2000; ++i)
     few.insert(i);
-  CHECK(survives(few)); // slow is no fault
+  CHECK(survives(few));
+  std::unordered_multiset<int> equal;
+  for (int i = 0; i < 100'000; ++i)
+    equal.insert(7);
+  CHECK(survives(equal));
   std::unordered_map<int, int> spread;
   for (int i = 0; i < 200'000; ++i)
     spread.emplace(i * 1024, i);

@@ -58,12 +58,25 @@ TEST_CASE("bad options are refused with the option, the value and what is allowe
   refuses({.grace = 1000h}, "grace", "3600000000000000");
   refuses({.unresponsive_after = 1ms}, "unresponsive_after", "1000000");
   refuses({.max_age_per_worker = -1s}, "max_age_per_worker", "-1000000000");
-  refuses({.start = bulkhead::start_method::thread, .max_memory_per_worker = 1},
-          "max_memory_per_worker", "1");
   refuses({.restart = {.within = -1s}}, "restart.within", "-1000000000");
   refuses({.restart = {.backoff_initial = 10s, .backoff_max = 1s}}, "restart.backoff_initial",
           "10000000000");
   refuses({.limits = {.cpu_time = -1s}}, "limits.cpu_time", "-1000000000");
+}
+
+TEST_CASE("what only a process can have is refused where there are none") {
+  const auto each = [](bulkhead::start_method start) {
+    refuses({.start = start, .max_memory_per_worker = 1}, "max_memory_per_worker", "forkserver");
+    refuses({.start = start, .limits = {.open_files = 50}}, "limits", "forkserver");
+    refuses({.start = start, .sandbox = {.base = bulkhead::sandbox_profile::strict}}, "sandbox",
+            "forkserver");
+    refuses({.start = start, .affinity = {0}}, "affinity", "forkserver");
+    refuses({.start = start, .nice = 1}, "nice", "forkserver");
+    refuses({.start = start, .output = bulkhead::output_mode::capture}, "output", "forkserver");
+    refuses({.start = start, .unresponsive_after = 9s}, "unresponsive_after", "forkserver");
+  };
+  each(bulkhead::start_method::thread);
+  each(bulkhead::start_method::eager);
 }
 
 TEST_CASE("calls that make no sense are refused in words") {

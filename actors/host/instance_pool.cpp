@@ -37,6 +37,10 @@ pool_options checked_for_instances(pool_options options) {
                        + std::to_string(good.max_tasks_per_worker)
                        + ", and applies to tasks only; leave it out, or limit the instances' age "
                          "with max_age_per_worker");
+  if (good.retry != retry_policy{})
+    throw config_error(
+      "spawn_pool: pool_options::retry is set, and applies to tasks only; leave it "
+      "out: a message is tried again after the death of its instance alone");
   return good;
 }
 

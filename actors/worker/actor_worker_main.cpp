@@ -127,10 +127,6 @@ private:
       head.behavior == detail::function_ref{} ? nullptr : detail::from_ref(head.behavior);
     auto made = reinterpret_cast<detail::spawn_stub>(const_cast<void*>(code))(system_.system(),
                                                                               behavior, args);
-    if (!made) {
-      why = "the arguments do not fit the behaviour";
-      return nullptr;
-    }
     loop_->adopt(made);
     return started(made, why) ? made : nullptr;
   }

@@ -5,6 +5,8 @@
 
 #include <map>
 #include <mutex>
+#include <string>
+#include <vector>
 
 namespace bulkhead::detail {
 
@@ -33,6 +35,17 @@ std::string names(const behavior_registry& r) {
 }
 
 } // namespace
+
+void throw_unfit(const std::vector<std::string>& wanted, const caf::message& given) {
+  constexpr std::size_t longest = 200;
+  std::string takes;
+  for (const auto& type : wanted)
+    takes += (takes.empty() ? "" : ", ") + type;
+  auto values = to_string(given);
+  if (values.size() > longest)
+    values = values.substr(0, longest) + "...";
+  throw config_error("the behaviour takes the arguments (" + takes + "), and was given " + values);
+}
 
 void add_behavior(const std::string& name, spawn_stub stub, const void* behavior) {
   auto& r = behavior_registry::instance();

@@ -91,6 +91,16 @@ void retries(bulkhead::pool& pool) {
   });
   //]
   std::cout << attempts << '\n';
+  //[
+  // A service that is away for a moment: again after its exception, at 0.1, 0.3 and 0.7 s.
+  auto answer =
+    pool.with({.retries = 3,
+               .retry = bulkhead::retry_policy{.kinds = {bulkhead::failure_kind::task_exception},
+                                               .types = {"std::system_error"},
+                                               .pause = 100ms,
+                                               .pause_max = 1s}});
+  //]
+  std::cout << answer.apply([] { return 5; }) << '\n';
 }
 
 void backpressure() {

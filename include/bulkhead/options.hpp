@@ -54,6 +54,20 @@ struct restart_policy {
   std::chrono::nanoseconds backoff_max = std::chrono::seconds{2};
 };
 
+/// What a task with `retries` is tried again after, and when. A task that was cancelled or whose
+/// deadline has passed never is.
+struct retry_policy {
+  /// worker_died, timeout (of a time limit) and task_exception are possible; at least one.
+  std::vector<failure_kind> kinds = {failure_kind::worker_died, failure_kind::timeout};
+  std::vector<exit_cause> causes = {}; ///< of worker_died: only after these; empty: after all
+  /// Of task_exception: only these, as failure::type names them; empty: all.
+  std::vector<std::string> types = {};
+  std::chrono::nanoseconds pause = std::chrono::milliseconds{5}; ///< before the first; then doubled
+  std::chrono::nanoseconds pause_max = std::chrono::milliseconds{320};
+
+  friend bool operator==(const retry_policy&, const retry_policy&) = default;
+};
+
 /// Resource limits of each worker, by setrlimit(2). Empty: inherited (core_size: 0).
 struct resource_limits {
   std::optional<std::uint64_t> address_space = {}; ///< bytes, RLIMIT_AS
@@ -63,6 +77,8 @@ struct resource_limits {
   std::optional<std::uint64_t> file_size = {};     ///< bytes, RLIMIT_FSIZE
   std::optional<std::uint64_t> stack_size = {};    ///< bytes, RLIMIT_STACK
   std::optional<std::uint64_t> processes = {};     ///< RLIMIT_NPROC, counts by user id
+
+  friend bool operator==(const resource_limits&, const resource_limits&) = default;
 };
 
 /// What pool_options::on_event tells.
@@ -117,6 +133,7 @@ struct pool_options {
   /// `restart` as a failed start. 0: none. Ten minutes are for initializers that load much.
   std::chrono::nanoseconds ready_within = std::chrono::minutes{10};
   sandbox_policy sandbox = {}; ///< what workers may do by themselves
+  retry_policy retry = {};     ///< with `retries`
 };
 
 /// Options of single tasks, through `pool.with(task_options)`.
@@ -127,6 +144,7 @@ struct task_options {
   std::optional<std::size_t> retries = {}; ///< declares the task idempotent; pool's where empty
   int priority = 0;                        ///< higher goes first; orders the backlog
   std::string key = {};                    ///< for dispatch_policy::key_hash
+  std::optional<retry_policy> retry = {};  ///< with retries; pool's where empty
 };
 
 /// Options of map and its kin.

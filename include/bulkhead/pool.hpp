@@ -66,9 +66,10 @@ public:
     return core_->join(detail::deadline_after(detail::to_nanoseconds(timeout)));
   }
 
-  /// A view with all calls under these task options. Throws config_error for a time below zero.
+  /// A view with all calls under these task options. Throws config_error for a time below zero, and
+  /// for a `retry` that has no effect or contradicts itself.
   pool_view with(task_options options) const {
-    return {core_, detail::checked(std::move(options))};
+    return {core_, detail::checked(std::move(options), core_->options())};
   }
 
   /// A view whose spawn() starts actors under these options; defined in <bulkhead/actor.hpp>.

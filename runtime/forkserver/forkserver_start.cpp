@@ -48,9 +48,11 @@ pid_t* noted_thread_id() noexcept {
 }
 
 struct socket_pairs {
-  packet_socket::pair request = packet_socket::make();
-  packet_socket::pair notices = packet_socket::make();
+  packet_socket::pair request;
+  packet_socket::pair notices;
 };
+
+socket_pairs make_sockets() { return {packet_socket::make(), packet_socket::make()}; }
 
 [[noreturn]] void serve(socket_pairs& sockets, pid_t host) {
   forkserver_main({.request = std::move(sockets.request.theirs),
@@ -59,15 +61,31 @@ struct socket_pairs {
                    .depth = this_process::get().depth});
 }
 
+// Without its pidfd: its number is ours, as it is an unreaped child.
+void end_by_number(pid_t pid) noexcept {
+  constexpr int turns = 3000; // of a millisecond
+  for (int turn = 0; turn < turns; ++turn) {
+    if (::waitpid(pid, nullptr, WNOHANG | __WALL) != 0)
+      return;
+    ::poll(nullptr, 0, 1);
+  }
+  ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, __WALL);
+}
+
 forkserver_link link_to(socket_pairs& sockets, pid_t pid) {
   forkserver_link link;
   link.request = std::move(sockets.request.ours);
   link.notices = std::move(sockets.notices.ours);
   link.pid = pid;
   link.pidfd = open_pidfd(pid);
-  if (!link.pidfd)
-    throw launch_error{"pidfd_open", errno}; // its sockets close with us: it ends
-  return link;
+  if (link.pidfd)
+    return link;
+  const auto error = errno;
+  link = {};
+  sockets = {}; // without them it ends
+  end_by_number(pid);
+  throw launch_error{"pidfd_open", error};
 }
 
 void refuse_deep_nesting() {
@@ -142,18 +160,6 @@ std::string how_it_ended(int pidfd) {
   return " (" + to_string(ended) + ")";
 }
 
-// Without its pidfd: its number is ours, as it is an unreaped child.
-void end_by_number(pid_t pid) noexcept {
-  constexpr int turns = 3000; // of a millisecond
-  for (int turn = 0; turn < turns; ++turn) {
-    if (::waitpid(pid, nullptr, WNOHANG | __WALL) != 0)
-      return;
-    ::poll(nullptr, 0, 1);
-  }
-  ::kill(pid, SIGKILL);
-  ::waitpid(pid, nullptr, __WALL);
-}
-
 bool is_named_forkserver(pid_t pid) noexcept {
   std::array<char, 64> path{};
   std::array<char, 32> name{};
@@ -196,7 +202,7 @@ pid_t fork_in_quiet() {
 // A plain clone with no exit signal. Unlike fork() it leaves libc's note of the thread's id as it
 // was, so the child corrects that.
 forkserver_link forkserver_by_clone() {
-  socket_pairs sockets;
+  auto sockets = make_sockets();
   const auto host = ::getpid();
   auto* const noted = noted_thread_id();
   const auto pid = static_cast<pid_t>(::syscall(SYS_clone, 0, 0, 0, 0, 0));
@@ -216,7 +222,7 @@ forkserver_link forkserver_by_exec(time_point deadline) {
   if (exe < 0)
     throw launch_error{
       "no forkserver can be made: /proc/self/exe could not be opened at the start"};
-  socket_pairs sockets;
+  auto sockets = make_sockets();
   const auto pid =
     spawn_plan{sockets.request.theirs.get()}.start("/proc/self/fd/" + std::to_string(exe));
   auto link = link_to(sockets, pid);
@@ -241,7 +247,7 @@ forkserver_link forkserver_copy() {
     throw launch_error{"start_method::fork needs a host without other threads, but it has: " + names
                        + "; use start_method::forkserver"};
   }
-  socket_pairs sockets;
+  auto sockets = make_sockets();
   const auto host = ::getpid();
   const auto pid = fork_in_quiet();
   if (pid == 0)

@@ -1,6 +1,7 @@
 #include "runtime/pool/eager_pool.hpp"
 
 #include "runtime/code/shipped_call.hpp"
+#include "runtime/dispatch/retry_rule.hpp"
 #include "runtime/outcome/failure_wire.hpp"
 #include "runtime/process/isolation_report.hpp"
 #include "runtime/this_process/callback_thread.hpp"
@@ -8,6 +9,7 @@
 #include <bulkhead/error.hpp>
 
 #include <cstring>
+#include <thread>
 
 namespace bulkhead::runtime {
 
@@ -46,8 +48,31 @@ bool eager_pool::submit(detail::work&& w, detail::admission) {
 
 void eager_pool::run_item(detail::work& w, std::uint32_t item, std::span<const std::byte> args) {
   detail::buffer result;
-  failure f;
-  bool ok = false;
+  auto failed = run_once(w, args, result);
+  const auto most = w.options ? w.options->retries.value_or(options_.retries) : options_.retries;
+  const auto& policy = w.options && w.options->retry ? *w.options->retry : options_.retry;
+  for (std::uint32_t attempt = 2; failed && attempt - 1 <= most && may_follow(policy, *failed);
+       ++attempt) {
+    std::this_thread::sleep_for(pause_before(policy, attempt));
+    {
+      std::lock_guard lock{mutex_};
+      ++stats_.retried;
+    }
+    failed = run_once(w, args, result);
+  }
+  {
+    std::lock_guard lock{mutex_};
+    ++(failed ? stats_.failed : stats_.succeeded);
+  }
+  if (failed)
+    w.sink->on_failure(w.first_item + item, std::move(*failed));
+  else
+    deliver(w, item, std::move(result));
+}
+
+std::optional<failure> eager_pool::run_once(const detail::work& w, std::span<const std::byte> args,
+                                            detail::buffer& result) {
+  result = {};
   try {
     detail::reader callable{w.body.bytes().first(w.callable_bytes),
                             detail::reader_limits::trusted()};
@@ -55,18 +80,10 @@ void eager_pool::run_item(detail::work& w, std::uint32_t item, std::span<const s
     callable.bring(w.body.descriptors());
     in.bring(w.body.descriptors());
     detail::stub_at(w.stub)(callable, in, result);
-    ok = true;
+    return std::nullopt;
   } catch (...) {
-    f = describe_current_exception();
+    return describe_current_exception();
   }
-  {
-    std::lock_guard lock{mutex_};
-    ++(ok ? stats_.succeeded : stats_.failed);
-  }
-  if (ok)
-    deliver(w, item, std::move(result));
-  else
-    w.sink->on_failure(w.first_item + item, std::move(f));
 }
 
 void eager_pool::deliver(detail::work& w, std::uint32_t item, detail::buffer&& result) {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 namespace bulkhead::runtime {
 
@@ -41,6 +42,9 @@ private:
   void run_initializer();
   void deliver(detail::work& w, std::uint32_t item, detail::buffer&& result);
   void run_item(detail::work& w, std::uint32_t item, std::span<const std::byte> args);
+  /// Nothing: it succeeded, and `result` is its result.
+  static std::optional<failure> run_once(const detail::work& w, std::span<const std::byte> args,
+                                         detail::buffer& result);
 
   pool_options options_;
   std::mutex mutex_;

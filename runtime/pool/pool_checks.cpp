@@ -59,6 +59,56 @@ void check_times(const pool_options& o) {
           o.restart.backoff_initial.count(), "at most restart.backoff_max");
 }
 
+// What only a process has, where there are none.
+void check_without_processes(const pool_options& o) {
+  const pool_options plain;
+  const auto only_default = [](bool is_default, const char* option) {
+    if (!is_default)
+      refuse(option, "set",
+             "the default with start_method::thread and eager; only worker processes, as of "
+             "start_method::forkserver, can be given one");
+  };
+  only_default(o.max_memory_per_worker == plain.max_memory_per_worker, "max_memory_per_worker");
+  only_default(o.limits == plain.limits, "limits");
+  only_default(o.sandbox == plain.sandbox, "sandbox");
+  only_default(o.affinity == plain.affinity, "affinity");
+  only_default(o.nice == plain.nice, "nice");
+  only_default(o.output == plain.output, "output");
+  only_default(o.unresponsive_after == plain.unresponsive_after, "unresponsive_after");
+}
+
+// Of a pool's options, or of a task's: `whose`. `retries`: what they come to.
+void check_retry(const std::string& whose, const retry_policy& retry, std::size_t retries) {
+  const auto refuse_it = [&](const std::string& member, const std::string& what) {
+    throw config_error(whose + "::retry" + member + ' ' + what);
+  };
+  const auto has = [&](failure_kind kind) {
+    return std::find(retry.kinds.begin(), retry.kinds.end(), kind) != retry.kinds.end();
+  };
+  if (retry == retry_policy{})
+    return;
+  if (retries == 0)
+    refuse_it("", "is set, and retries is 0, so nothing is tried again; set retries too");
+  for (const auto kind : retry.kinds)
+    if (kind != failure_kind::worker_died && kind != failure_kind::timeout
+        && kind != failure_kind::task_exception)
+      refuse_it(".kinds", "has " + std::string{to_string(kind)}
+                            + "; allowed: worker_died, timeout, task_exception");
+  if (retry.kinds.empty())
+    refuse_it(".kinds", "is empty, so nothing is tried again; name a kind, or set retries to 0");
+  if (!retry.causes.empty() && !has(failure_kind::worker_died))
+    refuse_it(".causes", "chooses among deaths, and retry.kinds lacks worker_died");
+  if (!retry.types.empty() && !has(failure_kind::task_exception))
+    refuse_it(".types", "chooses among exceptions, and retry.kinds lacks task_exception");
+  if (retry.pause.count() < 0 || retry.pause > retry.pause_max)
+    refuse_it(".pause", "is " + std::to_string(retry.pause.count())
+                          + " ns; allowed: 0 ns to retry.pause_max, "
+                          + std::to_string(retry.pause_max.count()) + " ns");
+  if (retry.pause_max > std::chrono::hours{24})
+    refuse_it(".pause_max",
+              "is " + std::to_string(retry.pause_max.count()) + " ns; allowed: at most 24 h");
+}
+
 } // namespace
 
 void check_worker_count(std::size_t workers) {
@@ -89,20 +139,15 @@ pool_options checked(pool_options o) {
   o.ring_capacity = std::bit_ceil(o.ring_capacity);
   require(o.nice >= 0 && o.nice <= 19, "nice", o.nice, "0 to 19");
   check_times(o);
+  check_retry("pool_options", o.retry, 1); // tasks may have retries of their own
   for (auto* time :
        {&o.max_age_per_worker, &o.task_timeout, &o.unresponsive_after, &o.ready_within,
         &o.restart.within, &o.restart.backoff_initial, &o.restart.backoff_max, &o.limits.cpu_time})
     *time = std::min(*time, longest_limit);
   for (const auto cpu : o.affinity)
     require(cpu >= 0 && cpu < CPU_SETSIZE, "affinity", cpu, "numbers of CPUs, 0 to 1023");
-  if (o.start == start_method::thread || o.start == start_method::eager) {
-    if (o.max_memory_per_worker != 0)
-      refuse("max_memory_per_worker", std::to_string(o.max_memory_per_worker),
-             "0 with start_method::thread and eager: only processes have memory of their own");
-    if (o.sandbox != sandbox_policy{})
-      refuse("sandbox", "set",
-             "no sandbox with start_method::thread and eager: only processes can be shut in");
-  }
+  if (o.start == start_method::thread || o.start == start_method::eager)
+    check_without_processes(o);
   return o;
 }
 
@@ -110,7 +155,7 @@ pool_options checked(pool_options o) {
 
 namespace bulkhead::detail {
 
-task_options checked(task_options o) {
+task_options checked(task_options o, const pool_options& pool) {
   const auto check = [](const char* name, std::chrono::nanoseconds value) {
     if (value.count() < 0)
       throw config_error(std::string("task_options::") + name + " is "
@@ -119,6 +164,8 @@ task_options checked(task_options o) {
   check("timeout", o.timeout);
   check("soft_timeout", o.soft_timeout);
   check("deadline", o.deadline);
+  if (o.retry)
+    runtime::check_retry("task_options", *o.retry, o.retries.value_or(pool.retries));
   return o;
 }
 

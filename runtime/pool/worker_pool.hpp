@@ -1,5 +1,6 @@
 #pragma once
 
+#include "runtime/pool/watchman.hpp"
 #include "runtime/workers/answers.hpp"
 #include "runtime/workers/dispatcher.hpp"
 #include "runtime/workers/leadership.hpp"
@@ -7,7 +8,6 @@
 #include "runtime/workers/outcomes.hpp"
 #include "runtime/workers/pool_state.hpp"
 #include "runtime/workers/task_queue.hpp"
-#include "runtime/workers/watchman.hpp"
 #include "runtime/workers/workforce.hpp"
 
 #include <bulkhead/detail/pool_core.hpp>
@@ -67,10 +67,12 @@ private:
   news news_{state_.options};
   outcomes outcomes_{state_};
   task_queue queue_{state_, outcomes_};
+  attempts attempts_{state_, queue_};
   dispatcher dispatcher_{state_, outcomes_, queue_};
-  answers answers_{state_, outcomes_, dispatcher_, news_};
+  answers answers_{state_, outcomes_, attempts_, dispatcher_, news_};
   leadership leadership_{state_, answers_};
-  workforce workforce_{state_, outcomes_, queue_, dispatcher_, answers_, leadership_, news_};
+  workforce workforce_{state_,      outcomes_, queue_,      attempts_,
+                       dispatcher_, answers_,  leadership_, news_};
   watchman watchman_{state_, queue_, dispatcher_, answers_, workforce_};
 };
 

@@ -1,11 +1,8 @@
-#include "runtime/outcome/failure_wire.hpp"
 #include "runtime/testing/hooks.hpp"
 #include "runtime/worker/task_loop.hpp"
 
 #include <bulkhead/detail/function_ref.hpp>
 #include <bulkhead/error.hpp>
-
-#include <cxxabi.h>
 
 #include <algorithm>
 
@@ -97,20 +94,13 @@ detail::item_run task_loop::make_run(const running_frame& frame, std::uint32_t i
 }
 
 std::optional<failure> task_loop::run_loop_of(const running_frame& frame, detail::item_run& run) {
-  std::optional<failure> f;
   const auto& h = frame.header;
   context_.begin(position_of(run.at), run.id, h.attempt, std::nullopt);
-  try {
+  return failure_of_call([&] {
     const detail::reader callable{frame.callable, detail::reader_limits::trusted()};
     const auto* code = detail::from_ref({h.module, h.loop_offset});
     reinterpret_cast<detail::loop_fn>(const_cast<void*>(code))(callable, run);
-  } catch (abi::__forced_unwind&) {
-    throw; // the thread is being cancelled; swallowing it would abort
-  } catch (...) {
-    f = describe_current_exception();
-  }
-  context_.end();
-  return f;
+  });
 }
 
 // False: the result needs an answer of its own.

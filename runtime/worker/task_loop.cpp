@@ -281,17 +281,8 @@ void task_loop::run_item(running_frame& frame, position p, std::uint32_t item) {
 // No failure: result_ has its result.
 std::optional<failure> task_loop::run_call_of(running_frame& frame,
                                               std::span<const std::byte> args) {
-  std::optional<failure> f;
   result_.clear();
-  try {
-    call_stub(frame, args);
-  } catch (abi::__forced_unwind&) {
-    throw; // the thread is being cancelled; swallowing it would abort
-  } catch (...) {
-    f = describe_current_exception();
-  }
-  context_.end();
-  return f;
+  return failure_of_call([&] { call_stub(frame, args); });
 }
 
 void task_loop::call_stub(running_frame& frame, std::span<const std::byte> args) {

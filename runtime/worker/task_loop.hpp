@@ -2,6 +2,7 @@
 
 #include "runtime/channel/channel_layout.hpp"
 #include "runtime/channel/worker_port.hpp"
+#include "runtime/outcome/failure_wire.hpp"
 #include "runtime/system/segment.hpp"
 #include "runtime/system/spin.hpp"
 #include "runtime/worker/item_pace.hpp"
@@ -16,6 +17,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cxxabi.h>
 #include <map>
 #include <optional>
 #include <span>
@@ -52,6 +54,9 @@ private:
   void run_item(running_frame& frame, position p, std::uint32_t item);
   bool can_start(const running_frame& frame, position p);
   std::optional<failure> run_call_of(running_frame& frame, std::span<const std::byte> args);
+  /// What the user's code threw; then the context of its item is over.
+  template <class Call>
+  std::optional<failure> failure_of_call(Call&& call);
   void run_in_column(running_frame& frame, position p, std::uint32_t item);
   bool has_loop(const frame_header& h) const noexcept;
   std::uint32_t run_in_loop(running_frame& frame, std::uint32_t item);
@@ -102,5 +107,19 @@ private:
   item_pace pace_;     // in frames with columns
   std::map<std::uint32_t, segment> segments_;
 };
+
+template <class Call>
+std::optional<failure> task_loop::failure_of_call(Call&& call) {
+  std::optional<failure> f;
+  try {
+    call();
+  } catch (abi::__forced_unwind&) {
+    throw; // the thread is being cancelled; swallowing it would abort
+  } catch (...) {
+    f = describe_current_exception();
+  }
+  context_.end();
+  return f;
+}
 
 } // namespace bulkhead::runtime

@@ -99,8 +99,9 @@ bool answers::take(worker_slot& slot, const answer& a) {
     slot.column_taken = 0; // whatever it was, it is not published
   switch (a.kind) {
   case answer_kind::result:
-  case answer_kind::failed:
     return take_result(slot, a);
+  case answer_kind::failed:
+    return take_failed(slot, a);
   case answer_kind::part:
     return take_part(slot, a);
   case answer_kind::returned:
@@ -215,34 +216,43 @@ void answers::take_described(worker_slot& slot, unit& u, std::uint32_t item, con
   ends_.fail(u, item, std::move(f), task_place::sent);
 }
 
-bool answers::take_result(worker_slot& slot, const answer& a) {
+bool answers::take_failed(worker_slot& slot, const answer& a) {
   failure f;
-  arrived_parcel parcel;
-  if (a.has_parcel) {
-    parcel = slot.process ? receive_parcel(slot.process->control()) : slot.returns.take();
-    const bool came = parcel.error == 0 || parcel.error == EMFILE || parcel.error == ENOMEM;
-    if (!validated("result.parcel_came", came && a.kind == answer_kind::result))
-      return false;
-  }
-  if (a.kind == answer_kind::failed) {
-    detail::buffer copy; // read once: the worker may change it meanwhile
-    copy.append(a.payload.data(), a.payload.size());
-    if (!decode_failure(copy.bytes(), f))
-      return false;
-  }
-  const bool has_parts = !slot.partial.none();
-  if (!validated("failed.without_parts", !has_parts || a.kind == answer_kind::result))
+  detail::buffer copy; // read once: the worker may change it meanwhile
+  copy.append(a.payload.data(), a.payload.size());
+  if (!validated("result.parcel_came", !a.has_parcel) || !decode_failure(copy.bytes(), f)
+      || !validated("failed.without_parts", slot.partial.none()))
     return false;
   auto item = slot.link.flown().accept_result(a.where);
   if (!item)
     return false;
+  f.worker = slot.pid();
+  auto again = attempts_.after(*item->work, item->item, f);
+  if (!again)
+    ends_.fail(*item->work, item->item, std::move(f), task_place::sent);
+  items_ended(slot, *item, 1, a.value);
+  if (again && !attempts_.begin(again)) {
+    ends_.fail(*again, 0, std::move(f), task_place::sent);
+    ends_.finish(std::move(again));
+  }
+  return true;
+}
+
+bool answers::take_result(worker_slot& slot, const answer& a) {
+  arrived_parcel parcel;
+  if (a.has_parcel) {
+    parcel = slot.process ? receive_parcel(slot.process->control()) : slot.returns.take();
+    const bool came = parcel.error == 0 || parcel.error == EMFILE || parcel.error == ENOMEM;
+    if (!validated("result.parcel_came", came))
+      return false;
+  }
+  auto item = slot.link.flown().accept_result(a.where);
+  if (!item)
+    return false;
   auto& u = *item->work;
-  if (a.kind == answer_kind::failed) {
-    f.worker = slot.pid();
-    ends_.fail(u, item->item, std::move(f), task_place::sent);
-  } else if (a.has_parcel) {
+  if (a.has_parcel) {
     take_described(slot, u, item->item, a, std::move(parcel));
-  } else if (has_parts) {
+  } else if (!slot.partial.none()) {
     keep_part(slot.partial, a.payload, 0);
     take_large(slot, u, item->item);
   } else {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "runtime/workers/attempts.hpp"
 #include "runtime/workers/dispatcher.hpp"
 #include "runtime/workers/news.hpp"
 #include "runtime/workers/outcomes.hpp"
@@ -15,8 +16,8 @@ namespace bulkhead::runtime {
 /// Takes what workers answer, and believes none of it unchecked.
 class answers {
 public:
-  answers(pool_state& pool, outcomes& ends, dispatcher& sender, news& told)
-    : pool_(pool), ends_(ends), sender_(sender), news_(told) {}
+  answers(pool_state& pool, outcomes& ends, attempts& again, dispatcher& sender, news& told)
+    : pool_(pool), ends_(ends), attempts_(again), sender_(sender), news_(told) {}
 
   /// `more_to_do` is called where memory that was owed may be there again.
   void on_drain(std::function<void()> pay_debts) { pay_debts_ = std::move(pay_debts); }
@@ -47,6 +48,7 @@ private:
   static bool take_unfit(worker_slot& slot, const answer& a);
   bool take_part(worker_slot& slot, const answer& a) BULKHEAD_REQUIRES(pool_lock);
   bool take_result(worker_slot& slot, const answer& a) BULKHEAD_REQUIRES(pool_lock);
+  bool take_failed(worker_slot& slot, const answer& a) BULKHEAD_REQUIRES(pool_lock);
   bool take_column(worker_slot& slot, const answer& a) BULKHEAD_REQUIRES(pool_lock);
   bool take_unpublished(worker_slot& slot, const answer& a, std::uint32_t ready)
     BULKHEAD_REQUIRES(pool_lock);
@@ -67,6 +69,7 @@ private:
 
   pool_state& pool_;
   outcomes& ends_;
+  attempts& attempts_;
   dispatcher& sender_;
   news& news_;
   std::function<void()> pay_debts_;

@@ -239,10 +239,10 @@ void workforce::end_casualty(std::unique_ptr<unit> work, const worker_slot& slot
   if (work->hit_item == work->items) // a liar's unit: all of it may have run
     return ends_.fail_all(std::move(work), f, task_place::sent);
   ++work->deaths;
-  if (retry(*work, f))
+  if (auto again = attempts_.after(*work, work->hit_item, f); again && attempts_.begin(again))
     return;
   auto own = copy_of(f);
-  if (f.kind != failure_kind::cancelled && is_poison(*work)) {
+  if (f.kind != failure_kind::cancelled && attempts_.is_poison(*work)) {
     own = poisoned(*work, f);
     news_.tell(event_kind::quarantined, slot, f.exit, "was the last: ", own.message);
   }
@@ -259,32 +259,6 @@ failure workforce::poisoned(const unit& u, const failure& f) const noexcept {
   } catch (const std::bad_alloc&) { // its kind says most
   }
   return own;
-}
-
-// It may have none of the attempts that are left. A task that has used up its attempts, or has one
-// alone, is not poison: its failure says what ended the last one.
-bool workforce::is_poison(const unit& u) const noexcept {
-  const auto most = pool_.options.poison_after;
-  return most != 0 && u.deaths >= most && u.pinned_worker == 0
-         && u.attempt <= sender_.retries_of(u);
-}
-
-// False: it has no further attempt, or there is no memory for one.
-bool workforce::retry(const unit& u, const failure& f) noexcept try {
-  if (f.kind == failure_kind::cancelled || u.cancel_wanted || pool_.ended() || is_poison(u)
-      || u.pinned_worker != 0 || u.attempt > sender_.retries_of(u))
-    return false;
-  auto again = slice(u, u.hit_item, 1); // the one item alone; its neighbours went elsewhere
-  again->attempt = u.attempt + 1;
-  again->deaths = u.deaths;
-  const auto wait = std::chrono::milliseconds{5} * (1 << std::min(again->attempt - 2, 6U));
-  auto* placed = again.get();
-  queue_.delay(again, clock::now() + wait);
-  pool_.tasks.try_again();
-  placed->sink->placed(placed, placed->id);
-  return true;
-} catch (const std::bad_alloc&) {
-  return false;
 }
 
 void workforce::give_up(worker_slot& slot, const exit_status& status, bool explained) noexcept {

@@ -268,8 +268,4 @@ std::chrono::nanoseconds dispatcher::soft_limit_of(const unit& u) noexcept {
   return u.options ? std::min(u.options->soft_timeout, longest_limit) : std::chrono::nanoseconds{0};
 }
 
-std::size_t dispatcher::retries_of(const unit& u) const noexcept {
-  return u.options ? u.options->retries.value_or(pool_.options.retries) : pool_.options.retries;
-}
-
 } // namespace bulkhead::runtime

@@ -45,7 +45,6 @@ public:
   void plan_looks(worker_slot& slot) noexcept BULKHEAD_REQUIRES(pool_lock);
   /// What lies unstarted in rings beyond its deadline.
   void tick(time_point now) noexcept BULKHEAD_REQUIRES(pool_lock);
-  std::size_t retries_of(const unit& u) const noexcept;
 
 private:
   bool pump_one() BULKHEAD_REQUIRES(pool_lock);

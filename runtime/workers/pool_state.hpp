@@ -27,9 +27,9 @@ namespace bulkhead::runtime {
 /// waits), the launch thread (replacements), the callback thread (as a caller).
 ///
 /// The parts, each of which calls only those before it: outcomes (what becomes of a task),
-/// task_queue (who waits), dispatcher (who is sent where, and taken back), answers (what workers
-/// say), leadership (who listens to them), news (what is told), workforce (who works), watchman
-/// (for how long), and worker_pool, the facade.
+/// task_queue (who waits), attempts (who is tried again), dispatcher (who is sent where, and taken
+/// back), answers (what workers say), leadership (who listens to them), news (what is told),
+/// workforce (who works), watchman (for how long), and worker_pool, the facade.
 struct pool_state {
   explicit pool_state(pool_options o);
 

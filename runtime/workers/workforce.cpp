@@ -16,11 +16,11 @@
 // they end is in deaths.cpp.
 namespace bulkhead::runtime {
 
-workforce::workforce(pool_state& pool, outcomes& ends, task_queue& queue, dispatcher& sender,
-                     answers& heard, leadership& leads, news& told)
-  : pool_(pool), ends_(ends), queue_(queue), sender_(sender), answers_(heard), leadership_(leads),
-    news_(told), launcher_(pool), launches_(std::make_unique<callback_thread>()),
-    random_(std::random_device{}()) {}
+workforce::workforce(pool_state& pool, outcomes& ends, task_queue& queue, attempts& again,
+                     dispatcher& sender, answers& heard, leadership& leads, news& told)
+  : pool_(pool), ends_(ends), queue_(queue), attempts_(again), sender_(sender), answers_(heard),
+    leadership_(leads), news_(told), launcher_(pool),
+    launches_(std::make_unique<callback_thread>()), random_(std::random_device{}()) {}
 
 void workforce::start() {
   {

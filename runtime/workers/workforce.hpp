@@ -15,8 +15,8 @@ namespace bulkhead::runtime {
 /// The workers of a pool: their launch, their end, and who replaces them.
 class workforce {
 public:
-  workforce(pool_state& pool, outcomes& ends, task_queue& queue, dispatcher& sender, answers& heard,
-            leadership& leads, news& told);
+  workforce(pool_state& pool, outcomes& ends, task_queue& queue, attempts& again,
+            dispatcher& sender, answers& heard, leadership& leads, news& told);
 
   /// All of them. Throws std::system_error where the system refuses one.
   void start() BULKHEAD_EXCLUDES(pool_lock);
@@ -74,14 +74,13 @@ private:
   void end_casualty(std::unique_ptr<unit> work, const worker_slot& slot, const failure& f) noexcept
     BULKHEAD_REQUIRES(pool_lock);
   failure poisoned(const unit& u, const failure& f) const noexcept;
-  bool retry(const unit& u, const failure& f) noexcept BULKHEAD_REQUIRES(pool_lock);
-  bool is_poison(const unit& u) const noexcept;
   void abandon(worker_slot& slot) noexcept BULKHEAD_REQUIRES(pool_lock);
   void remove(const slot_ptr& slot) noexcept BULKHEAD_REQUIRES(pool_lock);
 
   pool_state& pool_;
   outcomes& ends_;
   task_queue& queue_;
+  attempts& attempts_;
   dispatcher& sender_;
   answers& answers_;
   leadership& leadership_;

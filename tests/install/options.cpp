@@ -42,6 +42,11 @@ bulkhead::pool_options all_options() {
     .on_event = [](const auto&) {},
     .ready_within = 1min,
     .sandbox = {.base = bulkhead::sandbox_profile::standard},
+    .retry = {.kinds = {bulkhead::failure_kind::worker_died},
+              .causes = {bulkhead::exit_cause::crashed},
+              .types = {},
+              .pause = 1ms,
+              .pause_max = 1s},
   };
 }
 
@@ -50,6 +55,7 @@ void options_are_aggregates() {
   static_assert(std::is_aggregate_v<bulkhead::task_options>);
   static_assert(std::is_aggregate_v<bulkhead::map_options>);
   static_assert(std::is_aggregate_v<bulkhead::restart_policy>);
+  static_assert(std::is_aggregate_v<bulkhead::retry_policy>);
   static_assert(std::is_aggregate_v<bulkhead::resource_limits>);
 }
 

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace bulkhead::config {
 
 namespace {
@@ -18,6 +20,7 @@ public:
     times();
     heartbeat();
     restarts();
+    retry();
     limits();
     dispatch();
     threads();
@@ -74,6 +77,31 @@ private:
       add("/pool/poison_after",
           fmt::format("so none of the {} retries can follow the death of a worker", retries),
           "0, or 2 and more, with retries", "write \"poison_after\": 3, or \"retries\": 0");
+  }
+
+  void retry() {
+    const auto& retry = wanted_.pool.retry;
+    const auto has = [&](failure_kind kind) {
+      return std::find(retry.kinds.begin(), retry.kinds.end(), kind) != retry.kinds.end();
+    };
+    if (retry != retry_policy{} && wanted_.task_options.retries.value_or(wanted_.pool.retries) == 0)
+      add("/pool/retry", "but nothing is tried again: retries is 0", "retries of 1 or more",
+          "write \"retries\": 2, or remove \"retry\"");
+    if (!retry.causes.empty() && !has(failure_kind::worker_died))
+      add("/pool/retry/causes", "but pool.retry.kinds lacks worker_died", "causes of deaths",
+          "add \"worker_died\" to kinds, or remove causes");
+    if (!retry.types.empty() && !has(failure_kind::task_exception))
+      add("/pool/retry/types", "but pool.retry.kinds lacks task_exception", "types of exceptions",
+          "add \"task_exception\" to kinds, or remove types");
+    if (retry.pause > retry.pause_max)
+      add(written("/pool/retry/pause") ? "/pool/retry/pause" : "/pool/retry/pause_max",
+          written("/pool/retry/pause")
+            ? "which is longer than pause_max, " + time_text(retry.pause_max)
+            : "which is shorter than pause, " + time_text(retry.pause),
+          "pause <= pause_max", "write the same time for both, or swap them");
+    if (retry.pause_max > std::chrono::hours{24})
+      add("/pool/retry/pause_max", "longer than a day", "at most 24h",
+          "write \"pause_max\": \"24h\"");
   }
 
   void limits() {

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace bulkhead::config {
 
@@ -42,6 +43,20 @@ public:
       for (std::size_t i = 0; i < N; ++i)
         if (*value == words[i])
           to = static_cast<Enum>(i);
+  }
+
+  /// A list of such words.
+  template <class Enum, std::size_t N>
+  void read_words(const char* key, const std::string_view (&words)[N],
+                  std::vector<Enum>& to) const {
+    const auto* list = find(key);
+    if (list == nullptr)
+      return;
+    to.clear();
+    for (const auto& value : *list)
+      for (std::size_t i = 0; i < N; ++i)
+        if (value == words[i])
+          to.push_back(static_cast<Enum>(i));
   }
 
   /// The member, or null where it is missing.

@@ -13,6 +13,11 @@ constexpr std::string_view start_words[] = {"forkserver", "spawn", "fork", "thre
 constexpr std::string_view on_full_words[] = {"block", "reject"};
 constexpr std::string_view dispatch_words[] = {"least_loaded", "round_robin", "random", "key_hash"};
 constexpr std::string_view sandbox_words[] = {"none", "standard", "strict"};
+constexpr std::string_view kind_words[] = {"task_exception", "worker_died", "timeout"};
+constexpr std::string_view cause_words[] = {
+  "none",         "exited",    "crashed",      "killed",          "timed_out",
+  "memory_limit", "cpu_limit", "unresponsive", "bad_message",     "recycled",
+  "start_failed", "shutdown",  "unknown",      "policy_violation"};
 constexpr std::string_view output_words[] = {"inherit", "prefix", "capture", "null"};
 
 void read_restart(const members& from, restart_policy& to) {
@@ -20,6 +25,14 @@ void read_restart(const members& from, restart_policy& to) {
   from.read_time("within", to.within);
   from.read_time("backoff_initial", to.backoff_initial);
   from.read_time("backoff_max", to.backoff_max);
+}
+
+void read_retry(const members& from, retry_policy& to) {
+  from.read_words("kinds", kind_words, to.kinds);
+  from.read_words("causes", cause_words, to.causes);
+  from.read("types", to.types);
+  from.read_time("pause", to.pause);
+  from.read_time("pause_max", to.pause_max);
 }
 
 void read_limits(const members& from, resource_limits& to) {
@@ -79,6 +92,7 @@ pool_options read_pool(const document& document, const std::filesystem::path& fo
   read_restart({document, at / "restart", found}, to.restart);
   from.read("retries", to.retries);
   from.read("poison_after", to.poison_after);
+  read_retry({document, at / "retry", found}, to.retry);
   read_limits({document, at / "limits", found}, to.limits);
   from.read_bytes("ring_capacity", to.ring_capacity);
   from.read_word("output", output_words, to.output);

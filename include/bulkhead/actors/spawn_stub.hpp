@@ -2,6 +2,7 @@
 
 #include <bulkhead/actors/type_number.hpp>
 #include <bulkhead/detail/function_ref.hpp>
+#include <bulkhead/detail/type_name.hpp>
 
 #include <caf/actor_cast.hpp>
 #include <caf/actor_control_block.hpp>
@@ -12,11 +13,12 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace bulkhead::detail {
 
-/// Makes an actor in a worker from arguments that travelled as a message. Null: the arguments are
-/// not the stub's.
+/// Makes an actor in a worker from arguments that travelled as a message. Throws config_error for
+/// others than the stub's.
 using spawn_stub = caf::strong_actor_ptr (*)(caf::actor_system& system, const void* behavior,
                                              const caf::message& args);
 
@@ -33,20 +35,23 @@ struct spawn_argument<T> {
 template <class T>
 using spawn_argument_t = typename spawn_argument<std::decay_t<T>>::type;
 
+[[noreturn]] void throw_unfit(const std::vector<std::string>& wanted, const caf::message& given);
+
 template <class... Ts>
-bool are_arguments(const caf::message& args) {
-  if constexpr (sizeof...(Ts) == 0)
-    return args.empty();
-  else
-    return args.match_elements<Ts...>();
+void check_arguments(const caf::message& args) {
+  if constexpr (sizeof...(Ts) == 0) {
+    if (!args.empty())
+      throw_unfit({}, args);
+  } else if (!args.match_elements<Ts...>()) {
+    throw_unfit({type_name<Ts>()...}, args);
+  }
 }
 
 /// F: a function pointer type, or a captureless lambda that the worker makes by itself.
 template <class F, class... Ts>
 caf::strong_actor_ptr spawn_function(caf::actor_system& system, const void* behavior,
                                      const caf::message& args) {
-  if (!are_arguments<Ts...>(args))
-    return nullptr;
+  check_arguments<Ts...>(args);
   return [&]<std::size_t... I>(std::index_sequence<I...>) {
     if constexpr (std::is_pointer_v<F>)
       return caf::actor_cast<caf::strong_actor_ptr>(system.spawn(
@@ -60,8 +65,7 @@ caf::strong_actor_ptr spawn_function(caf::actor_system& system, const void* beha
 template <class Class, class... Ts>
 caf::strong_actor_ptr spawn_class(caf::actor_system& system, const void*,
                                   const caf::message& args) {
-  if (!are_arguments<Ts...>(args))
-    return nullptr;
+  check_arguments<Ts...>(args);
   return [&]<std::size_t... I>(std::index_sequence<I...>) {
     return caf::actor_cast<caf::strong_actor_ptr>(
       system.spawn<Class>(args.template get_as<Ts>(I)...));

@@ -93,34 +93,11 @@ private:
   }
 };
 
-/// Bounds what keys may cost that a hostile peer has chosen so that all are in one bucket: looking
-/// through it for each would take a time that grows with the square of their number. A plain
-/// counter of such looks, sampled.
+/// Containers that look through a bucket before they insert.
 template <class T>
-class bucket_watch {
-public:
-  /// About half a second of looks: reached by 23,000 elements in one bucket, by none that are
-  /// spread.
-  static constexpr std::size_t most_steps = std::size_t{1} << 28;
-
-  void inserted(const T& value, const typename T::key_type& key) {
-    if (value.size() % sample == 0)
-      steps_ += sample * value.bucket_size(value.bucket(key));
-    if (steps_ > most_steps)
-      throw_undecodable(typeid(T), "its keys are all in few buckets: they collide, or their hash "
-                                   "function does not spread them");
-  }
-
-private:
-  static constexpr std::size_t sample = 32;
-  std::size_t steps_ = 0;
-};
-
-/// Containers that look through a bucket before they insert: unordered, and each key once.
-template <class T>
-concept looks_through_buckets = requires(T& c, const typename T::value_type& value) {
-  c.bucket_size(std::size_t{0});
-  c.insert(value).second;
+concept looks_through_buckets = requires(const T& c, const typename T::key_type& key) {
+  c.begin(c.bucket(key)) != c.end(c.bucket(key));
+  c.key_eq()(key, key);
 };
 
 template <associative T>
@@ -151,14 +128,8 @@ struct coder<T> {
   static T read(reader& in) {
     const auto count = in.take_count(least_element_bytes(), node_bytes, typeid(T));
     T value;
-    if constexpr (looks_through_buckets<T>) {
-      bucket_watch<T> watch;
-      for (std::size_t i = 0; i != count; ++i)
-        watch.inserted(value, key_of(*read_one(in, value)));
-    } else {
-      for (std::size_t i = 0; i != count; ++i)
-        read_one(in, value);
-    }
+    for (std::size_t i = 0; i != count; ++i)
+      read_one(in, value);
     return value;
   }
 
@@ -177,14 +148,27 @@ private:
       return element;
   }
 
-  static auto read_one(reader& in, T& value) {
-    if constexpr (maps<T>) {
-      auto first = coder<key>::read(in);
-      return value.emplace_hint(value.end(), std::move(first),
-                                coder<typename T::mapped_type>::read(in));
-    } else {
-      return value.emplace_hint(value.end(), coder<key>::read(in));
-    }
+  static void read_one(reader& in, T& value) {
+    auto first = coder<key>::read(in);
+    if constexpr (looks_through_buckets<T>)
+      if (in.is_sampled())
+        in.charge_looks(looks_for(value, first), typeid(T));
+    if constexpr (maps<T>)
+      value.emplace_hint(value.end(), std::move(first), coder<typename T::mapped_type>::read(in));
+    else
+      value.emplace_hint(value.end(), std::move(first));
+  }
+
+  /// How many elements are looked at before `wanted` is inserted, or found to be there.
+  static std::size_t looks_for(const T& value, const key& wanted) {
+    std::size_t looks = 0;
+    if (value.empty())
+      return looks;
+    const auto bucket = value.bucket(wanted);
+    for (auto at = value.begin(bucket); at != value.end(bucket); ++at, ++looks)
+      if (value.key_eq()(key_of(*at), wanted))
+        break;
+    return looks;
   }
 };
 

@@ -1,12 +1,12 @@
 #pragma once
 
+#include <bulkhead/detail/decode_outcome.hpp>
 #include <bulkhead/detail/future_base.hpp>
 #include <bulkhead/detail/kept_failure.hpp>
 #include <bulkhead/outcome.hpp>
 
 #include <atomic>
 #include <cstdint>
-#include <cxxabi.h>
 #include <list>
 #include <map>
 #include <memory>
@@ -36,17 +36,7 @@ struct raw_outcome {
   outcome<R> decode() const {
     if (failed)
       return *failed;
-    try {
-      if constexpr (std::is_void_v<R>) {
-        decode_result<void>(bytes());
-        return {};
-      } else
-        return decode_result<R>(bytes(), descriptors.get());
-    } catch (abi::__forced_unwind&) {
-      throw;
-    } catch (...) {
-      return undecodable_result();
-    }
+    return decode_outcome<R>(bytes(), descriptors.get());
   }
 };
 
@@ -62,23 +52,8 @@ struct map_piece {
   void decode(F&& f) const {
     if (failed)
       return f(outcome<R>{*failed});
-    results.for_each([&](std::span<const std::byte> bytes) { f(decode_one<R>(bytes)); });
-  }
-
-private:
-  template <class R>
-  outcome<R> decode_one(std::span<const std::byte> bytes) const {
-    try {
-      if constexpr (std::is_void_v<R>) {
-        decode_result<void>(bytes);
-        return {};
-      } else
-        return decode_result<R>(bytes, descriptors.get());
-    } catch (abi::__forced_unwind&) {
-      throw;
-    } catch (...) {
-      return undecodable_result();
-    }
+    results.for_each(
+      [&](std::span<const std::byte> bytes) { f(decode_outcome<R>(bytes, descriptors.get())); });
   }
 };
 

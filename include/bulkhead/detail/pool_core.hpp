@@ -97,8 +97,9 @@ private:
   const std::uint64_t made_in_; ///< identity of the process
 };
 
-/// The options as they are, or config_error for a time below zero.
-task_options checked(task_options options);
+/// The options as they are, or config_error for a time below zero, or for a `retry` that has no
+/// effect or contradicts itself.
+task_options checked(task_options options, const pool_options& pool);
 
 /// Makes the pool and starts its workers. Throws config_error (nothing was started) and
 /// std::system_error.

@@ -4,6 +4,7 @@
 #include <bulkhead/detail/descriptor_list.hpp>
 #include <bulkhead/detail/validated.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -20,10 +21,14 @@ struct reader_limits {
   std::size_t elements = 0;
   /// User types inside user types.
   std::size_t depth = 64;
+  /// Elements looked at in long buckets of hash tables, all together: about half a second. Reached
+  /// by 23,000 keys in one bucket, by none that are spread.
+  std::size_t looks = std::size_t{1} << 28;
 
   /// For bytes of one's own host.
   static constexpr reader_limits trusted() noexcept {
-    return {static_cast<std::size_t>(-1), static_cast<std::size_t>(-1)};
+    constexpr auto all = static_cast<std::size_t>(-1);
+    return {all, all, 64, all};
   }
 
   /// Generous for honest messages, proportional to the message for all others. A value that is
@@ -78,6 +83,30 @@ public:
     return static_cast<std::size_t>(count);
   }
 
+  /// True for one call of 32 on average; which ones, the writer of the bytes cannot know.
+  bool is_sampled() noexcept {
+    if (chance_ == 0) [[unlikely]]
+      chance_ = first_chance();
+    chance_ ^= chance_ << 13U; // xorshift64 (Marsaglia, 2003)
+    chance_ ^= chance_ >> 7U;
+    chance_ ^= chance_ << 17U;
+    return (chance_ >> 32U) % sample == 0;
+  }
+
+  /// Charges a sampled search of a hash table of `type` that looked at `looks` elements, and those
+  /// that were not sampled with it. Keys that the peer chose so that all are in one bucket cost a
+  /// time that grows with the square of their number, whether they are new or repeated.
+  void charge_looks(std::size_t looks, const std::type_info& type) {
+    constexpr std::size_t honest = 8; // even where the table is as full as it may be
+    if (looks <= honest)
+      return;
+    const auto cost = looks * sample;
+    if (!validated("codec.looks", cost <= limits_.looks)) [[unlikely]]
+      throw_undecodable(type, "its keys are all in few buckets: they collide, or their hash "
+                              "function does not spread them");
+    limits_.looks -= cost;
+  }
+
   /// Nothing may be left.
   void expect_end() const {
     if (!validated("codec.end", at_ == end_)) [[unlikely]]
@@ -101,6 +130,13 @@ public:
   };
 
 private:
+  static constexpr std::size_t sample = 32;
+
+  static std::uint64_t first_chance() noexcept {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
+    return (static_cast<std::uint64_t>(now) * 0x9e3779b97f4a7c15U) | 1U; // never 0
+  }
+
   const std::byte* advance(std::size_t count) noexcept {
     const auto* from = at_;
     at_ += count;
@@ -121,6 +157,7 @@ private:
   const descriptor_list* descriptors_ = nullptr;
   reader_limits limits_;
   std::size_t depth_ = 0;
+  std::uint64_t chance_ = 0; ///< of is_sampled; 0: not asked yet
 };
 
 } // namespace bulkhead::detail

@@ -1,4 +1,4 @@
-#include "runtime/workers/watchman.hpp"
+#include "runtime/pool/watchman.hpp"
 
 #include "runtime/system/proc_stat.hpp"
 
