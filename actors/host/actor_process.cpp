@@ -6,10 +6,10 @@
 #include "actors/worker/actor_worker_main.hpp"
 #include "actors/worker/actor_worker_settings.hpp"
 #include "runtime/code/shipped_call.hpp"
-#include "runtime/crash/crash_report.hpp"
+#include "runtime/crash/crash_words.hpp"
 #include "runtime/forkserver/launch.hpp"
 #include "runtime/process/exit_classifier.hpp"
-#include "runtime/sandbox/violation_text.hpp"
+#include "runtime/process/watch_thread.hpp"
 #include "runtime/system/spin.hpp"
 #include "runtime/testing/hooks.hpp"
 
@@ -48,11 +48,6 @@ std::vector<std::byte> call_bytes(const callable& call) {
   return call ? runtime::encode_call(call) : std::vector<std::byte>{};
 }
 
-std::chrono::nanoseconds beat_interval(const pool_options& options) {
-  return std::clamp<std::chrono::nanoseconds>(
-    options.unresponsive_after / 5, std::chrono::milliseconds{10}, std::chrono::seconds{1});
-}
-
 } // namespace
 
 std::shared_ptr<actor_process> actor_process::start(std::shared_ptr<actor_hub> hub,
@@ -85,8 +80,7 @@ void actor_process::launch(const pool_options& options) {
     throw;
   }
   io_->close_worker_fds();
-  if (output_)
-    output_->close_write_end();
+  output_.launched();
   look_soon();
 }
 
@@ -128,7 +122,7 @@ worker_settings actor_process::settings_for(const pool_options& options) const {
   settings.ring_bytes = options.ring_capacity;
   settings.window = window;
   settings.window_bytes = std::min<std::uint64_t>(window_bytes, options.queue_bytes);
-  settings.beat = beat_interval(options);
+  settings.beat = runtime::beat_interval(options.unresponsive_after);
   settings.grace = options.grace;
   settings.spin =
     longest_spin(options.actor_workers != 0 ? options.actor_workers : options.workers);
@@ -151,15 +145,8 @@ void actor_process::start_child(const pool_options& options) {
   request.fds = io_->worker_fds();
   request.setup = runtime::worker_setup::from(options.limits, options.affinity, options.nice);
   request.confine(runtime::sandbox::pack_policy(options.sandbox, "pool_options::"));
-  runtime::unique_fd null_output;
-  if (options.output == output_mode::prefix || options.output == output_mode::capture) {
-    output_ = std::make_shared<runtime::worker_output>(options.output, options.name, number_,
-                                                       hub_->thread());
-    request.stdout_fd = request.stderr_fd = output_->write_fd();
-  } else if (options.output == output_mode::null) {
-    null_output = runtime::open_null_output();
-    request.stdout_fd = request.stderr_fd = null_output.get();
-  }
+  output_ = {options.output, options.name, number_, hub_->thread()};
+  output_.direct(request);
   // Watched before it exists: its exit may be delivered before launch() returns.
   auto weak = weak_from_this();
   watch_ = hub_->thread()->watch(io_->bell_fd(), EPOLLIN, [weak](std::uint32_t events) {
@@ -171,7 +158,7 @@ void actor_process::start_child(const pool_options& options) {
   });
   adopt(runtime::launch(
     request, [self = shared_from_this()](const runtime::child_exit& exit) { self->on_exit(exit); },
-    clock::now() + std::chrono::seconds{10}));
+    clock::now() + runtime::launch_patience));
 }
 
 // The hello, a bad message or the exit may be known before launch() has returned the child.
@@ -421,18 +408,11 @@ void actor_process::on_exit(const runtime::child_exit& exit) {
   const auto status =
     runtime::classify_exit(exit, static_cast<exit_cause>(cause_.load()), was_ready);
   auto f = death_of(pid(), status, true);
-  const bool forbidden = status.cause == exit_cause::policy_violation;
-  if (status.cause == exit_cause::crashed || forbidden) {
-    const auto crash = runtime::read_crash(io_->peer_recorder());
-    if (forbidden && crash.call)
-      f.message += ": "
-                   + runtime::sandbox::violation_text(crash.call->number, crash.call->arguments,
-                                                      crash.call->path);
-    f.backtrace = crash.backtrace;
-    f.last_output = crash.log;
+  if (status.cause != exit_cause::shutdown) {
+    const auto said = runtime::tell_crash(f, runtime::read_crash(io_->peer_recorder()));
+    f.message += said.how + said.why;
   }
-  if (output_)
-    f.last_output = output_->tail(16 * 1024);
+  f.last_output += output_.tail(runtime::failure_tail);
   if (!exit.start_error.empty())
     f.message += ": " + exit.start_error;
   hub_->edge().fail(*link_, end_of(f));

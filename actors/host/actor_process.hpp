@@ -7,7 +7,7 @@
 #include "actors/worker/spawn_request.hpp"
 #include "runtime/dispatch/turn_watch.hpp"
 #include "runtime/process/child.hpp"
-#include "runtime/process/worker_output.hpp"
+#include "runtime/process/launch_output.hpp"
 #include "runtime/system/spin.hpp"
 
 #include <bulkhead/actor_options.hpp>
@@ -158,7 +158,7 @@ private:
   peer_id peer_ = 0;
   std::shared_ptr<link> link_;
   std::shared_ptr<runtime::child> child_;
-  std::shared_ptr<runtime::worker_output> output_;
+  runtime::launch_output output_;
   end_handler on_end_;
   std::uint64_t watch_ = 0;
   std::atomic<int> cause_ = static_cast<int>(exit_cause::none); ///< why the host ends it

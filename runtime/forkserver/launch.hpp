@@ -11,6 +11,9 @@ namespace bulkhead::runtime {
 
 class forkserver;
 
+/// How long a launch may take, two forkservers that do not answer for 5 s among it.
+inline constexpr std::chrono::seconds launch_patience{10};
+
 /// Starts a process and returns when it exists. `on_exit` runs exactly once on the runtime thread:
 /// after the process has ended and its status is known, or 100 ms after its end if nobody could
 /// learn it. A forkserver that died is replaced, one that does not answer for 5 s is killed and

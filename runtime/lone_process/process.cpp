@@ -1,11 +1,12 @@
 #include <bulkhead/process.hpp>
 
 #include "runtime/code/shipped_call.hpp"
+#include "runtime/crash/crash_words.hpp"
 #include "runtime/forkserver/launch.hpp"
 #include "runtime/lone_process/process_entry.hpp"
 #include "runtime/lone_process/process_outcome.hpp"
 #include "runtime/process/exit_classifier.hpp"
-#include "runtime/process/worker_output.hpp"
+#include "runtime/process/launch_output.hpp"
 #include "runtime/system/descriptors.hpp"
 #include "runtime/system/packet_socket.hpp"
 #include "runtime/system/segment.hpp"
@@ -34,7 +35,7 @@ using namespace runtime;
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
-constexpr auto launch_patience = 30s;
+constexpr auto start_patience = 30s;
 constexpr auto burial_patience = 2s; // more only where the kernel does not let it go
 
 unsigned next_number() {
@@ -89,7 +90,7 @@ struct detail::process_control {
   std::uint64_t owner = own_process::identity();
   segment page = {};
   unique_fd file = {};
-  std::unique_ptr<worker_output> output = {};
+  launch_output output = {};
   std::mutex outcome_mutex = {};
   std::optional<process_outcome> outcome = {}; ///< guarded by outcome_mutex; once, after the end
   std::shared_ptr<child> running = {};
@@ -108,9 +109,8 @@ void detail::process_control::prepare(launch_request& request) {
   page = segment::make("bulkhead-process", process_page_bytes, 0, segment::access::read_only);
   file = make_result_file();
   request.fds = {page.fd(), file.get()};
-  if (options.output == output_mode::prefix || options.output == output_mode::capture)
-    output =
-      std::make_unique<worker_output>(options.output, options.name, number, reactor::acquire());
+  output = {options.output, options.name, number, reactor::acquire()};
+  output.direct(request);
 }
 
 std::optional<child_exit> detail::process_control::how_it_ended() const {
@@ -126,7 +126,7 @@ const process_outcome& detail::process_control::how_it_went() {
   const std::lock_guard lock{outcome_mutex};
   if (!outcome) {
     const ended_process ended{options.name, pid, how_it_ended().value_or(child_exit{}),
-                              output ? output->tail(4096) : std::string{}, result == typeid(void)};
+                              output.tail(failure_tail), result == typeid(void)};
     outcome = outcome_of(ended, *reinterpret_cast<const process_page*>(page.head()), file.get());
   }
   return *outcome;
@@ -179,21 +179,15 @@ void process::start() {
     control_->prepare(request);
     const auto fds = brought.fds();
     request.fds.insert(request.fds.end(), fds.begin(), fds.end());
-    unique_fd null;
-    if (options.output == output_mode::null)
-      null = open_null_output();
-    const auto to = control_->output ? control_->output->write_fd() : null.get();
-    request.stdout_fd = request.stderr_fd = to;
     control_->running = launch(
       request, [end = control_->end](const child_exit& how) { end->set(how); },
-      steady_clock::now() + launch_patience);
+      steady_clock::now() + start_patience);
   } catch (const launch_error& e) {
     throw pool_broken("process " + options.name + " cannot be started: " + e.what());
   } catch (const std::system_error& e) {
     throw pool_broken("process " + options.name + " cannot be started: " + e.what());
   }
-  if (control_->output)
-    control_->output->close_write_end();
+  control_->output.launched();
   control_->page.close_fd();
   control_->pid = control_->running->pid();
 }
@@ -254,7 +248,7 @@ std::optional<failure> process::failure() {
 
 std::string process::last_output() {
   auto& mine = started();
-  return mine.output ? mine.output->tail(line_tail::kept_bytes) : std::string{};
+  return mine.output.tail(line_tail::kept_bytes);
 }
 
 // Its watch thread reads the packet; where the socket is full, it was asked before.
@@ -283,7 +277,7 @@ void process::close() {
     return;
   control_->how_it_went();
   control_->running.reset();
-  control_->output.reset();
+  control_->output = {};
   control_->file.reset();
   control_->page = {};
 }

@@ -1,6 +1,6 @@
 #include "runtime/lone_process/process_outcome.hpp"
 
-#include "runtime/crash/crash_report.hpp"
+#include "runtime/crash/crash_words.hpp"
 #include "runtime/outcome/failure_of.hpp"
 #include "runtime/outcome/failure_wire.hpp"
 #include "runtime/process/exit_classifier.hpp"
@@ -32,17 +32,15 @@ std::optional<std::vector<std::byte>> read_file(int file, std::uint64_t bytes) {
 }
 
 failure death_of(const ended_process& ended, const exit_status& status, const process_page& page) {
-  const auto crash = read_crash(page.recorder);
   failure f;
   f.kind = failure_kind::worker_died;
+  f.exit = status;
+  const auto said = tell_crash(f, read_crash(page.recorder));
   f.message = "process " + ended.name + (status.signal != 0 ? " was " : " ") + to_string(status)
-              + (crash.stack_overflow ? " (stack overflow)" : "")
-              + (status.signal == 0 ? " before its function returned" : "");
+              + said.how + (status.signal == 0 ? " before its function returned" : "") + said.why;
   if (!ended.exit.start_error.empty())
     f.message = "process " + ended.name + " could not start: " + ended.exit.start_error;
   f.may_have_executed = ended.exit.started;
-  f.backtrace = crash.backtrace;
-  f.last_output = crash.log;
   return f;
 }
 

@@ -1,11 +1,18 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 
 namespace bulkhead::runtime {
+
+/// How often a worker beats whose host waits so long for a beat: a few of them may be late.
+constexpr std::chrono::nanoseconds beat_interval(std::chrono::nanoseconds unresponsive_after) {
+  return std::clamp<std::chrono::nanoseconds>(unresponsive_after / 5, std::chrono::milliseconds{10},
+                                              std::chrono::seconds{1});
+}
 
 /// Starts the second thread of a worker: small, all signals blocked, no user code. Each `interval`
 /// it adds 1 to `*beat`, so that the host can tell a stopped process from a long task; with an

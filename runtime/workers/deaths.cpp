@@ -1,4 +1,4 @@
-#include "runtime/crash/crash_report.hpp"
+#include "runtime/crash/crash_words.hpp"
 #include "runtime/outcome/failure_of.hpp"
 #include "runtime/process/exit_classifier.hpp"
 #include "runtime/system/proc_stat.hpp"
@@ -90,8 +90,8 @@ void workforce::examine(const slot_ptr& slot, const child_exit& exit) noexcept t
   crash_report crash;
   if (in_start)
     crash = read_crash(slot->link.worker_words().recorder);
-  if (in_start && slot->output)
-    crash.log += slot->output->tail(4096);
+  if (in_start)
+    crash.log += slot->output.tail(failure_tail);
   lock.lock();
   slot->start_crash = std::move(crash);
   if (kills > oom_kills_) { // one each: several may have been hit together

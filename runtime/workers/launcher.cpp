@@ -1,6 +1,7 @@
 #include "runtime/workers/launcher.hpp"
 
 #include "runtime/code/shipped_call.hpp"
+#include "runtime/process/watch_thread.hpp"
 #include "runtime/system/descriptors.hpp"
 #include "runtime/system/launch_error.hpp"
 #include "runtime/system/spin.hpp"
@@ -26,7 +27,7 @@ private:
 };
 
 std::shared_ptr<child> launch_one(const launch_request& request, child::exit_handler on_exit) try {
-  return launch(request, std::move(on_exit), clock::now() + std::chrono::seconds{10});
+  return launch(request, std::move(on_exit), clock::now() + launch_patience);
 } catch (const launch_error& e) {
   throw start_refusal{e};
 }
@@ -69,10 +70,7 @@ slot_ptr launcher::make_slot(std::uint64_t id) const {
   const auto& o = pool_.options;
   const auto kind =
     o.start == start_method::thread ? channel::peer::thread : channel::peer::process;
-  auto slot = std::make_shared<worker_slot>(id, o.ring_capacity, kind, limits_of(o));
-  if (o.output == output_mode::prefix || o.output == output_mode::capture)
-    slot->output = std::make_shared<worker_output>(o.output, o.name, id, pool_.runtime_thread);
-  return slot;
+  return std::make_shared<worker_slot>(id, o.ring_capacity, kind, limits_of(o));
 }
 
 worker_config launcher::config_for(const worker_slot& slot) const {
@@ -85,8 +83,7 @@ worker_config launcher::config_for(const worker_slot& slot) const {
   c.max_result_bytes = o.queue_bytes;
   c.max_memory = o.max_memory_per_worker;
   c.spin = longest_spin(pool_.parallelism, o.workers);
-  c.beat = std::clamp<std::chrono::nanoseconds>(
-    o.unresponsive_after / 5, std::chrono::milliseconds{10}, std::chrono::seconds{1});
+  c.beat = beat_interval(o.unresponsive_after);
   if (o.initializer)
     c.initializer = encode_call(o.initializer);
   if (o.finalizer)
@@ -110,21 +107,15 @@ void launcher::launch_process(const slot_ptr& slot, exit_handler ended) {
   request.fds = slot->link.worker_fds();
   const auto brought = config.brought->fds();
   request.fds.insert(request.fds.end(), brought.begin(), brought.end());
-  unique_fd null_output;
-  if (slot->output)
-    request.stdout_fd = request.stderr_fd = slot->output->write_fd();
-  else if (o.output == output_mode::null) {
-    null_output = open_null_output();
-    request.stdout_fd = request.stderr_fd = null_output.get();
-  }
+  slot->output = {o.output, o.name, slot->id, pool_.runtime_thread};
+  slot->output.direct(request);
   request.setup = worker_setup::from(o.limits, o.affinity, o.nice);
   request.confine(sandbox_);
   request.server = server_;
   slot->process = launch_one(
     request, [ended = std::move(ended), slot](const child_exit& exit) { ended(slot, exit); });
   slot->link.close_segment_fds();
-  if (slot->output)
-    slot->output->close_write_end();
+  slot->output.launched();
 }
 
 void launcher::launch_thread(const slot_ptr& slot, exit_handler ended) {

@@ -1,8 +1,7 @@
 #include "runtime/workers/news.hpp"
 
-#include "runtime/crash/crash_report.hpp"
+#include "runtime/crash/crash_words.hpp"
 #include "runtime/outcome/limit_text.hpp"
-#include "runtime/sandbox/violation_text.hpp"
 
 #include <cstdio>
 #include <exception>
@@ -12,12 +11,6 @@
 namespace bulkhead::runtime {
 
 namespace {
-
-std::string text_of_violation(const crash_report& crash) {
-  const auto& call = crash.call;
-  return call ? sandbox::violation_text(call->number, call->arguments, call->path)
-              : sandbox::silent_violation_text();
-}
 
 /// Which process it hit is in the kernel's log alone.
 constexpr const char* oom_hint =
@@ -122,21 +115,15 @@ failure news::death_failure(const worker_slot& slot, const exit_status& status) 
 }
 
 void news::describe(failure& f, const worker_slot& slot) const {
-  crash_report crash;
+  crash_words said;
   if (f.exit.cause != exit_cause::shutdown)
-    crash = read_crash(slot.link.worker_words().recorder);
-  f.backtrace = crash.backtrace;
-  f.last_output = crash.log;
-  if (slot.output)
-    f.last_output += slot.output->tail(4096);
+    said = tell_crash(f, read_crash(slot.link.worker_words().recorder));
+  f.last_output += slot.output.tail(failure_tail);
   f.message = "worker " + std::to_string(f.worker)
               + (options_.name.empty() ? "" : " of pool '" + options_.name + "'")
               + (f.exit.signal != 0 ? " was " : " ") + to_string(f.exit)
-              + limit_behind(f.exit.cause, slot, options_)
-              + (crash.stack_overflow ? " (stack overflow)" : "") + " while it ran the task"
-              + (slot.out_of_memory ? oom_hint : "");
-  if (f.exit.cause == exit_cause::policy_violation)
-    f.message += ": " + text_of_violation(crash);
+              + limit_behind(f.exit.cause, slot, options_) + said.how + " while it ran the task"
+              + (slot.out_of_memory ? oom_hint : "") + said.why;
 }
 
 } // namespace bulkhead::runtime

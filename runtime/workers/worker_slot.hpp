@@ -6,7 +6,7 @@
 #include "runtime/dispatch/window.hpp"
 #include "runtime/dispatch/worker_watch.hpp"
 #include "runtime/process/child.hpp"
-#include "runtime/process/worker_output.hpp"
+#include "runtime/process/launch_output.hpp"
 
 #include <bulkhead/pool_info.hpp>
 
@@ -47,8 +47,8 @@ struct worker_slot {
 
   const std::size_t id;
   channel link;
-  std::shared_ptr<child> process;        ///< null: a thread
-  std::shared_ptr<worker_output> output; ///< prefix and capture only
+  std::shared_ptr<child> process; ///< null: a thread
+  launch_output output;
   std::thread thread;
   segment_inbox inbox; ///< of a thread
   parcel_box returns;  ///< of a thread: descriptors of its results
