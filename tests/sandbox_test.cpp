@@ -298,4 +298,8 @@ TEST_CASE("a process under a policy ends by SIGSYS where it breaks it") {
   bad.start();
   bad.join();
   CHECK(bad.exit_code() == -SIGSYS);
+  const auto why = bad.failure();
+  REQUIRE(why);
+  CHECK(why->exit.cause == exit_cause::policy_violation);
+  CHECK_MESSAGE(why->message.find("openat(\"/etc/passwd\")") != std::string::npos, why->message);
 }

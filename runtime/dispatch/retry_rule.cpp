@@ -13,6 +13,14 @@ bool has(const List& list, const Value& value) noexcept {
 
 } // namespace
 
+std::size_t retries_of(const task_options* own, const pool_options& pool) noexcept {
+  return own != nullptr ? own->retries.value_or(pool.retries) : pool.retries;
+}
+
+const retry_policy& policy_of(const task_options* own, const pool_options& pool) noexcept {
+  return own != nullptr && own->retry ? *own->retry : pool.retry;
+}
+
 bool may_follow(const retry_policy& policy, const failure& f) noexcept {
   if (!has(policy.kinds, f.kind))
     return false;

@@ -49,8 +49,8 @@ bool eager_pool::submit(detail::work&& w, detail::admission) {
 void eager_pool::run_item(detail::work& w, std::uint32_t item, std::span<const std::byte> args) {
   detail::buffer result;
   auto failed = run_once(w, args, result);
-  const auto most = w.options ? w.options->retries.value_or(options_.retries) : options_.retries;
-  const auto& policy = w.options && w.options->retry ? *w.options->retry : options_.retry;
+  const auto most = retries_of(w.options.get(), options_);
+  const auto& policy = policy_of(w.options.get(), options_);
   for (std::uint32_t attempt = 2; failed && attempt - 1 <= most && may_follow(policy, *failed);
        ++attempt) {
     std::this_thread::sleep_for(pause_before(policy, attempt));

@@ -228,10 +228,13 @@ bool answers::take_failed(worker_slot& slot, const answer& a) {
     return false;
   f.worker = slot.pid();
   auto again = attempts_.after(*item->work, item->item, f);
-  if (!again)
+  if (!again) {
     ends_.fail(*item->work, item->item, std::move(f), task_place::sent);
-  items_ended(slot, *item, 1, a.value);
-  if (again && !attempts_.begin(again)) {
+    items_ended(slot, *item, 1, a.value);
+    return true;
+  }
+  items_ended(slot, *item, 1, a.value); // lets go of the old unit before the new one has its place
+  if (!attempts_.begin(again)) {
     ends_.fail(*again, 0, std::move(f), task_place::sent);
     ends_.finish(std::move(again));
   }

@@ -24,9 +24,6 @@ public:
   bool is_poison(const unit& u) const noexcept BULKHEAD_REQUIRES(pool_lock);
 
 private:
-  std::size_t retries_of(const unit& u) const noexcept;
-  const retry_policy& policy_of(const unit& u) const noexcept;
-
   pool_state& pool_;
   task_queue& queue_;
 };
