@@ -3,16 +3,19 @@
 #include "tests/support/history.hpp"
 #include "tests/support/leak_guard.hpp"
 
+#include <bulkhead/descriptor.hpp>
 #include <bulkhead/event.hpp>
 #include <bulkhead/tasks.hpp>
 
 #include <doctest/doctest.h>
 #include <rapidcheck.h>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <numeric>
+#include <optional>
 #include <ranges>
 #include <stdexcept>
 #include <string>
@@ -57,6 +60,20 @@ int picky(int x) {
   return x;
 }
 std::string shout(const std::string& text) { return text + "!"; }
+std::string picky_text(const std::string& text) {
+  if (text.size() % 7 == 3)
+    throw std::invalid_argument("text of " + std::to_string(text.size()));
+  return text + text;
+}
+std::pair<std::string, std::optional<descriptor>> now_and_then_open(int x) {
+  std::optional<descriptor> file;
+  if (x % 40 == 7)
+    file = descriptor{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
+  return {std::to_string(x), file};
+}
+std::string now_and_then_too_large(int x) {
+  return x % 50 == 49 ? std::string(std::size_t{2} << 20, 'c') : std::to_string(x);
+}
 point mirrored(point p) { return {-p.x, p.kind}; }
 int sum(int a, std::int64_t b) { return a + static_cast<int>(b); }
 double length_of(const std::string& text, double scale) {
@@ -179,6 +196,41 @@ TEST_CASE("failures in the middle of a chunk are those of their items, and no ot
         RC_ASSERT(all[i].failure().message == "item " + std::to_string(input[i]));
     }
   }));
+}
+
+TEST_CASE("failures among results of varying size are those of their items") {
+  leak_guard guard;
+  pool p{{.workers = 2, .ring_capacity = 64 * 1024}};
+  CHECK(rc::check([&p] {
+    const auto input = serial(repeat, some_input());
+    const auto all = p.try_map(picky_text, input, some_chunk());
+    RC_ASSERT(all.size() == input.size());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      RC_ASSERT(all[i].has_value() == (input[i].size() % 7 != 3));
+      if (all[i].has_value())
+        RC_ASSERT(all[i].value() == input[i] + input[i]);
+      else
+        RC_ASSERT(all[i].failure().message == "text of " + std::to_string(input[i].size()));
+    }
+  }));
+}
+
+TEST_CASE("results with an open descriptor, or beyond every limit, stand among others in a chunk") {
+  leak_guard guard;
+  pool p{{.workers = 2, .queue_bytes = 1 << 20}};
+  std::vector<int> input(300);
+  std::iota(input.begin(), input.end(), 0);
+  const auto opened = p.map(now_and_then_open, input, {.chunk = 100});
+  const auto sized = p.try_map(now_and_then_too_large, input, {.chunk = 100});
+  for (int i = 0; i < 300; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    CHECK(opened[at].first == std::to_string(i));
+    CHECK(opened[at].second.has_value() == (i % 40 == 7));
+    if (i % 50 == 49)
+      CHECK(sized[at].failure().kind == failure_kind::too_large);
+    else
+      CHECK(sized[at].value() == std::to_string(i));
+  }
 }
 
 TEST_CASE("a pool without processes maps columns, too") {

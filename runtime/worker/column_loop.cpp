@@ -41,27 +41,34 @@ void task_loop::answer_alone(position p, const std::optional<failure>& f) {
 
 // Memory is looked at between any two items, where there is a limit.
 bool task_loop::has_loop(const frame_header& h) const noexcept {
-  return h.loop_offset != 0 && config_.max_memory == 0 && h.result_bytes <= config_.max_result_bytes
-         && sizeof(answer_header) + h.result_bytes <= end_.ring_bytes / column_shares;
+  if (h.loop_offset == 0 || config_.max_memory != 0)
+    return false;
+  return h.result_bytes == detail::varying_bytes
+         || (h.result_bytes <= config_.max_result_bytes
+             && sizeof(answer_header) + h.result_bytes <= most_in_column());
 }
+
+std::size_t task_loop::most_in_column() const noexcept { return end_.ring_bytes / column_shares; }
 
 // The items from `item` on, until the host takes one back. Returns the first that did not run.
 std::uint32_t task_loop::run_in_loop(running_frame& frame, std::uint32_t item) {
   const auto& h = frame.header;
   while (item < h.items) {
     const auto p = make_position(next_, item);
+    const bool varying = h.result_bytes == detail::varying_bytes;
     if (column_.empty() || column_.fits(h.result_bytes) == 0)
-      begin_column(h, p, sizeof(answer_header) + h.result_bytes);
+      begin_column(h, p, varying ? most_in_column() : sizeof(answer_header) + h.result_bytes);
     auto run = make_run(frame, item);
     const auto f = run_loop_of(frame, run);
     const auto done =
       static_cast<std::uint32_t>((run.at - make_claim(p, claim_phase::started)) / item_step);
-    column_.written(done, h.result_bytes);
-    const auto behind = done + (f ? 1 : 0);
-    frame.rest = frame.rest.subspan(std::size_t{behind} * h.item_bytes);
-    item += behind;
-    if (f)
+    column_.written(done, static_cast<std::size_t>(run.result - column_.next()));
+    frame.rest = frame.rest.subspan(static_cast<std::size_t>(run.rest - frame.rest.data()));
+    item += done + (f || run.left_over ? 1 : 0);
+    if (f || (run.left_over && !join_column(h, position_of(run.at))))
       answer_alone(position_of(run.at), f);
+    else if (run.left_over)
+      continue;
     else if (done == 0)
       return item; // taken back
     else if (pace_.are_due(done) && pace_.look(now_ns()))
@@ -86,10 +93,14 @@ detail::item_run task_loop::make_run(const running_frame& frame, std::uint32_t i
   run.at = make_claim(p, claim_phase::started);
   run.end = run.at + count * item_step;
   run.id = h.task_id + item;
-  run.arguments = frame.rest.data();
+  run.rest = frame.rest.data();
   run.result = column_.next();
   run.argument_bytes = h.item_bytes;
-  run.result_bytes = h.result_bytes;
+  run.room = column_.room();
+  run.most = std::min(most_in_column() - sizeof(answer_header) - sizeof(std::uint32_t),
+                      config_.max_result_bytes);
+  run.descriptors = &frame.descriptors;
+  run.spare = &result_;
   return run;
 }
 
@@ -106,7 +117,7 @@ std::optional<failure> task_loop::run_loop_of(const running_frame& frame, detail
 // False: the result needs an answer of its own.
 bool task_loop::join_column(const frame_header& h, position p) {
   const auto need = sizeof(answer_header) + sizeof(std::uint32_t) + result_.size();
-  if (need > end_.ring_bytes / column_shares || result_.descriptors() != nullptr
+  if (need > most_in_column() || result_.descriptors() != nullptr
       || result_.size() > config_.max_result_bytes
       || (h.result_bytes != detail::varying_bytes && h.result_bytes != result_.size()))
     return false;

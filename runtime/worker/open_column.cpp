@@ -45,13 +45,13 @@ bool open_column::add(std::span<const std::byte> result) noexcept {
 }
 
 std::uint32_t open_column::fits(std::uint32_t width) const noexcept {
-  if (width == 0)
+  if (width == 0 || width == detail::varying_bytes)
     return UINT32_MAX;
   return static_cast<std::uint32_t>(std::min<std::size_t>((room_ - bytes_) / width, UINT32_MAX));
 }
 
-void open_column::written(std::uint32_t items, std::uint32_t width) noexcept {
-  bytes_ += std::size_t{items} * width;
+void open_column::written(std::uint32_t items, std::size_t bytes) noexcept {
+  bytes_ += bytes;
   items_ += items;
 }
 

@@ -22,11 +22,13 @@ public:
   /// `first`; `width` as in frame_header::result_bytes.
   void begin(std::byte* at, std::size_t room, position first, std::uint32_t width) noexcept;
 
-  /// Where the next result of `width` bytes is to be written, and for how many of them there is
-  /// room; then says how many were.
+  /// Where the next results are to be written, and how much room they have; then says how many
+  /// were, and with how many bytes, lengths included.
   std::byte* next() const noexcept { return at_ + sizeof(answer_header) + bytes_; }
+  std::size_t room() const noexcept { return room_ - bytes_; }
+  void written(std::uint32_t items, std::size_t bytes) noexcept;
+  /// For how many results of `width` bytes there is room. Varying ones: nobody knows.
   std::uint32_t fits(std::uint32_t width) const noexcept;
-  void written(std::uint32_t items, std::uint32_t width) noexcept;
 
   /// One more result. False: there is no room for it.
   bool add(std::span<const std::byte> result) noexcept;

@@ -59,6 +59,7 @@ private:
   std::optional<failure> failure_of_call(Call&& call);
   void run_in_column(running_frame& frame, position p, std::uint32_t item);
   bool has_loop(const frame_header& h) const noexcept;
+  std::size_t most_in_column() const noexcept;
   std::uint32_t run_in_loop(running_frame& frame, std::uint32_t item);
   detail::item_run make_run(const running_frame& frame, std::uint32_t item);
   std::optional<failure> run_loop_of(const running_frame& frame, detail::item_run& run);

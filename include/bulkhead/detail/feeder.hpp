@@ -15,7 +15,7 @@
 
 namespace bulkhead::detail {
 
-/// The work of calls of F that take these and return R, where the sizes of both are known.
+/// The work of calls of F that take these and return R, with what is known of their sizes.
 template <class R, class F, class... Args>
 work sized(work w) {
   constexpr bool fixed =
@@ -23,8 +23,8 @@ work sized(work w) {
   if constexpr (fixed)
     w.item_bytes = (0U + ... + bytes_of_each<Args>());
   w.result_bytes = bytes_of_each<R>();
-  if constexpr (fixed && runs_in_loop<R, std::decay_t<F>, Args...>)
-    w.loop = loop_ref<R, std::decay_t<F>, Args...>();
+  if constexpr (runs_in_loop<std::decay_t<F>>)
+    w.loop = loop_ref<R, std::decay_t<F>, shipped_t<Args>...>();
   return w;
 }
 

@@ -11,7 +11,7 @@
 #include <tuple>
 #include <type_traits>
 
-// Items of a chunk whose arguments and results have one size, run in one typed loop.
+// Items of a chunk, run in one loop that is compiled with the types of the caller.
 namespace bulkhead::detail {
 
 /// In place of a size: the values differ, each has its length before it.
@@ -31,7 +31,7 @@ consteval std::uint32_t bytes_of_each() {
 }
 
 /// Consecutive items on a worker's main thread: the worker fills it in, the loop claims item after
-/// item, as docs/wire_format.md says, and puts the results where they are to lie.
+/// item, as docs/wire_format.md says, takes its arguments, and puts its result where it is to lie.
 struct item_run {
   static constexpr std::uint64_t step = 4; ///< from an item's claim to the next one's
   static constexpr std::uint64_t phase = 3;
@@ -45,10 +45,14 @@ struct item_run {
   std::uint64_t at;                         ///< claim of the next item
   std::uint64_t end;                        ///< claim of the first item behind the run
   std::uint64_t id;                         ///< number of the next item
-  const std::byte* arguments;               ///< of the next item
+  const std::byte* rest;                    ///< arguments of the items that have not taken theirs
   std::byte* result;                        ///< of the next item
-  std::uint32_t argument_bytes;
-  std::uint32_t result_bytes;
+  std::uint32_t argument_bytes;             ///< of each, or varying_bytes
+  std::size_t room;                         ///< bytes for results of varying size
+  std::size_t most;                         ///< bytes of one of them
+  const descriptor_list* descriptors;       ///< that came along with the arguments
+  buffer* spare;                            ///< for results of varying size
+  bool left_over; ///< the result of the item at `at` is in `spare`: it has no place here
 
   /// The next item runs now. False: none is left, or the host has taken it back.
   bool begin() const noexcept {
@@ -69,20 +73,39 @@ struct item_run {
     return true;
   }
 
+  /// The arguments of the item that runs now.
+  std::span<const std::byte> take_arguments() noexcept {
+    auto length = argument_bytes;
+    if (length == varying_bytes) {
+      std::memcpy(&length, rest, sizeof length);
+      rest += sizeof length;
+    }
+    const auto* from = rest;
+    rest += length;
+    return {from, length};
+  }
+
+  /// False: there is no place for the result; see left_over.
   template <class T>
-  void put(const T& value) const noexcept {
+  bool put(const T& value) {
     if constexpr (std::is_same_v<T, bool>)
       *result = std::byte{value};
-    else
+    else if constexpr (bytes_of_each<T>() != varying_bytes)
       std::memcpy(result, std::addressof(value), sizeof(T));
+    if constexpr (bytes_of_each<T>() != varying_bytes) {
+      result += bytes_of_each<T>();
+      return true;
+    } else {
+      spare->clear();
+      encode<T>(*spare, value);
+      return put_spare();
+    }
   }
 
   /// The item has its result. False: the worker has to look after it before the next.
   bool next() noexcept {
     at += step;
     ++id;
-    arguments += argument_bytes;
-    result += result_bytes;
     reached("worker.column_grown");
     return !untidy->load(std::memory_order_relaxed); // set by this item, if at all
   }
@@ -91,14 +114,30 @@ struct item_run {
     if (reach != nullptr) [[unlikely]]
       reach(point);
   }
+
+private:
+  bool put_spare() noexcept {
+    const auto size = spare->size();
+    if (size > most || sizeof(std::uint32_t) + size > room || spare->descriptors() != nullptr) {
+      left_over = true;
+      return false;
+    }
+    const auto length = static_cast<std::uint32_t>(size);
+    std::memcpy(result, &length, sizeof length);
+    if (size != 0)
+      std::memcpy(result + sizeof length, spare->data(), size);
+    result += sizeof length + size;
+    room -= sizeof length + size;
+    return true;
+  }
 };
 
-/// Runs items until `begin` or `next` say no; an exception is that of the item at `at`.
+/// Runs items until `begin`, `put` or `next` say no; an exception is that of the item at `at`.
 using loop_fn = void (*)(const reader& callable, item_run& items);
 
-template <class R, class F, class... Ts>
-concept runs_in_loop = (function_pointer<F> || raw_callable<F>)&&bytes_of_each<R>() != varying_bytes
-                       && ((bytes_of_each<Ts>() != varying_bytes) && ...);
+/// Callables that cost nothing to decode for each item.
+template <class F>
+concept runs_in_loop = function_pointer<F> || raw_callable<F>;
 
 template <class R, class F, class... Ts>
 struct item_loop {
@@ -119,16 +158,19 @@ private:
 
   static bool run_one(F f, item_run& items) {
     using plan = call_plan<F, Ts...>;
-    reader in{{items.arguments, items.argument_bytes}, reader_limits::trusted()};
+    reader in{items.take_arguments(), reader_limits::trusted()};
+    in.bring(items.descriptors);
     std::tuple<Ts...> values{decode_argument<Ts>(in)...};
+    in.expect_end();
     if constexpr (std::is_void_v<R>) {
       static_cast<void>(plan::call(f, values));
+      items.reached("worker.ran");
+      return items.next();
     } else {
       const R& value = plan::call(f, values);
       items.reached("worker.ran");
-      items.put(value);
+      return items.put(value) && items.next();
     }
-    return items.next();
   }
 };
 
