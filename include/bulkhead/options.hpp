@@ -25,8 +25,10 @@ enum class start_method : std::uint8_t {
 
 /// What submit does when the backlog is full.
 enum class on_full : std::uint8_t {
-  block,  ///< wait for room
-  reject, ///< throw queue_full
+  block,         ///< wait for room
+  reject,        ///< throw queue_full
+  drop_oldest,   ///< end the task that has waited longest as `rejected`, of the lowest priority
+  run_in_caller, ///< run the task in the thread that submits it: no isolation, no limits
 };
 
 /// How tasks are distributed over workers.
@@ -150,9 +152,20 @@ struct task_options {
 /// Options of map and its kin.
 struct map_options {
   std::size_t chunk = 0; ///< items sent together; 0: guided by measured time
-  std::function<void(std::size_t done, std::size_t total)> on_progress =
-    {};                       ///< in the waiting thread
+  /// In the thread that waits or iterates; of map_async on the pool's callback thread. `total` is
+  /// what has been read of the input so far. At most every 50 ms, and at the end.
+  std::function<void(std::size_t done, std::size_t total)> on_progress = {};
   std::size_t buffersize = 0; ///< items imap looks ahead; 0: min(queue_capacity, 1024 x workers)
+  /// From the call to the last result, reading the input included; then timeout_error, what has not
+  /// begun is cancelled, and what runs goes on unheard. 0: none. map_async refuses it: use
+  /// future::get(timeout).
+  std::chrono::nanoseconds timeout{};
+};
+
+/// What pool::shutdown does.
+struct shutdown_options {
+  bool wait = true;            ///< returns when all tasks and workers have ended, as join()
+  bool cancel_pending = false; ///< what has not begun ends as cancelled
 };
 
 } // namespace bulkhead

@@ -195,6 +195,7 @@ void process::start() {
   if (control_->output)
     control_->output->close_write_end();
   control_->page.close_fd();
+  control_->call = {}; // the descriptors among its arguments are the child's alone now
   control_->pid = control_->running->pid();
 }
 
