@@ -2,12 +2,15 @@
 
 #include <bulkhead/bulkhead.hpp>
 
+#include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <numeric>
 #include <ranges>
 #include <string>
 #include <vector>
+
+using namespace std::chrono_literals;
 
 //[
 int count_vowels(const std::string& text) {
