@@ -136,6 +136,11 @@ struct pool_options {
   std::chrono::nanoseconds ready_within = std::chrono::minutes{10};
   sandbox_policy sandbox = {}; ///< what workers may do by themselves
   retry_policy retry = {};     ///< with `retries`
+  /// `workers` is what a pool begins with. It grows at once where there are more tasks than
+  /// workers, and lets those go that for a whole idle_timeout it had no task for. 0: as `workers`.
+  std::size_t min_workers = 0;
+  std::size_t max_workers = 0;
+  std::chrono::nanoseconds idle_timeout = std::chrono::minutes{1}; ///< above 0
 };
 
 /// Options of single tasks, through `pool.with(task_options)`.
@@ -153,7 +158,8 @@ struct task_options {
 struct map_options {
   std::size_t chunk = 0; ///< items sent together; 0: guided by measured time
   /// In the thread that waits or iterates; of map_async on the pool's callback thread. `total` is
-  /// what has been read of the input so far. At most every 50 ms, and at the end.
+  /// what has been read of the input so far. At most every 50 ms, and at the end; of
+  /// map_async while a copy of its future lives.
   std::function<void(std::size_t done, std::size_t total)> on_progress = {};
   std::size_t buffersize = 0; ///< items imap looks ahead; 0: min(queue_capacity, 1024 x workers)
   /// From the call to the last result, reading the input included; then timeout_error, what has not

@@ -11,8 +11,9 @@
 namespace bulkhead {
 
 /// Gives a future its outcome by hand: for tests, and to bring other sources of results in line
-/// with tasks. Its future has everything that a task's has; callbacks run on a thread of its own.
-/// Move-only; destroyed without an outcome, it ends its future as `cancelled`. Thread-safe.
+/// with tasks. Its future has everything that a task's has; callbacks run on a thread of its own,
+/// which the last of the promise and its futures waits for. Move-only; destroyed without an
+/// outcome, it ends its future as `cancelled`. Thread-safe.
 ///
 ///     bulkhead::promise<int> answer;
 ///     auto doubled = answer.get_future().then([](int x) { return 2 * x; });

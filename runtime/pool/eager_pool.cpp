@@ -31,9 +31,8 @@ bool eager_pool::submit(detail::work&& w, detail::admission) {
     w.sink->placed(nullptr, next_task_);
     next_task_ += w.items;
   }
-  for_each_item(w, [&](std::uint32_t item, std::span<const std::byte> args) {
-    run_item(w, item, args);
-  });
+  for_each_item(
+    w, [&](std::uint32_t item, std::span<const std::byte> args) { run_item(w, item, args); });
   return true;
 }
 

@@ -34,8 +34,8 @@ ran_here run_attempts(const Work& w, std::span<const std::byte> args, const pool
   const auto most = own != nullptr ? own->retries.value_or(of_pool.retries) : of_pool.retries;
   const auto& policy = own != nullptr && own->retry ? *own->retry : of_pool.retry;
   auto ran = run_here(w.stub, w.body, w.callable_bytes, args);
-  for (std::uint32_t attempt = 2; ran.failed && attempt - 1 <= most && may_follow(policy, *ran.failed);
-       ++attempt) {
+  for (std::uint32_t attempt = 2;
+       ran.failed && attempt - 1 <= most && may_follow(policy, *ran.failed); ++attempt) {
     std::this_thread::sleep_for(pause_before(policy, attempt));
     again();
     ran = run_here(w.stub, w.body, w.callable_bytes, args);

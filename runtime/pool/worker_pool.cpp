@@ -73,6 +73,7 @@ bool worker_pool::submit(detail::work&& w, detail::admission how) {
   const auto only = u->pinned_worker;
   queue_.enqueue(std::move(u), false);
   dispatcher_.pump();
+  workforce_.grow();
   if (only == 0)
     return true;
   const auto* slot = state_.find_slot(only);
@@ -111,7 +112,7 @@ void worker_pool::catch_up() {
 
 std::size_t worker_pool::chunk_hint(const detail::task_sink& sink, std::size_t remaining) {
   chunk_facts facts; // hints, read as they come
-  facts.workers = state_.options.workers;
+  facts.workers = state_.options.max_workers;
   facts.units_made = sink.units_made.load(std::memory_order_relaxed);
   facts.remaining = remaining;
   facts.mean_item = std::chrono::nanoseconds{sink.mean_item_ns.load(std::memory_order_relaxed)};
@@ -176,6 +177,11 @@ void worker_pool::resize(std::size_t workers) {
   {
     const pool_turn turn{state_, answers_};
     state_.check_open();
+    if (state_.size.is_elastic() && !state_.size.allows(workers))
+      throw config_error("resize(" + std::to_string(workers) + "): allowed are "
+                         + std::to_string(state_.size.least()) + " to "
+                         + std::to_string(state_.size.most())
+                         + ", the pool's min_workers and max_workers");
     workforce_.resize(workers);
   }
   try {

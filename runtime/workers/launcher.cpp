@@ -84,7 +84,7 @@ worker_config launcher::config_for(const worker_slot& slot) const {
   c.base = slot.link.base();
   c.max_result_bytes = o.queue_bytes;
   c.max_memory = o.max_memory_per_worker;
-  c.spin = longest_spin(pool_.parallelism, o.workers);
+  c.spin = longest_spin(pool_.parallelism, o.max_workers);
   c.beat = std::clamp<std::chrono::nanoseconds>(
     o.unresponsive_after / 5, std::chrono::milliseconds{10}, std::chrono::seconds{1});
   if (o.initializer)
