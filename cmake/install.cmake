@@ -25,7 +25,7 @@ install(FILES
   DESTINATION ${cmake_dir} COMPONENT development)
 
 set(pc_libs "-Wl,--as-needed -lbulkhead")
-set(pc_libs_private "-ldw -lpthread -ldl")
+set(pc_libs_private "-ldw -lsodium -lpthread -ldl")
 if(TARGET bulkhead_actors)
   set(pc_libs "-Wl,--as-needed -lbulkhead_actors -lbulkhead -lcaf_io -lcaf_core")
 endif()

@@ -3,6 +3,7 @@
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(libdw REQUIRED IMPORTED_TARGET libdw)
+pkg_check_modules(libsodium REQUIRED IMPORTED_TARGET libsodium)
 
 include(cmake/system_calls.cmake)
 bulkhead_system_calls(${PROJECT_BINARY_DIR}/generated/bulkhead_system_calls.inc)
@@ -58,6 +59,7 @@ if(runtime_sources)
   target_link_libraries(bulkhead_runtime
     PUBLIC Threads::Threads
     PRIVATE $<BUILD_INTERFACE:PkgConfig::libdw> $<INSTALL_INTERFACE:$<LINK_ONLY:dw>>
+      $<BUILD_INTERFACE:PkgConfig::libsodium> $<INSTALL_INTERFACE:$<LINK_ONLY:sodium>>
       ${CMAKE_DL_LIBS})
   target_link_libraries(bulkhead_all INTERFACE bulkhead_runtime)
   list(APPEND bulkhead_libraries bulkhead_runtime)

@@ -82,6 +82,7 @@ const witness witnesses[] = {
   {"reply.", "forkserver_lies_test"},
   {"record.", "crash_recorder_test", "a record full of garbage*"},
   {"codec.", "codec_test"},
+  {"handshake.", "listener_test"},
 };
 
 const witness* witness_of(std::string_view check) {

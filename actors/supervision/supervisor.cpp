@@ -32,7 +32,7 @@ struct outcome_of_call {
 };
 
 template <class F>
-outcome_of_call wait_for(F begin) {
+outcome_of_call until_done(F begin) {
   const auto promised = std::make_shared<std::promise<outcome_of_call>>();
   auto coming = promised->get_future();
   begin([promised](actors::answer_kind what, const std::string& text) {
@@ -130,7 +130,8 @@ caf::actor handle_of(const found_child& where) {
 
 caf::actor add_to(const node_ptr& parent, const child_spec& spec) {
   caf::strong_actor_ptr made;
-  demand(wait_for([&](auto done) { made = parent->start_child(spec, std::move(done)); }), spec.id);
+  demand(until_done([&](auto done) { made = parent->start_child(spec, std::move(done)); }),
+         spec.id);
   return caf::actor_cast<caf::actor>(made);
 }
 
@@ -219,7 +220,7 @@ supervisor::supervisor(pool& workers, const supervisor_options& options,
   side->hub()->add(root);
   side->group().add(root);
   state_ = std::make_shared<detail::supervised>(root);
-  const auto o = wait_for([&](auto done) { root->begin(std::move(done)); });
+  const auto o = until_done([&](auto done) { root->begin(std::move(done)); });
   if (o.what == actors::answer_kind::done)
     return;
   throw supervision_error(fault_of(o.what),
@@ -238,7 +239,7 @@ supervisor::~supervisor() { stop(); }
 
 void supervisor::stop() noexcept {
   if (state_)
-    wait_for([&](auto done) { state_->root->stop(std::move(done)); });
+    until_done([&](auto done) { state_->root->stop(std::move(done)); });
 }
 
 caf::actor supervisor::actor() const {
@@ -270,18 +271,18 @@ caf::actor supervisor::start_child() {
 
 void supervisor::terminate_child(const std::string& id) {
   const auto at = locate(state_, id);
-  demand(wait_for([&](auto done) { at.parent->terminate_child(at.id, std::move(done)); }), id);
+  demand(until_done([&](auto done) { at.parent->terminate_child(at.id, std::move(done)); }), id);
 }
 
 caf::actor supervisor::restart_child(const std::string& id) {
   const auto at = locate(state_, id);
-  demand(wait_for([&](auto done) { at.parent->restart_child(at.id, std::move(done)); }), id);
+  demand(until_done([&](auto done) { at.parent->restart_child(at.id, std::move(done)); }), id);
   return handle_of(at);
 }
 
 void supervisor::delete_child(const std::string& id) {
   const auto at = locate(state_, id);
-  demand(wait_for([&](auto done) { at.parent->delete_child(at.id, std::move(done)); }), id);
+  demand(until_done([&](auto done) { at.parent->delete_child(at.id, std::move(done)); }), id);
 }
 
 std::vector<child_info> supervisor::which_children(const std::string& below) const {

@@ -8,6 +8,7 @@
 #include <latch>
 #include <map>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -55,6 +56,30 @@ void wait_for_many(bulkhead::pool& pool) {
   std::cout << *first << all << '\n';
 }
 
+//[
+void follow_and_promise(bulkhead::pool& pool) {
+  auto text = pool.submit(square, 12).then([](int x) { return std::to_string(x); });
+  std::cout << text.get() << '\n'; // what then() calls runs in the pool's callback thread
+
+  bulkhead::promise<int> by_hand; // a future without a task, for a test or another source
+  auto doubled = by_hand.get_future().then([](int x) { return 2 * x; });
+  by_hand.set_value(21);
+  std::cout << doubled.get() << '\n'; // 42
+}
+//]
+
+//[
+void wait_for_anything(bulkhead::pool& pool) {
+  auto [inbox, sender] = bulkhead::make_pipe<int>();
+  auto answer = pool.submit(square, 5);
+  auto steps = pool.submit([](double) { bulkhead::this_task::progress(0.5); }, 1.0);
+  // futures of any type, ends of pipes, queues, events, processes, descriptors
+  auto [done, not_done] = bulkhead::wait({answer, steps, inbox}, 2, 10s);
+  if (bulkhead::wait({answer, steps}, bulkhead::wait_for::first_failure).done.size() == 2)
+    std::cout << "both ended, progress " << steps.progress() << '\n'; // 1
+}
+//]
+
 void cancel_and_callback(bulkhead::pool& pool) {
   //[
   auto answer = pool.submit(square, 5);
@@ -100,6 +125,8 @@ int main(int argc, char** argv) {
   bulkhead::pool pool({.workers = 2, .grace = 10ms});
   wait_for_one(pool);
   wait_for_many(pool);
+  follow_and_promise(pool);
+  wait_for_anything(pool);
   poll_loop(pool);
   std::latch done{1};
   in_two_steps(pool, done);

@@ -1,14 +1,20 @@
 // Snippets of the guide: what connects tasks and processes while they run.
 
 #include <bulkhead/bulkhead.hpp>
+#include <bulkhead/listener.hpp>
+#include <bulkhead/manager.hpp>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <iostream>
 #include <mutex>
+#include <optional>
+#include <sstream>
 #include <string>
+#include <thread>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -121,6 +127,47 @@ void an_open_file(bulkhead::pool& pool) {
 }
 //]
 
+//[
+void count_words(std::string text, bulkhead::managed_dict<std::string, int> totals) {
+  std::istringstream words{text};
+  for (std::string word; words >> word;)
+    totals.update(word, [](std::optional<int> n) { return n.value_or(0) + 1; });
+}
+
+void a_manager(bulkhead::pool& pool) {
+  bulkhead::manager shared; // a process of its own
+  auto totals = shared.make_dict<std::string, int>("totals");
+  auto one = pool.submit(count_words, "to be or not to be", totals);
+  auto two = pool.submit(count_words, "to do is to be", totals);
+  one.wait(), two.wait();
+  std::cout << *totals.get("to") << '\n'; // 4
+
+  // Other programs of the same user find the same objects, if they know the key.
+  const std::string key = bulkhead::make_key();
+  const std::string address = "@totals-" + std::to_string(::getpid());
+  shared.serve_at(address, key);
+  auto found = bulkhead::connect_manager(address, key);
+  std::cout << *found.make_dict<std::string, int>("totals").get("be") << '\n'; // 3
+}
+//]
+
+//[
+void answer_one(bulkhead::listener& door) {
+  auto peer = door.accept<int>();
+  peer.send(2 * peer.recv());
+}
+
+void two_programs() {
+  const std::string key = bulkhead::make_key();                         // both programs have it
+  const std::string address = "@doubler-" + std::to_string(::getpid()); // or a path
+  bulkhead::listener door(address, key);
+  std::jthread server(answer_one, std::ref(door));
+  auto line = bulkhead::connect<int>(address, key); // in the other program
+  line.send(21);
+  std::cout << line.recv() << '\n'; // 42
+}
+//]
+
 int main(int argc, char** argv) {
   bulkhead::init(argc, argv);
   bulkhead::pool pool({.workers = 2});
@@ -130,4 +177,6 @@ int main(int argc, char** argv) {
   repaired(pool);
   in_step(pool);
   an_open_file(pool);
+  a_manager(pool);
+  two_programs();
 }

@@ -2,12 +2,15 @@
 
 #include <bulkhead/bulkhead.hpp>
 
+#include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <numeric>
 #include <ranges>
 #include <string>
 #include <vector>
+
+using namespace std::chrono_literals;
 
 //[
 int count_vowels(const std::string& text) {
@@ -78,6 +81,14 @@ void lazy_results(bulkhead::pool& pool) {
 }
 //]
 
+//[
+void several_inputs(bulkhead::pool& pool) {
+  std::vector<int> low{1, 2, 3}, high{10, 20, 30};
+  for (int sum : pool.istarmap(add, bulkhead::zip(low, high), {.timeout = 10s}))
+    std::cerr << sum << '\n'; // 11, 22, 33; timeout_error where they take longer
+}
+//]
+
 void watch_progress(bulkhead::pool& pool) {
   //[
   bulkhead::map_options options{
@@ -97,5 +108,6 @@ int main(int argc, char** argv) {
   own_types(pool);
   many_items(pool);
   lazy_results(pool);
+  several_inputs(pool);
   watch_progress(pool);
 }

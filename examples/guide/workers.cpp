@@ -46,6 +46,18 @@ void load_once() {
 }
 
 //[
+void on_demand() {
+  bulkhead::pool pool({
+    .workers = 2,     // to begin with
+    .min_workers = 1, // where for idle_timeout there was nothing for more
+    .max_workers = 8, // as many as there are tasks, at once
+    .idle_timeout = 30s,
+  });
+  std::cout << pool.map([](int x) { return 2 * x; }, {1, 2, 3}).size() << '\n'; // 3
+}
+//]
+
+//[
 std::vector<float> normalised(std::vector<float> samples) {
   float loudest = 0;
   for (float x : samples)
@@ -166,6 +178,7 @@ int main(int argc, char** argv) {
   bulkhead::init(argc, argv);
   load_once();
   initializer();
+  on_demand();
   bulkhead::pool pool({.workers = 2});
   large_arguments(pool);
   watch(pool);

@@ -1,11 +1,14 @@
 // The classic tour of Python's multiprocessing module, in C++.
 
 #include <bulkhead/bulkhead.hpp>
+#include <bulkhead/manager.hpp>
 
 #include <unistd.h>
 
 #include <chrono>
+#include <cstddef>
 #include <iostream>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -89,6 +92,89 @@ void four_processes() {
     process.join();
 }
 
+void answer(bulkhead::queue<std::string> to, bulkhead::connection<std::string> pipe) {
+  to.put("hello through the queue");
+  pipe.send("hello through the pipe");
+}
+
+/// What processes say to each other: a queue, and a pipe.
+void talk() {
+  bulkhead::queue<std::string> queue;
+  auto [ours, theirs] = bulkhead::make_pipe<std::string>();
+  bulkhead::process child(answer, queue, theirs);
+  child.start();
+  std::cout << queue.get() << '\n' << ours.recv() << std::endl;
+  child.join();
+}
+
+void print_whole_line(bulkhead::mutex lock, int n) {
+  const std::scoped_lock one_at_a_time{lock};
+  std::cout << "locked line " << n << std::endl;
+}
+
+void take_turns() {
+  bulkhead::mutex lock;
+  std::vector<bulkhead::process> processes;
+  for (int n = 1; n <= 3; ++n)
+    processes.emplace_back(print_whole_line, lock, n).start();
+  for (auto& process : processes)
+    process.join();
+}
+
+void negate(bulkhead::shared_value<double> value, bulkhead::shared_array<int> numbers) {
+  value.store(3.1415927);
+  for (int& number : numbers)
+    number = -number;
+}
+
+/// What they share: memory, and objects that a manager keeps.
+void share() {
+  bulkhead::shared_value<double> value(0);
+  bulkhead::shared_array<int> numbers(5);
+  for (int i = 0; i < 5; ++i)
+    numbers[static_cast<std::size_t>(i)] = i;
+  bulkhead::process child(negate, value, numbers);
+  child.start();
+  child.join();
+  std::cout << "shared value: " << value.load() << std::endl;
+  print("shared array", numbers);
+
+  bulkhead::manager manager;
+  auto ages = manager.make_dict<std::string, int>();
+  auto names = manager.make_list<std::string>();
+  bulkhead::process guest(
+    [](bulkhead::managed_dict<std::string, int> a, bulkhead::managed_list<std::string> n) {
+      a.put("bob", 42);
+      n.push_back("bob");
+    },
+    ages, names);
+  guest.start();
+  guest.join();
+  std::cout << "managed: " << names.at(0).value() << " is " << ages.get("bob").value() << std::endl;
+}
+
+void work(bulkhead::queue<int> jobs, bulkhead::queue<int> done) {
+  while (const auto job = jobs.get(1min)) {
+    done.put(square(*job));
+    jobs.task_done();
+  }
+}
+
+/// Workers on one queue, which are done when all that was put is done.
+void workers_on_a_queue() {
+  bulkhead::queue<int> jobs, done;
+  std::vector<bulkhead::process> workers;
+  for (int n = 0; n < 3; ++n)
+    workers.emplace_back(work, jobs, done).start();
+  for (int n = 1; n <= 100; ++n)
+    jobs.put(n);
+  jobs.join();
+  int sum = 0;
+  while (const auto each = done.try_get())
+    sum += *each;
+  std::cout << "sum of squares from the queue: " << sum << std::endl;
+}
+
 int main(int argc, char** argv) {
   bulkhead::init(argc, argv);
   one_process();
@@ -100,4 +186,8 @@ int main(int argc, char** argv) {
     std::cout << "now the pool is closed, and the sleeper was cancelled" << std::endl;
   }
   four_processes();
+  talk();
+  take_turns();
+  share();
+  workers_on_a_queue();
 }

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <bulkhead/detail/future_base.hpp>
+#include <bulkhead/detail/future_state.hpp>
+#include <bulkhead/detail/held_state.hpp>
 #include <bulkhead/outcome.hpp>
 
 #include <coroutine>
-#include <cxxabi.h>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -12,60 +12,6 @@
 namespace bulkhead {
 
 namespace detail {
-
-/// The shared state of a future: decodes its bytes once, in the first thread that asks.
-template <class T>
-class future_state : public future_base {
-public:
-  using future_base::future_base;
-
-  /// The outcome; only after ready().
-  const outcome<T>& get() {
-    std::lock_guard lock{decode_mutex_};
-    return decoded();
-  }
-
-  /// Moves it out. Once: later calls of both throw config_error.
-  outcome<T> take() {
-    std::lock_guard lock{decode_mutex_};
-    auto& mine = decoded();
-    taken_ = mine.has_value();
-    return std::move(mine);
-  }
-
-protected:
-  /// Makes the outcome of what the worker sent. Once, under decode_mutex_.
-  virtual void decode(std::optional<outcome<T>>& to) {
-    if (failure_) {
-      to.emplace(*failure_);
-      return;
-    }
-    try {
-      if constexpr (std::is_void_v<T>)
-        decode_result<void>(bytes_.bytes()), to.emplace();
-      else
-        to.emplace(decode_result<T>(bytes_.bytes(), bytes_.descriptors()));
-    } catch (abi::__forced_unwind&) {
-      throw;
-    } catch (...) {
-      to.emplace(undecodable_result());
-    }
-    bytes_ = buffer{};
-  }
-
-private:
-  outcome<T>& decoded() {
-    if (taken_)
-      throw config_error("the value of this future cannot be copied and has been moved out by "
-                         "another copy of the future");
-    if (!decoded_)
-      decode(decoded_);
-    return *decoded_;
-  }
-
-  std::optional<outcome<T>> decoded_;
-  bool taken_ = false; ///< guarded by decode_mutex_
-};
 
 /// What waits for futures of any type looks behind their fronts.
 struct future_access {
@@ -96,6 +42,12 @@ public:
   bool ready() const { return state().ready(); }
   /// Ready and with a value.
   bool successful() const { return ready() && state().get().has_value(); }
+
+  /// The task runs in a worker now; of a map, some of its items.
+  bool running() const { return state().running(); }
+  /// How far it is, 0 to 1: what the task said last by this_task::progress(), of a map the share of
+  /// its items that have ended. 1 once it is ready.
+  double progress() const { return state().progress(); }
 
   /// Waits until the task has its outcome. Inside the library nothing bounds the wait but the
   /// promise that every task ends.
@@ -160,6 +112,32 @@ public:
     // Shared, because std::function copies and a callable need not.
     auto call = std::make_shared<F>(std::move(f));
     state().when_ready([state = state_, call = std::move(call)] { (*call)(state->get()); });
+  }
+
+  /// The future of f(value), or of f() where T is void; `f` runs once on the pool's callback
+  /// thread. A failure is passed on without a call of `f`; what `f` throws becomes a
+  /// task_exception. To cancel it cancels this future's task. Waiting for it in a callback throws
+  /// config_error, since `f` runs after that callback.
+  template <class F>
+    requires detail::continues<F, T>
+  auto then(F f) const {
+    using result = detail::continued_t<F, T>;
+    const auto& before = state();
+    auto next = std::make_shared<detail::held_state<result>>(
+      detail::make_follower_core(before.core()), state_);
+    struct continuation {
+      detail::outcome_duty<result> duty;
+      std::shared_ptr<detail::future_state<T>> from;
+      F call;
+      void run() {
+        if (duty.state()->begin())
+          duty.state()->give(detail::continue_with<F, T>(call, from->get()));
+      }
+    };
+    auto rest = std::make_shared<continuation>(
+      continuation{detail::outcome_duty<result>{next}, state_, std::move(f)});
+    state().when_ready([rest = std::move(rest)] { rest->run(); });
+    return future<result>{std::move(next)};
   }
 
   /// Resumes the coroutine on the pool's callback thread.

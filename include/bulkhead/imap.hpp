@@ -3,11 +3,15 @@
 #include <bulkhead/detail/feeder.hpp>
 #include <bulkhead/outcome.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cxxabi.h>
 #include <exception>
+#include <functional>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace bulkhead {
@@ -21,9 +25,11 @@ public:
   using result = typename Feeder::result;
 
   imap_range(std::shared_ptr<detail::pool_core> core, std::shared_ptr<detail::imap_state> state,
-             Feeder source, std::size_t lookahead)
+             Feeder source, std::size_t lookahead,
+             std::function<void(std::size_t, std::size_t)> on_progress)
     : core_(std::move(core)), state_(std::move(state)),
-      source_(std::make_unique<Feeder>(std::move(source))), lookahead_(lookahead) {}
+      source_(std::make_unique<Feeder>(std::move(source))), lookahead_(lookahead),
+      on_progress_(std::move(on_progress)) {}
 
   imap_range(imap_range&&) noexcept = default;
   imap_range& operator=(imap_range&&) = delete;
@@ -61,7 +67,7 @@ public:
 
   private:
     void advance() {
-      if (!range_->next())
+      if (!range_->fetch(detail::time_point::max()))
         range_ = nullptr;
     }
     imap_range* range_ = nullptr;
@@ -70,25 +76,52 @@ public:
   iterator begin() { return iterator{this}; }
   std::default_sentinel_t end() const noexcept { return {}; }
 
+  /// The next outcome, without an iterator; empty at the end. In place of iterating.
+  std::optional<bulkhead::outcome<result>> next() {
+    fetch(detail::time_point::max());
+    return std::exchange(current_, std::nullopt);
+  }
+  /// The same; throws timeout_error where it is not there in time, and may be called again.
+  template <class Rep, class Period>
+  std::optional<bulkhead::outcome<result>> next(std::chrono::duration<Rep, Period> timeout) {
+    fetch(detail::deadline_after(detail::to_nanoseconds(timeout)));
+    return std::exchange(current_, std::nullopt);
+  }
+
 private:
   /// Fetches the next outcome into current_; false at the end.
-  bool next() {
+  bool fetch(detail::time_point deadline) {
     current_.reset();
+    deadline = std::min(deadline, source_->deadline());
     for (;;) {
       fill();
       const auto latch = state_->next_latch();
       if (auto raw = state_->try_pop()) {
         ++delivered_;
         current_.emplace(raw->template decode<result>());
+        tell_progress();
         return true;
       }
       if (delivered_ == source_->fed() && exhausted_) {
         if (input_error_)
           std::rethrow_exception(std::exchange(input_error_, nullptr));
+        if (const auto tell = std::exchange(on_progress_, nullptr))
+          tell(static_cast<std::size_t>(delivered_), static_cast<std::size_t>(delivered_));
         return false;
       }
-      core_->wait(*latch, detail::time_point::max());
+      if (!core_->wait(*latch, deadline) && std::chrono::steady_clock::now() >= deadline)
+        detail::throw_no_result_in_time(delivered_);
     }
+  }
+
+  void tell_progress() {
+    if (!on_progress_)
+      return;
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next_telling_)
+      return;
+    next_telling_ = now + detail::between_tellings;
+    on_progress_(static_cast<std::size_t>(delivered_), static_cast<std::size_t>(source_->fed()));
   }
 
   /// False at the end of the input, or where it throws: the exception waits until all results
@@ -119,6 +152,8 @@ private:
   std::shared_ptr<detail::imap_state> state_;
   std::unique_ptr<Feeder> source_; // its iterators may point into its range
   std::size_t lookahead_;
+  std::function<void(std::size_t, std::size_t)> on_progress_;
+  std::chrono::steady_clock::time_point next_telling_{};
   std::uint64_t delivered_ = 0;
   bool exhausted_ = false;
   std::exception_ptr input_error_;

@@ -25,8 +25,10 @@ enum class start_method : std::uint8_t {
 
 /// What submit does when the backlog is full.
 enum class on_full : std::uint8_t {
-  block,  ///< wait for room
-  reject, ///< throw queue_full
+  block,         ///< wait for room
+  reject,        ///< throw queue_full
+  drop_oldest,   ///< end the task that has waited longest as `rejected`, of the lowest priority
+  run_in_caller, ///< run the task in the thread that submits it: no isolation, no limits
 };
 
 /// How tasks are distributed over workers.
@@ -134,6 +136,11 @@ struct pool_options {
   std::chrono::nanoseconds ready_within = std::chrono::minutes{10};
   sandbox_policy sandbox = {}; ///< what workers may do by themselves
   retry_policy retry = {};     ///< with `retries`
+  /// `workers` is what a pool begins with. It grows at once where there are more tasks than
+  /// workers, and lets those go that for a whole idle_timeout it had no task for. 0: as `workers`.
+  std::size_t min_workers = 0;
+  std::size_t max_workers = 0;
+  std::chrono::nanoseconds idle_timeout = std::chrono::minutes{1}; ///< above 0
 };
 
 /// Options of single tasks, through `pool.with(task_options)`.
@@ -150,9 +157,21 @@ struct task_options {
 /// Options of map and its kin.
 struct map_options {
   std::size_t chunk = 0; ///< items sent together; 0: guided by measured time
-  std::function<void(std::size_t done, std::size_t total)> on_progress =
-    {};                       ///< in the waiting thread
+  /// In the thread that waits or iterates; of map_async on the pool's callback thread. `total` is
+  /// what has been read of the input so far. At most every 50 ms, and at the end; of
+  /// map_async while a copy of its future lives.
+  std::function<void(std::size_t done, std::size_t total)> on_progress = {};
   std::size_t buffersize = 0; ///< items imap looks ahead; 0: min(queue_capacity, 1024 x workers)
+  /// From the call to the last result, reading the input included; then timeout_error, what has not
+  /// begun is cancelled, and what runs goes on unheard. 0: none. map_async refuses it: use
+  /// future::get(timeout).
+  std::chrono::nanoseconds timeout{};
+};
+
+/// What pool::shutdown does.
+struct shutdown_options {
+  bool wait = true;            ///< returns when all tasks and workers have ended, as join()
+  bool cancel_pending = false; ///< what has not begun ends as cancelled
 };
 
 } // namespace bulkhead

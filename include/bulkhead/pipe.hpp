@@ -23,6 +23,7 @@ public:
 
 namespace detail {
 
+struct connection_access;
 struct pipe_end;
 
 /// bulkhead::connection without its type.
@@ -48,6 +49,7 @@ protected:
   static connection_base read(reader& in);
 
 private:
+  friend struct connection_access;
   pipe_end& end() const;
   friend std::pair<connection_base, connection_base> make_pipe_ends(bool duplex);
 
@@ -115,6 +117,7 @@ public:
 
 private:
   friend struct detail::coder<connection>;
+  friend struct detail::connection_access;
   template <class U>
   friend std::pair<connection<U>, connection<U>> make_pipe(bool duplex);
 
@@ -147,6 +150,14 @@ std::pair<connection<T>, connection<T>> make_pipe(bool duplex = true) {
 }
 
 namespace detail {
+
+/// Makes a connection of a connected SOCK_SEQPACKET socket.
+struct connection_access {
+  template <class T>
+  static connection<T> make(shared_descriptor socket) {
+    return connection<T>{connection_base{std::move(socket), connection_base::direction::both}};
+  }
+};
 
 template <class T>
 struct coder<connection<T>> {

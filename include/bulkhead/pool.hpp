@@ -66,6 +66,10 @@ public:
     return core_->join(detail::deadline_after(detail::to_nanoseconds(timeout)));
   }
 
+  /// close(), and as the options say join(), and the end of what has not begun. Without `wait` what
+  /// runs goes on, until the destructor or terminate() ends it.
+  void shutdown(shutdown_options options = {});
+
   /// A view with all calls under these task options. Throws config_error for a time below zero, and
   /// for a `retry` that has no effect or contradicts itself.
   pool_view with(task_options options) const {
@@ -118,5 +122,11 @@ private:
 
   std::shared_ptr<detail::pool_core> core_;
 };
+
+/// The process's own pool with default options, for code that is handed none: made by the first
+/// call, and made anew where the last one was closed, terminated or is broken. It is never
+/// destroyed: its workers end by terminate() or with the process. Thread-safe; each process,
+/// workers included, has its own.
+pool& default_pool();
 
 } // namespace bulkhead

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <ranges>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -51,9 +52,9 @@ public:
   /// As map, but one outcome an item; a task's failure is a value.
   template <class F, std::ranges::input_range Range>
   auto try_map(F f, Range&& range, map_options options = {}) {
-    auto [state, tag] =
+    auto [state, tag, deadline] =
       start<detail::as_one_argument>(std::move(f), std::forward<Range>(range), options);
-    detail::wait_for_map(core(), *state, options);
+    detail::wait_for_map(core(), *state, options, deadline);
     return detail::collect_outcomes<typename decltype(tag)::type>(*state);
   }
   template <class F, class Item>
@@ -92,9 +93,9 @@ public:
   /// f of each item for its effects; what it returns is dropped in the worker.
   template <class F, std::ranges::input_range Range>
   void for_each(F f, Range&& range, map_options options = {}) {
-    auto [state, tag] =
+    auto [state, tag, deadline] =
       start<detail::as_one_argument_for_effect>(std::move(f), std::forward<Range>(range), options);
-    detail::wait_for_map(core(), *state, options);
+    detail::wait_for_map(core(), *state, options, deadline);
     for (const auto& piece : state->pieces())
       if (piece.failed)
         throw_failure(*piece.failed);
@@ -107,20 +108,39 @@ public:
   /// Lazy results in input order; reads at most map_options::buffersize items ahead.
   template <class F, std::ranges::input_range Range>
   auto imap(F f, Range&& range, map_options options = {}) {
-    return lazy(true, std::move(f), std::forward<Range>(range), options);
+    return lazy<detail::as_one_argument>(true, std::move(f), std::forward<Range>(range), options);
   }
   template <class F, class Item>
   auto imap(F f, std::initializer_list<Item> items, map_options options = {}) {
-    return lazy(true, std::move(f), std::vector<Item>(items), options);
+    return lazy<detail::as_one_argument>(true, std::move(f), std::vector<Item>(items), options);
   }
   /// Lazy results as they come.
   template <class F, std::ranges::input_range Range>
   auto imap_unordered(F f, Range&& range, map_options options = {}) {
-    return lazy(false, std::move(f), std::forward<Range>(range), options);
+    return lazy<detail::as_one_argument>(false, std::move(f), std::forward<Range>(range), options);
   }
   template <class F, class Item>
   auto imap_unordered(F f, std::initializer_list<Item> items, map_options options = {}) {
-    return lazy(false, std::move(f), std::vector<Item>(items), options);
+    return lazy<detail::as_one_argument>(false, std::move(f), std::vector<Item>(items), options);
+  }
+
+  /// As imap and imap_unordered with tuples or pairs that are spread over f's parameters.
+  template <class F, std::ranges::input_range Range>
+  auto istarmap(F f, Range&& range, map_options options = {}) {
+    return lazy<detail::as_many_arguments>(true, std::move(f), std::forward<Range>(range), options);
+  }
+  template <class F, class Item>
+  auto istarmap(F f, std::initializer_list<Item> items, map_options options = {}) {
+    return istarmap(std::move(f), std::vector<Item>(items), std::move(options));
+  }
+  template <class F, std::ranges::input_range Range>
+  auto istarmap_unordered(F f, Range&& range, map_options options = {}) {
+    return lazy<detail::as_many_arguments>(false, std::move(f), std::forward<Range>(range),
+                                           options);
+  }
+  template <class F, class Item>
+  auto istarmap_unordered(F f, std::initializer_list<Item> items, map_options options = {}) {
+    return istarmap_unordered(std::move(f), std::vector<Item>(items), std::move(options));
   }
 
   /// Runs f once in every worker that exists now; waits; the values in order of worker ids.
@@ -163,48 +183,55 @@ private:
   }
 
   template <class Spread, class F, class Range>
-  auto feeder_of(std::shared_ptr<detail::task_sink> sink, F f, Range&& range, std::size_t chunk) {
+  auto feeder_of(std::shared_ptr<detail::task_sink> sink, F f, Range&& range,
+                 const map_options& options) {
     auto view = std::views::all(std::forward<Range>(range));
-    return detail::feeder<Spread, F, decltype(view)>(self().shared_core(), std::move(sink),
-                                                     self().shared_options(), std::move(f),
-                                                     std::move(view), chunk);
+    return detail::feeder<Spread, F, decltype(view)>(
+      self().shared_core(), std::move(sink), self().shared_options(), std::move(f), std::move(view),
+      options.chunk, detail::deadline_of(options));
   }
 
   template <class Spread, class F, class Range>
   auto start(F f, Range&& range, const map_options& options) {
     auto state = std::make_shared<detail::map_state>();
-    auto source = feeder_of<Spread>(state, std::move(f), std::forward<Range>(range), options.chunk);
+    auto source = feeder_of<Spread>(state, std::move(f), std::forward<Range>(range), options);
     detail::feed_all(source, core(), *state);
-    return std::pair{std::move(state), std::type_identity<typename decltype(source)::result>{}};
+    return std::tuple{std::move(state), std::type_identity<typename decltype(source)::result>{},
+                      source.deadline()};
   }
 
   template <class Spread, class F, class Range>
   auto map_values(F f, Range&& range, const map_options& options) {
-    auto [state, tag] = start<Spread>(std::move(f), std::forward<Range>(range), options);
-    detail::wait_for_map(core(), *state, options);
+    auto [state, tag, deadline] = start<Spread>(std::move(f), std::forward<Range>(range), options);
+    detail::wait_for_map(core(), *state, options, deadline);
     return detail::collect_values<typename decltype(tag)::type>(*state);
   }
 
   template <class Spread, class F, class Range>
   auto map_future(F f, Range&& range, const map_options& options) {
+    detail::refuse_timeout(options);
     auto map = std::make_shared<detail::map_state>();
-    auto source = feeder_of<Spread>(map, std::move(f), std::forward<Range>(range), options.chunk);
+    auto source = feeder_of<Spread>(map, std::move(f), std::forward<Range>(range), options);
     using result = typename decltype(source)::result;
     auto state = std::make_shared<detail::map_future_state<result>>(self().shared_core(), map);
     map->set_dependent(state);
+    if (options.on_progress)
+      map->tell_progress(self().shared_core(), options.on_progress);
     detail::feed_all(source, core(), *map);
+    if (options.on_progress)
+      state->when_ready([tell = options.on_progress, all = map->size()] { tell(all, all); });
     return future<detail::values_of<result>>(std::move(state));
   }
 
-  template <class F, class Range>
+  template <class Spread, class F, class Range>
   auto lazy(bool ordered, F f, Range&& range, const map_options& options) {
     auto state = std::make_shared<detail::imap_state>(ordered);
-    auto source = feeder_of<detail::as_one_argument>(state, std::move(f),
-                                                     std::forward<Range>(range), options.chunk);
+    auto source = feeder_of<Spread>(state, std::move(f), std::forward<Range>(range), options);
     auto ahead = options.buffersize;
     if (ahead == 0)
       ahead = std::min(core().options().queue_capacity, 1024 * core().options().workers);
-    return imap_range(self().shared_core(), std::move(state), std::move(source), ahead);
+    return imap_range(self().shared_core(), std::move(state), std::move(source), ahead,
+                      options.on_progress);
   }
 };
 

@@ -62,6 +62,9 @@ public:
   bool full() const { return capacity() != 0 && size() >= capacity(); }
   std::size_t capacity() const noexcept { return queue_base::capacity(); } ///< 0: unbounded
 
+  /// Whether get() would return or throw at once.
+  bool get_ready() const { return queue_base::get_ready(); }
+
   /// Nothing can be put any more; what is in it can still be taken. Wakes all who wait.
   void close() { queue_base::close(); }
 

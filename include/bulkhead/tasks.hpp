@@ -9,7 +9,9 @@
 #include <bulkhead/parallelism.hpp>
 #include <bulkhead/pool.hpp>
 #include <bulkhead/process.hpp>
+#include <bulkhead/promise.hpp>
 #include <bulkhead/task.hpp>
 #include <bulkhead/version.hpp>
 #include <bulkhead/wait.hpp>
 #include <bulkhead/worker.hpp>
+#include <bulkhead/zip.hpp>

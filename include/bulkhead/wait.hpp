@@ -1,8 +1,12 @@
 #pragma once
 
+#include <bulkhead/detail/future_watcher.hpp>
 #include <bulkhead/future.hpp>
+#include <bulkhead/waitable.hpp>
 
+#include <chrono>
 #include <cstddef>
+#include <initializer_list>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -11,45 +15,6 @@
 #include <vector>
 
 namespace bulkhead {
-
-namespace detail {
-
-/// Watches futures for as long as it lives; what it leaves behind in them ends with it.
-class future_watcher {
-public:
-  future_watcher() : queue_(std::make_shared<completion_queue>()) {}
-  future_watcher(future_watcher&&) noexcept = default;
-  future_watcher& operator=(future_watcher&&) = delete;
-  ~future_watcher() {
-    for (auto& [base, where] : watched_)
-      if (base)
-        base->unwatch(where);
-  }
-
-  /// Throws config_error for an empty future.
-  template <class T>
-  void add(const future<T>& f, std::size_t index) {
-    auto base = future_access::base(f);
-    if (watched_.size() == watched_.capacity()) // nothing may fail between watch and its note
-      watched_.reserve(2 * watched_.size() + 1);
-    const auto where = base->watch(queue_, index);
-    watched_.emplace_back(std::move(base), where);
-  }
-  /// The index of the next one that is ready; empty when none is before the deadline.
-  std::optional<std::size_t> next(time_point deadline) { return queue_->pop(deadline); }
-  /// Lets go of the state of the future that was added as the `position`th.
-  void forget(std::size_t position) noexcept {
-    auto& [base, where] = watched_[position];
-    base->unwatch(where);
-    base.reset();
-  }
-
-private:
-  std::shared_ptr<completion_queue> queue_;
-  std::vector<std::pair<std::shared_ptr<future_base>, future_base::watch_list::iterator>> watched_;
-};
-
-} // namespace detail
 
 /// Waits until all futures are ready. True when they are within `timeout`.
 template <std::ranges::input_range Futures, class Rep, class Period>
@@ -85,7 +50,7 @@ std::optional<std::size_t> wait_any(Futures&& futures, std::chrono::duration<Rep
   detail::future_watcher watcher;
   index = 0;
   for (auto&& f : futures)
-    watcher.add(f, index++);
+    watcher.add(detail::future_access::base(f), index++);
   return watcher.next(deadline);
 }
 
@@ -99,9 +64,11 @@ std::optional<std::size_t> wait_any(Futures&& futures) {
 template <class T>
 class completion_range {
 public:
-  explicit completion_range(std::vector<future<T>> futures) : futures_(std::move(futures)) {
+  explicit completion_range(std::vector<future<T>> futures,
+                            detail::time_point deadline = detail::time_point::max())
+    : futures_(std::move(futures)), deadline_(deadline) {
     for (std::size_t i = 0; i < futures_.size(); ++i)
-      watcher_.add(futures_[i], i);
+      watcher_.add(detail::future_access::base(futures_[i]), i);
   }
 
   class iterator {
@@ -125,10 +92,12 @@ public:
         range_ = nullptr;
         return;
       }
-      const auto index = *range_->watcher_.next(detail::time_point::max());
+      const auto index = range_->watcher_.next(range_->deadline_);
+      if (!index)
+        detail::throw_not_all_completed(range_->taken_, range_->futures_.size());
       ++range_->taken_;
-      range_->watcher_.forget(index);
-      current_ = std::move(range_->futures_[index]); // the range keeps no result
+      range_->watcher_.forget(*index);
+      current_ = std::move(range_->futures_[*index]); // the range keeps no result
     }
 
     completion_range* range_ = nullptr;
@@ -140,6 +109,7 @@ public:
 
 private:
   std::vector<future<T>> futures_; ///< those that were not handed out yet
+  detail::time_point deadline_;
   detail::future_watcher watcher_;
   std::size_t taken_ = 0;
 };
@@ -152,6 +122,50 @@ auto as_completed(Futures&& futures) {
   for (auto&& f : futures)
     copies.push_back(f);
   return completion_range<value>{std::move(copies)};
+}
+
+/// The same; iterating throws timeout_error where not all are ready within `timeout` of this call.
+template <std::ranges::input_range Futures, class Rep, class Period>
+auto as_completed(Futures&& futures, std::chrono::duration<Rep, Period> timeout) {
+  using value = typename std::ranges::range_value_t<Futures>::value_type;
+  const auto deadline = detail::deadline_after(detail::to_nanoseconds(timeout));
+  std::vector<future<value>> copies;
+  for (auto&& f : futures)
+    copies.push_back(f);
+  return completion_range<value>{std::move(copies), deadline};
+}
+
+/// Waits until the goal is met by futures of any types, processes, ends of pipes, queues, events
+/// and descriptors, or the time is over; says which are ready then. Whatever is ready is in `done`,
+/// also beyond the goal. Throws config_error for a goal of more than there are, and for what cannot
+/// be waited for.
+///
+///     auto [done, not_done] = bulkhead::wait({answer, child, inbox}, bulkhead::wait_for::any, 1s);
+template <class Rep, class Period>
+wait_result wait(std::initializer_list<waitable> what, wait_goal goal,
+                 std::chrono::duration<Rep, Period> timeout) {
+  return detail::wait_until({what.begin(), what.size()}, goal,
+                            detail::deadline_after(detail::to_nanoseconds(timeout)));
+}
+inline wait_result wait(std::initializer_list<waitable> what,
+                        wait_goal goal = bulkhead::wait_for::all) {
+  return detail::wait_until({what.begin(), what.size()}, goal, detail::time_point::max());
+}
+
+/// The same of a range.
+template <std::ranges::input_range Range, class Rep, class Period>
+  requires std::convertible_to<std::ranges::range_reference_t<Range>, waitable>
+wait_result wait(Range&& range, wait_goal goal, std::chrono::duration<Rep, Period> timeout) {
+  const auto deadline = detail::deadline_after(detail::to_nanoseconds(timeout));
+  std::vector<waitable> what;
+  for (auto&& each : range)
+    what.emplace_back(each);
+  return detail::wait_until(what, goal, deadline);
+}
+template <std::ranges::input_range Range>
+  requires std::convertible_to<std::ranges::range_reference_t<Range>, waitable>
+wait_result wait(Range&& range, wait_goal goal = bulkhead::wait_for::all) {
+  return wait(std::forward<Range>(range), goal, std::chrono::nanoseconds::max());
 }
 
 } // namespace bulkhead

@@ -111,6 +111,13 @@ std::vector<unit*> backlog::all(const question& wanted) const {
   return found;
 }
 
+unit* backlog::oldest() const noexcept {
+  for (auto row = shelves_.rbegin(); row != shelves_.rend(); ++row)
+    if (auto* head = row->second.next_head(before_all))
+      return head;
+  return nullptr;
+}
+
 unit* backlog::front() const noexcept {
   for (const auto& [priority, row] : shelves_)
     if (auto* head = row.next_head(before_all))

@@ -54,6 +54,8 @@ public:
   /// All units for which `wanted` holds. Throws std::bad_alloc.
   std::vector<unit*> all(const question& wanted) const;
   unit* front() const noexcept;
+  /// Of the lowest priority the unit that came first; null where none waits.
+  unit* oldest() const noexcept;
   std::unique_ptr<unit> remove(unit& u);
 
   /// How many wait in a lane of their own.

@@ -62,6 +62,7 @@ public:
 
   explicit operator bool() const noexcept { return static_cast<bool>(held_); }
   queue_state& state() noexcept { return state_; }
+  const queue_state& state() const noexcept { return state_; }
   // relaxed: written and read under the lock.
   bool closed() const noexcept { return words_.closed.load(std::memory_order_relaxed) != 0; }
 
@@ -244,6 +245,11 @@ queue_base::got queue_base::get(buffer& item, time_point deadline) {
 std::size_t queue_base::size() const {
   turn t{words<queue_words>(), *area_, time_point::max()};
   return static_cast<std::size_t>(t.state().items());
+}
+
+bool queue_base::get_ready() const {
+  const turn t{words<queue_words>(), *area_, time_point::max()};
+  return t.closed() || t.state().items() != 0;
 }
 
 void queue_base::close() {

@@ -189,6 +189,7 @@ void process::start() {
   }
   control_->output.launched();
   control_->page.close_fd();
+  control_->call = {}; // the descriptors among its arguments are the child's alone now
   control_->pid = control_->running->pid();
 }
 

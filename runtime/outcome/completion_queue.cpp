@@ -1,6 +1,16 @@
 #include <bulkhead/detail/completion_queue.hpp>
 
+#include "runtime/system/bell.hpp"
+
 namespace bulkhead::detail {
+
+void completion_queue::push(std::list<std::size_t>&& index) noexcept {
+  const std::lock_guard lock{mutex_};
+  order_.splice(order_.end(), index);
+  changed_.notify_one();
+  if (bell_ >= 0)
+    runtime::ring(bell_);
+}
 
 std::optional<std::size_t> completion_queue::pop(time_point deadline) {
   std::unique_lock lock{mutex_};

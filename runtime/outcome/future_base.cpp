@@ -1,7 +1,7 @@
 #include "runtime/system/futex.hpp"
 
 #include <bulkhead/detail/future_base.hpp>
-#include <bulkhead/detail/pool_core.hpp>
+#include <bulkhead/detail/future_core.hpp>
 
 #include <new>
 
@@ -43,6 +43,10 @@ bool future_base::wait_until(time_point deadline) {
 bool future_base::cancel(bool kill_running) {
   return !ready() && core_->cancel(*this, kill_running);
 }
+
+bool future_base::running() { return !ready() && core_->running(*this).has_value(); }
+
+double future_base::progress() { return ready() ? 1 : core_->running(*this).value_or(0); }
 
 void future_base::when_ready(std::function<void()> f) {
   core_->expect_callbacks();

@@ -1,8 +1,11 @@
+#include "runtime/outcome/failure_of.hpp"
 #include "runtime/outcome/failure_wire.hpp"
 
+#include <bulkhead/detail/held_state.hpp>
 #include <bulkhead/detail/kept_failure.hpp>
 #include <bulkhead/error.hpp>
 
+#include <exception>
 #include <new>
 #include <utility>
 
@@ -59,6 +62,37 @@ failure undecodable_result() noexcept try {
   f.message = "no host memory"; // short enough to need none
   f.may_have_executed = true;
   return f;
+}
+
+failure thrown_failure() noexcept try {
+  try {
+    throw;
+  } catch (const error& e) {
+    return e.info();
+  } catch (...) {
+    return runtime::describe_current_exception();
+  }
+} catch (...) { // no memory for the copy
+  failure f;
+  f.kind = failure_kind::task_exception;
+  f.may_have_executed = true;
+  return f;
+}
+
+failure failure_of(const std::exception_ptr& thrown) noexcept {
+  try {
+    if (thrown)
+      std::rethrow_exception(thrown);
+  } catch (...) {
+    return thrown_failure();
+  }
+  return runtime::failure_of(failure_kind::task_exception, "an exception_ptr without an exception");
+}
+
+failure abandoned_failure() noexcept {
+  return runtime::failure_of(failure_kind::cancelled,
+                             "nobody gives this future its outcome any more: its promise or its "
+                             "callback was destroyed");
 }
 
 } // namespace bulkhead::detail

@@ -1,10 +1,12 @@
 #include <bulkhead/detail/collect.hpp>
 #include <bulkhead/detail/map_state.hpp>
 #include <bulkhead/detail/pool_core.hpp>
+#include <bulkhead/error.hpp>
 
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <string>
 
 namespace bulkhead::detail {
 
@@ -106,14 +108,44 @@ void map_state::on_failure(std::uint64_t item, failure&& f) noexcept {
   keep_piece({item, {}, keep(std::move(f)), nullptr}, 1);
 }
 
+std::pair<std::size_t, std::size_t> map_state::counts() {
+  const std::lock_guard lock{mutex_};
+  return {done(), size_};
+}
+
+void map_state::tell_progress(std::shared_ptr<future_core> core,
+                              std::function<void(std::size_t, std::size_t)> tell) {
+  core->expect_callbacks();
+  tell_ = std::make_shared<const std::function<void(std::size_t, std::size_t)>>(std::move(tell));
+  teller_ = std::move(core);
+}
+
+// What there is no memory to tell is told with the next items, and the end in any case.
+void map_state::tell(std::size_t done, std::size_t all) noexcept try {
+  std::list<std::function<void()>> call;
+  call.emplace_back([to = tell_, done, all] { (*to)(done, all); });
+  teller_->call_back_locked(std::move(call));
+} catch (const std::bad_alloc&) {
+}
+
 void map_state::keep_piece(map_piece&& piece, std::size_t items) noexcept {
+  bool due = false;
+  std::size_t all = 0;
   {
     std::lock_guard lock{mutex_};
     pieces_.push_back(std::move(piece)); // add_items made room
+    if (teller_) {
+      const auto now = std::chrono::steady_clock::now();
+      due = now >= next_telling_;
+      next_telling_ = due ? now + between_tellings : next_telling_;
+      all = size_;
+    }
   }
   // seq_cst: the count, then the look at what is awaited; who awaits stores that, then looks at the
   // count.
   const auto now = done_.fetch_add(items, std::memory_order_seq_cst) + items;
+  if (due)
+    tell(now, all);
   if (now == expected_.load(std::memory_order_seq_cst))
     finish();
 }
@@ -186,32 +218,59 @@ std::shared_ptr<event_latch> imap_state::next_latch() {
   return waiting_;
 }
 
+time_point deadline_of(const map_options& options) {
+  if (options.timeout.count() < 0)
+    throw config_error("map_options::timeout is " + std::to_string(options.timeout.count())
+                       + " ns; allowed: 0 ns (none) or more");
+  return options.timeout.count() == 0 ? time_point::max() : deadline_after(options.timeout);
+}
+
+void refuse_timeout(const map_options& options) {
+  if (options.timeout.count() != 0)
+    throw config_error("map_options::timeout has no effect on map_async and starmap_async, which "
+                       "do not wait: leave it out and use get(timeout) of the future");
+}
+
+void throw_no_result_in_time(std::uint64_t delivered) {
+  throw timeout_error("the next result was not there in time; " + std::to_string(delivered)
+                      + " were delivered before");
+}
+
 namespace {
 
-void wait_and_tell(pool_core& core, map_state& state,
-                   const std::function<void(std::size_t, std::size_t)>& tell) {
+/// False: the deadline came first.
+bool wait_and_tell(pool_core& core, map_state& state,
+                   const std::function<void(std::size_t, std::size_t)>& tell, time_point deadline) {
   auto told = SIZE_MAX;
-  while (!core.wait(state.latch(), deadline_after(std::chrono::milliseconds{50})))
+  while (!core.wait(state.latch(), std::min(deadline, deadline_after(between_tellings)))) {
     if (const auto done = state.done(); done != told) {
       told = done;
       tell(done, state.size());
     }
+    if (std::chrono::steady_clock::now() >= deadline)
+      return false;
+  }
   tell(state.size(), state.size());
+  return true;
 }
 
 } // namespace
 
-void wait_for_map(pool_core& core, map_state& state, const map_options& options) {
-  if (!options.on_progress) {
-    core.wait(state.latch(), time_point::max());
-    return;
-  }
+void wait_for_map(pool_core& core, map_state& state, const map_options& options,
+                  time_point deadline) {
   try {
-    wait_and_tell(core, state, options.on_progress);
+    if (options.on_progress ? wait_and_tell(core, state, options.on_progress, deadline)
+                            : core.wait(state.latch(), deadline))
+      return;
   } catch (...) {
     core.cancel_all(state); // nobody waits for the rest
     throw;
   }
+  const auto [done, all] = state.counts();
+  core.cancel_all(state);
+  throw timeout_error("map_options::timeout of " + std::to_string(options.timeout.count())
+                      + " ns has passed with " + std::to_string(done) + " of " + std::to_string(all)
+                      + " items done; what had not begun is cancelled");
 }
 
 } // namespace bulkhead::detail

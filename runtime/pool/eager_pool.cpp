@@ -1,15 +1,13 @@
 #include "runtime/pool/eager_pool.hpp"
 
 #include "runtime/code/shipped_call.hpp"
-#include "runtime/dispatch/retry_rule.hpp"
-#include "runtime/outcome/failure_wire.hpp"
+#include "runtime/pool/run_here.hpp"
 #include "runtime/process/isolation_report.hpp"
 #include "runtime/this_process/callback_thread.hpp"
 
 #include <bulkhead/error.hpp>
 
-#include <cstring>
-#include <thread>
+#include <utility>
 
 namespace bulkhead::runtime {
 
@@ -33,64 +31,24 @@ bool eager_pool::submit(detail::work&& w, detail::admission) {
     w.sink->placed(nullptr, next_task_);
     next_task_ += w.items;
   }
-  auto rest = w.body.bytes().subspan(w.callable_bytes);
-  for (std::uint32_t i = 0; i < w.items; ++i) {
-    auto length = w.item_bytes;
-    if (length == detail::varying_bytes) {
-      std::memcpy(&length, rest.data(), sizeof length);
-      rest = rest.subspan(sizeof length);
-    }
-    run_item(w, i, rest.first(length));
-    rest = rest.subspan(length);
-  }
+  for_each_item(
+    w, [&](std::uint32_t item, std::span<const std::byte> args) { run_item(w, item, args); });
   return true;
 }
 
 void eager_pool::run_item(detail::work& w, std::uint32_t item, std::span<const std::byte> args) {
-  detail::buffer result;
-  auto failed = run_once(w, args, result);
-  const auto most = retries_of(w.options.get(), options_);
-  const auto& policy = policy_of(w.options.get(), options_);
-  for (std::uint32_t attempt = 2; failed && attempt - 1 <= most && may_follow(policy, *failed);
-       ++attempt) {
-    std::this_thread::sleep_for(pause_before(policy, attempt));
-    {
-      std::lock_guard lock{mutex_};
-      ++stats_.retried;
-    }
-    failed = run_once(w, args, result);
-  }
+  auto ran = run_attempts(w, args, options_, [this] {
+    std::lock_guard lock{mutex_};
+    ++stats_.retried;
+  });
   {
     std::lock_guard lock{mutex_};
-    ++(failed ? stats_.failed : stats_.succeeded);
+    ++(ran.failed ? stats_.failed : stats_.succeeded);
   }
-  if (failed)
-    w.sink->on_failure(w.first_item + item, std::move(*failed));
+  if (ran.failed)
+    w.sink->on_failure(w.first_item + item, std::move(*ran.failed));
   else
-    deliver(w, item, std::move(result));
-}
-
-std::optional<failure> eager_pool::run_once(const detail::work& w, std::span<const std::byte> args,
-                                            detail::buffer& result) {
-  result = {};
-  try {
-    detail::reader callable{w.body.bytes().first(w.callable_bytes),
-                            detail::reader_limits::trusted()};
-    detail::reader in{args, detail::reader_limits::trusted()};
-    callable.bring(w.body.descriptors());
-    in.bring(w.body.descriptors());
-    detail::stub_at(w.stub)(callable, in, result);
-    return std::nullopt;
-  } catch (...) {
-    return describe_current_exception();
-  }
-}
-
-void eager_pool::deliver(detail::work& w, std::uint32_t item, detail::buffer&& result) {
-  if (result.descriptors() != nullptr)
-    w.sink->on_large_value(w.first_item + item, std::move(result));
-  else
-    w.sink->on_value(w.first_item + item, result.bytes());
+    deliver(*w.sink, w.first_item + item, std::move(ran.result));
 }
 
 bool eager_pool::wait(detail::event_latch& latch, detail::time_point deadline) {
@@ -109,6 +67,11 @@ void eager_pool::call_back(std::function<void()> f) {
 }
 
 std::size_t eager_pool::chunk_hint(const detail::task_sink&, std::size_t) { return 1; }
+
+bool eager_pool::is_open() {
+  std::lock_guard lock{mutex_};
+  return !closed_;
+}
 
 void eager_pool::close() {
   std::lock_guard lock{mutex_};

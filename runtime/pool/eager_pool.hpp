@@ -3,9 +3,12 @@
 #include <bulkhead/detail/pool_core.hpp>
 
 #include <atomic>
+#include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 namespace bulkhead::runtime {
 
@@ -22,9 +25,13 @@ public:
   void call_back(std::function<void()> f) override;
   void expect_callbacks() override {}
   void call_back_locked(std::list<std::function<void()>>&& calls) noexcept override {
-    for (const auto& f : calls)
-      f();
+    for (auto& f : calls)
+      call_back(std::move(f));
   }
+  bool on_callback_thread() const noexcept override { return false; } // they run at once
+  std::optional<double> running(const detail::task_sink&) override { return std::nullopt; }
+  void cancel_pending() override {}
+  bool is_open() override;
   std::size_t chunk_hint(const detail::task_sink& sink, std::size_t remaining) override;
   void close() override;
   bool join(detail::time_point deadline) override;
@@ -40,11 +47,7 @@ public:
 
 private:
   void run_initializer();
-  void deliver(detail::work& w, std::uint32_t item, detail::buffer&& result);
   void run_item(detail::work& w, std::uint32_t item, std::span<const std::byte> args);
-  /// Nothing: it succeeded, and `result` is its result.
-  static std::optional<failure> run_once(const detail::work& w, std::span<const std::byte> args,
-                                         detail::buffer& result);
 
   pool_options options_;
   std::mutex mutex_;

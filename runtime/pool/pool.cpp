@@ -45,6 +45,13 @@ void pool::terminate() noexcept {
 }
 void pool::close() { core_->close(); }
 void pool::join() { core_->join(detail::time_point::max()); }
+void pool::shutdown(shutdown_options options) {
+  close();
+  if (options.cancel_pending)
+    core_->cancel_pending();
+  if (options.wait)
+    join();
+}
 void pool::resize(std::size_t workers) { core_->resize(workers); }
 std::vector<worker_info> pool::workers() const {
   auto all = core_->workers();

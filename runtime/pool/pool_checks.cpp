@@ -109,6 +109,27 @@ void check_retry(const std::string& whose, const retry_policy& retry, std::size_
               "is " + std::to_string(retry.pause_max.count()) + " ns; allowed: at most 24 h");
 }
 
+// Fills in what of workers, min_workers and max_workers is left open.
+void check_bounds(pool_options& o) {
+  const bool both = o.min_workers != 0 && o.max_workers != 0;
+  require(!both || o.min_workers <= o.max_workers, "min_workers", o.min_workers,
+          "at most max_workers");
+  require(o.workers == 0 || o.min_workers <= o.workers, "min_workers", o.min_workers,
+          "at most workers");
+  require(o.max_workers == 0 || o.workers <= o.max_workers, "max_workers", o.max_workers,
+          "workers or more");
+  if (o.workers == 0)
+    o.workers = std::clamp(available_parallelism(), std::max<std::size_t>(o.min_workers, 1),
+                           o.max_workers != 0 ? o.max_workers : SIZE_MAX);
+  o.min_workers = o.min_workers != 0 ? o.min_workers : o.workers;
+  o.max_workers = o.max_workers != 0 ? o.max_workers : o.workers;
+  check_worker_count(o.max_workers);
+  require(o.idle_timeout.count() > 0, "idle_timeout", o.idle_timeout.count(), "more than 0 ns");
+  if (o.start == start_method::eager && o.min_workers != o.max_workers)
+    refuse("max_workers", std::to_string(o.max_workers),
+           "as min_workers with start_method::eager, which has no workers");
+}
+
 } // namespace
 
 void check_worker_count(std::size_t workers) {
@@ -129,9 +150,7 @@ void check_worker_count(std::size_t workers) {
 }
 
 pool_options checked(pool_options o) {
-  if (o.workers == 0)
-    o.workers = available_parallelism();
-  check_worker_count(o.workers);
+  check_bounds(o);
   require(o.queue_capacity >= 1, "queue_capacity", o.queue_capacity, "1 or more");
   require(o.queue_bytes >= 4096, "queue_bytes", o.queue_bytes, "4096 or more");
   require(o.ring_capacity >= (std::size_t{64} << 10) && o.ring_capacity <= (std::size_t{1} << 30),
@@ -140,9 +159,9 @@ pool_options checked(pool_options o) {
   require(o.nice >= 0 && o.nice <= 19, "nice", o.nice, "0 to 19");
   check_times(o);
   check_retry("pool_options", o.retry, 1); // tasks may have retries of their own
-  for (auto* time :
-       {&o.max_age_per_worker, &o.task_timeout, &o.unresponsive_after, &o.ready_within,
-        &o.restart.within, &o.restart.backoff_initial, &o.restart.backoff_max, &o.limits.cpu_time})
+  for (auto* time : {&o.max_age_per_worker, &o.task_timeout, &o.unresponsive_after, &o.ready_within,
+                     &o.restart.within, &o.restart.backoff_initial, &o.restart.backoff_max,
+                     &o.limits.cpu_time, &o.idle_timeout})
     *time = std::min(*time, longest_limit);
   for (const auto cpu : o.affinity)
     require(cpu >= 0 && cpu < CPU_SETSIZE, "affinity", cpu, "numbers of CPUs, 0 to 1023");

@@ -20,6 +20,12 @@ worker_state state_of(const worker_slot& s) noexcept {
   return s.busy() ? worker_state::busy : worker_state::idle;
 }
 
+double progress_of(const worker_slot& s) noexcept {
+  // relaxed: a number for people. It is the worker's word, so it is bounded here.
+  const auto millionths = s.link.worker_words().progress.load(std::memory_order_relaxed);
+  return static_cast<double>(std::min<std::uint64_t>(millionths, 1'000'000)) / 1e6;
+}
+
 } // namespace
 
 std::vector<worker_info> worker_pool::workers() {
@@ -55,9 +61,18 @@ void worker_pool::describe_task(worker_info& info, worker_slot& slot) {
   const auto now = clock::now();
   info.task = slot.link.flown().front()->id + item_of(slot.link.flown().next());
   info.task_runs = now - slot.watch.at_front_since(f.front, now);
-  // relaxed: a number for people. It is the worker's word, so it is bounded here.
-  const auto millionths = slot.link.worker_words().progress.load(std::memory_order_relaxed);
-  info.progress = static_cast<double>(std::min<std::uint64_t>(millionths, 1'000'000)) / 1e6;
+  info.progress = progress_of(slot);
+}
+
+std::optional<double> worker_pool::running(const detail::task_sink& sink) {
+  own_process::require(state_.owner);
+  const pool_turn turn{state_, answers_};
+  catch_up();
+  for (const auto& s : state_.slots)
+    if (const auto f = dispatcher_.facts_of(*s);
+        f.has_task && f.runs && s->link.flown().front()->sink.get() == &sink)
+      return progress_of(*s);
+  return std::nullopt;
 }
 
 pool_stats worker_pool::stats() {

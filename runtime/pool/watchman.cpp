@@ -40,6 +40,7 @@ void watchman::forgive(time_point now, std::chrono::nanoseconds lag) noexcept {
 
 void watchman::look_at_all(time_point now) {
   queue_.tick(now);
+  workers_.shrink(now);
   sender_.tick(now);
   if (!pool_.waiting.led)
     answers_.drain_all();

@@ -10,8 +10,8 @@
 #include <exception>
 #include <utility>
 
-// The calls that give a pool work, take it back, and end the pool. Those that look at it are in
-// pool_view.cpp.
+// The calls that give a pool work and end the pool. Who may enter is in admission.cpp, what takes
+// work back in cancel.cpp, what looks at the pool in pool_view.cpp.
 namespace bulkhead::runtime {
 
 worker_pool::worker_pool(pool_options options) : state_(std::move(options)) {
@@ -50,10 +50,16 @@ void worker_pool::start() {
 
 bool worker_pool::submit(detail::work&& w, detail::admission how) {
   own_process::require(state_.owner);
+  const auto until = w.room_until;
   auto u = queue_.make_unit(std::move(w));
   pool_turn turn{state_, answers_};
   state_.check_open();
-  if (!wait_for_room(turn, *u, how)) {
+  const auto way = wait_for_room(turn, *u, how, until);
+  if (way == entry::by_caller) {
+    run_in_caller(turn, std::move(u));
+    return true;
+  }
+  if (way == entry::refused) {
     w.body = std::move(u->body); // NOLINT(bugprone-use-after-move): given back as it was
     w.sink = std::move(u->sink);
     w.options = std::move(u->options);
@@ -67,6 +73,7 @@ bool worker_pool::submit(detail::work&& w, detail::admission how) {
   const auto only = u->pinned_worker;
   queue_.enqueue(std::move(u), false);
   dispatcher_.pump();
+  workforce_.grow();
   if (only == 0)
     return true;
   const auto* slot = state_.find_slot(only);
@@ -75,37 +82,12 @@ bool worker_pool::submit(detail::work&& w, detail::admission how) {
   return true;
 }
 
-bool worker_pool::wait_for_room(pool_turn& turn, const unit& u, detail::admission how) {
-  const auto room = [&]() {
-    pool_is_locked();
-    return state_.queue.has_room(u.items, u.bytes());
-  };
-  if (room())
-    return true;
-  catch_up();
-  if (room())
-    return true;
-  if (how == detail::admission::try_only)
-    return false;
-  const auto& o = state_.options;
-  if (how == detail::admission::policy && o.on_full == on_full::reject)
-    throw queue_full("the backlog of pool '" + o.name
-                     + "' is full: " + std::to_string(state_.queue.items()) + " tasks of "
-                     + std::to_string(o.queue_capacity) + ", "
-                     + std::to_string(state_.queue.bytes()) + " bytes of "
-                     + std::to_string(o.queue_bytes) + "; submit later or use on_full::block");
-  ++state_.waiting.for_room;
-  lead(turn, [&]() {
-    pool_is_locked();
-    return room() || state_.ended() || state_.closed;
-  });
-  --state_.waiting.for_room;
-  state_.check_open();
-  return true;
+bool worker_pool::lead(pool_turn& turn, const std::function<bool()>& done) {
+  return lead(turn, done, time_point::max());
 }
 
-bool worker_pool::lead(pool_turn& turn, const std::function<bool()>& done) {
-  return leadership_.lead(turn.guard(), done, nullptr, time_point::max());
+bool worker_pool::lead(pool_turn& turn, const std::function<bool()>& done, time_point deadline) {
+  return leadership_.lead(turn.guard(), done, nullptr, deadline);
 }
 
 bool worker_pool::wait(detail::event_latch& latch, time_point deadline) {
@@ -130,91 +112,11 @@ void worker_pool::catch_up() {
 
 std::size_t worker_pool::chunk_hint(const detail::task_sink& sink, std::size_t remaining) {
   chunk_facts facts; // hints, read as they come
-  facts.workers = state_.options.workers;
+  facts.workers = state_.options.max_workers;
   facts.units_made = sink.units_made.load(std::memory_order_relaxed);
   facts.remaining = remaining;
   facts.mean_item = std::chrono::nanoseconds{sink.mean_item_ns.load(std::memory_order_relaxed)};
   return next_chunk(facts);
-}
-
-bool worker_pool::cancel(detail::future_base& f, bool kill_running) {
-  own_process::require(state_.owner);
-  const pool_turn turn{state_, answers_};
-  catch_up(); // a result that is already there wins
-  auto* u = static_cast<unit*>(f.place);
-  if (u == nullptr)
-    return false;
-  if (u->died_with != nullptr) {
-    u->cancel_wanted = true; // no further attempt
-    return false;
-  }
-  bool ended = true;
-  if (u->worker == nullptr)
-    queue_.cancel(*u);
-  else
-    ended = cancel_sent(*u, f, kill_running); // the unit may be gone
-  dispatcher_.pump();
-  return ended;
-}
-
-// True: it came back, and has ended as cancelled.
-bool worker_pool::cancel_sent(unit& u, detail::future_base& f, bool kill_running) {
-  u.cancel_wanted = true;
-  if (u.worker->gone())
-    return false; // no word of a liar's tells what has begun there; its death decides
-  dispatcher_.recall(*u.worker, make_position(u.sequence, 0));
-  if (f.place == nullptr)
-    return true;
-  if (kill_running)
-    request_kill(u);
-  return false;
-}
-
-void worker_pool::request_kill(unit& u) {
-  auto& slot = *u.worker;
-  u.kill_wanted = true;
-  slot.cancelled_task = true;
-  slot.link.request_task_stop(std::max(slot.link.flown().next(), make_position(u.sequence, 0)));
-  slot.watch.ask_for_task(clock::now());
-  state_.ticks.need(slot.watch.next_look());
-}
-
-bool worker_pool::cancel_all(const detail::task_sink& sink, bool kill_running) {
-  own_process::require(state_.owner);
-  const pool_turn turn{state_, answers_};
-  catch_up(); // a result that is already there wins
-  queue_.cancel_all(sink);
-  bool left = sink.began.load(std::memory_order_relaxed); // under our lock, as its writer
-  left |= workforce_.cancel_attempts(sink);
-  for (const auto& slot : state_.slots)
-    left |= cancel_sent(*slot, sink, kill_running);
-  dispatcher_.pump();
-  return !left;
-}
-
-// True: some of it is left there and may run.
-bool worker_pool::cancel_sent(worker_slot& slot, const detail::task_sink& sink, bool kill_running) {
-  const auto ours = [&](const unit& u) { return u.sink.get() == &sink; };
-  auto& flown = slot.link.flown();
-  const auto sent = flown.find_work(ours);
-  if (sent == no_position)
-    return false;
-  flown.for_each_work([&](unit& u) { u.cancel_wanted |= ours(u); });
-  if (slot.gone())
-    return true; // a liar: its death decides
-  dispatcher_.recall(slot, std::max(sent, flown.next()));
-  if (kill_running) // it begins nothing more: what it is at is the first without an answer
-    answers_.drain_unpublished(slot);
-  bool left = false;
-  flown.for_each_work([&](unit& u) {
-    pool_is_locked();
-    if (!ours(u))
-      return;
-    left = true;
-    if (kill_running)
-      request_kill(u);
-  });
-  return left;
 }
 
 void worker_pool::close() {
@@ -222,6 +124,12 @@ void worker_pool::close() {
   const pool_turn turn{state_, answers_};
   state_.closed = true;
   state_.waiting.wake_all(); // the first of them may lead, and sleeps elsewhere
+}
+
+bool worker_pool::is_open() {
+  own_process::require(state_.owner);
+  const pool_turn turn{state_, answers_};
+  return !state_.closed && !state_.ended();
 }
 
 bool worker_pool::join(time_point deadline) {
@@ -269,6 +177,11 @@ void worker_pool::resize(std::size_t workers) {
   {
     const pool_turn turn{state_, answers_};
     state_.check_open();
+    if (state_.size.is_elastic() && !state_.size.allows(workers))
+      throw config_error("resize(" + std::to_string(workers) + "): allowed are "
+                         + std::to_string(state_.size.least()) + " to "
+                         + std::to_string(state_.size.most())
+                         + ", the pool's min_workers and max_workers");
     workforce_.resize(workers);
   }
   try {
@@ -286,6 +199,8 @@ void worker_pool::expect_callbacks() {
   own_process::require(state_.owner);
   news_.callbacks().start();
 }
+
+bool worker_pool::on_callback_thread() const noexcept { return news_.callbacks().on_thread(); }
 
 void worker_pool::call_back(std::function<void()> f) {
   own_process::require(state_.owner);

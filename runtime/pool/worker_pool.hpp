@@ -15,6 +15,8 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <memory>
+#include <optional>
 #include <vector>
 
 namespace bulkhead::runtime {
@@ -33,11 +35,15 @@ public:
   bool wait(detail::event_latch& latch, time_point deadline) override;
   bool cancel(detail::future_base& f, bool kill_running) override;
   bool cancel_all(const detail::task_sink& sink, bool kill_running) override;
+  std::optional<double> running(const detail::task_sink& sink) override;
+  void cancel_pending() override;
   void call_back(std::function<void()> f) override;
   void expect_callbacks() override;
   void call_back_locked(std::list<std::function<void()>>&& calls) noexcept override;
+  bool on_callback_thread() const noexcept override;
   std::size_t chunk_hint(const detail::task_sink& sink, std::size_t remaining) override;
 
+  bool is_open() override;
   void close() override;
   bool join(time_point deadline) override;
   void terminate() noexcept override;
@@ -52,9 +58,15 @@ public:
   std::vector<std::size_t> worker_ids() override;
 
 private:
-  bool wait_for_room(pool_turn& turn, const unit& u, detail::admission how)
+  /// How a unit gets into the pool.
+  enum class entry : std::uint8_t { queued, refused, by_caller };
+  entry wait_for_room(pool_turn& turn, const unit& u, detail::admission how, time_point until)
     BULKHEAD_REQUIRES(pool_lock);
+  entry enter_full(const unit& u) BULKHEAD_REQUIRES(pool_lock);
+  void run_in_caller(pool_turn& turn, std::unique_ptr<unit> u) BULKHEAD_REQUIRES(pool_lock);
   bool lead(pool_turn& turn, const std::function<bool()>& done) BULKHEAD_REQUIRES(pool_lock);
+  bool lead(pool_turn& turn, const std::function<bool()>& done, time_point deadline)
+    BULKHEAD_REQUIRES(pool_lock);
   bool cancel_sent(unit& u, detail::future_base& f, bool kill_running) BULKHEAD_REQUIRES(pool_lock);
   bool cancel_sent(worker_slot& slot, const detail::task_sink& sink, bool kill_running)
     BULKHEAD_REQUIRES(pool_lock);

@@ -51,6 +51,8 @@ constexpr std::array<std::string_view, 21> ipc_points{
   "ipc.queue_grown",      "ipc.pipe_partly_sent",
   "worker.parcel_sent"};
 
+constexpr std::array<std::string_view, 1> manager_points{"manager.item_came"};
+
 std::string_view armed_point;
 std::atomic<std::uint32_t> countdown{0};
 hook_action armed_action = hook_action::none;
@@ -81,8 +83,8 @@ void act() noexcept {
 } // namespace
 
 void arm_hook(std::string_view point, std::uint32_t count, hook_action action) {
-  for (const auto known :
-       {worker_hooks(), host_hooks(), actor_worker_hooks(), actor_host_hooks(), ipc_hooks()})
+  for (const auto known : {worker_hooks(), host_hooks(), actor_worker_hooks(), actor_host_hooks(),
+                           ipc_hooks(), manager_hooks()})
     for (const auto name : known)
       if (name == point)
         armed_point = name; // static storage
@@ -95,6 +97,7 @@ std::span<const std::string_view> host_hooks() noexcept { return host_points; }
 std::span<const std::string_view> actor_worker_hooks() noexcept { return actor_worker_points; }
 std::span<const std::string_view> actor_host_hooks() noexcept { return actor_host_points; }
 std::span<const std::string_view> ipc_hooks() noexcept { return ipc_points; }
+std::span<const std::string_view> manager_hooks() noexcept { return manager_points; }
 
 // acquire: armed_point was written before the countdown. acq_rel: one thread alone acts, after all
 // that the others did at this point.

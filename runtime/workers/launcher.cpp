@@ -82,7 +82,7 @@ worker_config launcher::config_for(const worker_slot& slot) const {
   c.base = slot.link.base();
   c.max_result_bytes = o.queue_bytes;
   c.max_memory = o.max_memory_per_worker;
-  c.spin = longest_spin(pool_.parallelism, o.workers);
+  c.spin = longest_spin(pool_.parallelism, o.max_workers);
   c.beat = beat_interval(o.unresponsive_after);
   if (o.initializer)
     c.initializer = encode_call(o.initializer);

@@ -30,6 +30,7 @@ public:
   failure death_failure(const worker_slot& slot, const exit_status& status) const noexcept;
 
   callback_thread& callbacks() noexcept { return *callbacks_; }
+  const callback_thread& callbacks() const noexcept { return *callbacks_; }
   /// In a forked copy of the process its thread does not exist.
   void forget_thread() noexcept { static_cast<void>(callbacks_.release()); }
 

@@ -18,6 +18,11 @@ void outcomes::succeed(const unit& u, std::uint32_t item, std::uint32_t count) n
     note_completion(u.id + item + i);
 }
 
+void outcomes::succeed_here(const unit& u, std::uint32_t item) noexcept {
+  pool_.tasks.end(task_end::succeeded, task_place::waiting);
+  note_completion(u.id + item);
+}
+
 void outcomes::fail(unit& u, std::uint32_t item, failure f, task_place from) noexcept {
   f.may_have_executed |= u.attempt > 1; // an earlier attempt began
   pool_.tasks.end(f.kind == failure_kind::cancelled ? task_end::cancelled : task_end::failed, from);

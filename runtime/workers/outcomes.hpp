@@ -18,6 +18,8 @@ public:
   /// `count` items from `item` on. The caller hands the values to the sink.
   void succeed(const unit& u, std::uint32_t item, std::uint32_t count = 1) noexcept
     BULKHEAD_REQUIRES(pool_lock);
+  /// One item that its submitter has run.
+  void succeed_here(const unit& u, std::uint32_t item) noexcept BULKHEAD_REQUIRES(pool_lock);
   void fail(unit& u, std::uint32_t item, failure f, task_place from) noexcept
     BULKHEAD_REQUIRES(pool_lock);
   /// All its items.

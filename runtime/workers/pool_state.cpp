@@ -12,7 +12,8 @@ namespace bulkhead::runtime {
 pool_state::pool_state(pool_options o)
   : options(std::move(o)), parallelism(available_parallelism()), owner(own_process::identity()),
     runtime_thread(reactor::acquire()), queue(options.queue_capacity, options.queue_bytes),
-    staff(options.workers), intensity(options.restart, options.workers),
+    staff(options.workers), size(options.min_workers, options.max_workers, options.idle_timeout),
+    intensity(options.restart, options.max_workers),
     picks(options.dispatch, std::random_device{}()), ticks(runtime_thread, waiting.bell.get()) {}
 
 worker_slot* pool_state::find_slot(std::size_t id) const noexcept {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/dispatch/backlog.hpp"
+#include "runtime/dispatch/elastic.hpp"
 #include "runtime/dispatch/ledger.hpp"
 #include "runtime/dispatch/policy.hpp"
 #include "runtime/dispatch/restart_intensity.hpp"
@@ -52,6 +53,7 @@ struct pool_state {
   /// Some worker was sent to that does not ring yet; see pool_turn.
   bool some_unarmed BULKHEAD_GUARDED_BY(pool_lock) = false;
   staffing staff BULKHEAD_GUARDED_BY(pool_lock);
+  elastic size BULKHEAD_GUARDED_BY(pool_lock);
   restart_intensity intensity BULKHEAD_GUARDED_BY(pool_lock);
   picker picks BULKHEAD_GUARDED_BY(pool_lock);
   ticker ticks BULKHEAD_GUARDED_BY(pool_lock);

@@ -74,6 +74,10 @@ void task_queue::delay(std::unique_ptr<unit>& u, time_point until) {
   pool_.ticks.need(until);
 }
 
+void task_queue::fail(unit& u, const failure& f) noexcept {
+  ends_.fail_all(take(u), f, task_place::waiting);
+}
+
 void task_queue::cancel(unit& u) noexcept {
   const auto f = failure_of(failure_kind::cancelled, "the task was cancelled before it started");
   for (auto i = delayed_.begin(); i != delayed_.end(); ++i)

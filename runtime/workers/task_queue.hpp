@@ -26,6 +26,8 @@ public:
   /// Enters the queue at that time. Throws std::bad_alloc, and then `u` is as it was.
   void delay(std::unique_ptr<unit>& u, time_point until) BULKHEAD_REQUIRES(pool_lock);
 
+  /// Ends one that waits for a worker.
+  void fail(unit& u, const failure& f) noexcept BULKHEAD_REQUIRES(pool_lock);
   /// Ends it as cancelled; it is here.
   void cancel(unit& u) noexcept BULKHEAD_REQUIRES(pool_lock);
   /// The same for all of a sink. Throws std::bad_alloc before anything has changed.

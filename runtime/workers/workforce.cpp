@@ -26,6 +26,7 @@ void workforce::start() {
   {
     const pool_guard lock{pool_.mutex};
     oom_kills_ = oom_kills();
+    pool_.ticks.need(pool_.size.next_look(pool_.staff.target(), clock::now()));
   }
   if (pool_.options.start == start_method::fork)
     launcher_.copy_host();
@@ -212,6 +213,32 @@ void workforce::resize(std::size_t workers) {
       --surplus;
     }
   sender_.stop_idle_workers();
+}
+
+void workforce::grow() noexcept {
+  if (!pool_.size.is_elastic() || pool_.closed || pool_.ended())
+    return;
+  const auto target = pool_.staff.target();
+  const auto wanted = pool_.size.on_load(target, pool_.tasks.waiting() + pool_.tasks.sent());
+  if (wanted > target) {
+    for (const auto& s : pool_.slots)
+      if (pool_.serving() < wanted)
+        s->take_back();
+    pool_.staff.set_target(wanted);
+    keep_size();
+    sender_.pump(); // to those that stay after all
+  }
+  pool_.ticks.need(pool_.size.next_look(wanted, clock::now()));
+}
+
+void workforce::shrink(time_point now) {
+  if (!pool_.size.is_elastic() || pool_.closed || pool_.ended())
+    return;
+  const auto target = pool_.staff.target();
+  const auto wanted = pool_.size.on_look(target, pool_.tasks.waiting() + pool_.tasks.sent(), now);
+  if (wanted < target)
+    resize(wanted);
+  pool_.ticks.need(pool_.size.next_look(wanted, now));
 }
 
 void workforce::let_all_go() {

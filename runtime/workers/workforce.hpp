@@ -24,6 +24,10 @@ public:
   void start_missing() BULKHEAD_EXCLUDES(pool_lock);
   /// Other than `workers`: lets go of the surplus, idle ones first. start_missing follows.
   void resize(std::size_t workers) BULKHEAD_REQUIRES(pool_lock);
+  /// As many more as the work asks for, within the pool's bounds; launched by other threads.
+  void grow() noexcept BULKHEAD_REQUIRES(pool_lock);
+  /// Lets those go that had nothing to do, when it is time to.
+  void shrink(time_point now) BULKHEAD_REQUIRES(pool_lock);
   /// All end when they are idle.
   void let_all_go() BULKHEAD_REQUIRES(pool_lock);
   /// All end now. finish() follows.

@@ -12,8 +12,16 @@
 
 namespace bulkhead::detail {
 
-/// Waits for a whole map and reports progress in this thread, at most every 50 ms.
-void wait_for_map(pool_core& core, map_state& state, const map_options& options);
+/// Waits for a whole map and reports progress in this thread, at most every 50 ms. At the deadline
+/// it cancels what has not begun and throws timeout_error.
+void wait_for_map(pool_core& core, map_state& state, const map_options& options,
+                  time_point deadline);
+
+/// Until when all results are to be there. Throws config_error for a time below zero.
+time_point deadline_of(const map_options& options);
+
+/// Throws config_error where a time is set: the future's wait has it.
+void refuse_timeout(const map_options& options);
 
 template <class R>
 std::vector<outcome<R>> collect_outcomes(map_state& state) {
@@ -64,10 +72,15 @@ template <class R>
 class map_future_state final : public future_state<values_of<R>> {
 public:
   map_future_state(std::shared_ptr<pool_core> core, std::shared_ptr<map_state> map) noexcept
-    : future_state<values_of<R>>(std::move(core)), map_(std::move(map)) {}
+    : future_state<values_of<R>>(core), pool_(std::move(core)), map_(std::move(map)) {}
 
   /// True where nothing of the map ran or will run.
-  bool cancel(bool kill_running) override { return this->core()->cancel_all(*map_, kill_running); }
+  bool cancel(bool kill_running) override { return pool_->cancel_all(*map_, kill_running); }
+  bool running() override { return !this->ready() && pool_->running(*map_).has_value(); }
+  double progress() override {
+    const auto [done, all] = map_->counts();
+    return this->ready() ? 1 : static_cast<double>(done) / static_cast<double>(all + 1);
+  }
 
 protected:
   void decode(std::optional<outcome<values_of<R>>>& to) override {
@@ -86,6 +99,7 @@ protected:
   }
 
 private:
+  const std::shared_ptr<pool_core> pool_;
   std::shared_ptr<map_state> map_;
 };
 

@@ -16,12 +16,11 @@ namespace bulkhead::detail {
 /// Thread-safe.
 class completion_queue {
 public:
+  /// Rings `bell`, an eventfd, borrowed for as long as it is told, for each index; -1: none.
+  explicit completion_queue(int bell = -1) noexcept : bell_(bell) {}
+
   /// Takes over a list of one index, made beforehand so that a completion needs no memory.
-  void push(std::list<std::size_t>&& index) noexcept {
-    const std::lock_guard lock{mutex_};
-    order_.splice(order_.end(), index);
-    changed_.notify_one();
-  }
+  void push(std::list<std::size_t>&& index) noexcept;
 
   /// The next one; empty when none comes before the deadline.
   std::optional<std::size_t> pop(time_point deadline);
@@ -29,6 +28,7 @@ public:
 private:
   std::mutex mutex_;
   std::condition_variable changed_;
+  const int bell_;
   std::list<std::size_t> order_;
 };
 

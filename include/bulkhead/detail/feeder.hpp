@@ -9,6 +9,7 @@
 #include <exception>
 #include <memory>
 #include <ranges>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -99,13 +100,14 @@ public:
   using result = typename Spread::template result<F, item>;
 
   feeder(std::shared_ptr<pool_core> core, std::shared_ptr<task_sink> sink,
-         std::shared_ptr<const task_options> options, F f, Range range, std::size_t chunk)
+         std::shared_ptr<const task_options> options, F f, Range range, std::size_t chunk,
+         time_point deadline)
     : core_(std::move(core)), sink_(std::move(sink)), options_(std::move(options)),
-      f_(std::move(f)), range_(std::move(range)), chunk_(chunk) {}
+      f_(std::move(f)), range_(std::move(range)), chunk_(chunk), deadline_(deadline) {}
 
   /// Submits one more unit of at most `limit` items; `sized` learns how many before the submit.
   /// Returns that number, 0 at the end of the input. An exception of the input comes when all
-  /// before it is submitted.
+  /// before it is submitted. Throws timeout_error where there was no room until the deadline.
   template <class OnSize>
   std::size_t feed(std::size_t limit, OnSize&& sized) {
     if (input_error_)
@@ -123,13 +125,21 @@ public:
     w.first_item = fed_;
     w.sink = sink_;
     w.options = options_;
+    w.room_until = deadline_;
     sized(taken);
-    core_->submit(std::move(w), admission::wait);
+    if (!core_->submit(std::move(w), admission::wait)) {
+      out_of_time_ = true;
+      throw timeout_error("the time for all results has passed while the backlog was full: "
+                          + std::to_string(fed_) + " items were submitted");
+    }
     fed_ += taken;
     return taken;
   }
 
   std::uint64_t fed() const noexcept { return fed_; }
+  time_point deadline() const noexcept { return deadline_; }
+  /// It threw because of its deadline.
+  bool out_of_time() const noexcept { return out_of_time_; }
 
   /// Items of the input not yet fed; 0 where the range does not know its size.
   std::size_t remaining() const {
@@ -188,6 +198,8 @@ private:
   F f_;
   Range range_;
   std::size_t chunk_;
+  time_point deadline_;
+  bool out_of_time_ = false;
   std::uint64_t fed_ = 0;
   std::optional<std::ranges::iterator_t<Range>> it_;
   std::exception_ptr input_error_;
@@ -211,7 +223,8 @@ void feed_all(Feeder& source, pool_core& core, map_state& state) {
     for (std::size_t i = 0; i < lost; ++i) // announced, but the submit itself threw
       state.on_failure(source.fed() + i, failure{});
     state.seal();
-    core.wait(state.latch(), time_point::max());
+    if (!source.out_of_time()) // else nobody waits for what runs
+      core.wait(state.latch(), time_point::max());
     throw;
   }
   state.seal();

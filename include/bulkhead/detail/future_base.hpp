@@ -2,6 +2,7 @@
 
 #include <bulkhead/detail/completion_queue.hpp>
 #include <bulkhead/detail/duration.hpp>
+#include <bulkhead/detail/future_core.hpp>
 #include <bulkhead/detail/kept_failure.hpp>
 #include <bulkhead/detail/task_sink.hpp>
 #include <bulkhead/error.hpp>
@@ -15,8 +16,6 @@
 #include <optional>
 
 namespace bulkhead::detail {
-
-class pool_core;
 
 /// Something that becomes ready once and can be waited for by many threads.
 class event_latch {
@@ -38,11 +37,17 @@ private:
 /// The untyped part of a future: what is shared by its copies and the pool.
 class future_base : public task_sink {
 public:
-  explicit future_base(std::shared_ptr<pool_core> core) noexcept : core_(std::move(core)) {}
+  explicit future_base(std::shared_ptr<future_core> core) noexcept : core_(std::move(core)) {}
 
   bool ready() const noexcept { return latch_.ready(); }
   bool wait_until(time_point deadline);
   virtual bool cancel(bool kill_running);
+  /// Some of it runs in a worker now.
+  virtual bool running();
+  /// 0 to 1; 1 once it is ready.
+  virtual double progress();
+  /// Ready, and not with a value.
+  virtual bool failed() = 0;
 
   /// Runs `f` on the pool's callback thread once ready; at once in that thread's queue when it is.
   /// Throws std::system_error where that thread cannot start; then `f` never runs.
@@ -74,9 +79,9 @@ public:
   /// Wakes the waiters and queues the callbacks; the outcome must be in place. Once.
   void finish() noexcept;
 
-protected:
-  const std::shared_ptr<pool_core>& core() const noexcept { return core_; }
+  const std::shared_ptr<future_core>& core() const noexcept { return core_; }
 
+protected:
   // Both are written once, before the latch is set, and read only after it.
   buffer bytes_;
   kept_failure failure_;
@@ -85,7 +90,7 @@ protected:
 private:
   event_latch latch_;
   std::uint64_t id_ = 0;
-  std::shared_ptr<pool_core> core_;
+  std::shared_ptr<future_core> core_;
   std::mutex callbacks_mutex_;
   std::list<std::function<void()>> callbacks_;
   watch_list watches_; ///< those that were told have an empty index

@@ -6,15 +6,24 @@
 #include <bulkhead/outcome.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace bulkhead::detail {
+
+/// Whoever wants to know how far a map is hears it no more often.
+inline constexpr std::chrono::milliseconds between_tellings{50};
+
+/// For a lazy map, of which so many results were delivered.
+[[noreturn]] void throw_no_result_in_time(std::uint64_t delivered);
 
 /// One item's outcome as it came from the worker: bytes, or a failure.
 struct raw_outcome {
@@ -79,6 +88,14 @@ public:
   void on_column(std::uint64_t first, result_column&& results) noexcept override;
   void on_failure(std::uint64_t item, failure&& f) noexcept override;
 
+  /// How many of its items have ended, and how many there are so far.
+  std::pair<std::size_t, std::size_t> counts();
+
+  /// Calls `tell` on the callback thread of `core` while items end, at most every 50 ms; set before
+  /// the first item is submitted. Throws std::system_error where there can be no such thread.
+  void tell_progress(std::shared_ptr<future_core> core,
+                     std::function<void(std::size_t, std::size_t)> tell);
+
   /// Finished together with the map; set before seal().
   void set_dependent(std::weak_ptr<future_base> f) { dependent_ = std::move(f); }
 
@@ -87,6 +104,7 @@ private:
                 const descriptor_list* descriptors) noexcept;
   void keep_piece(map_piece&& piece, std::size_t items) noexcept;
   void finish() noexcept;
+  void tell(std::size_t done, std::size_t all) noexcept;
 
   std::mutex mutex_;              // guards pieces_ until the latch is set
   std::vector<map_piece> pieces_; // has room for one of each item
@@ -96,6 +114,11 @@ private:
   std::atomic<bool> finished_{false};
   event_latch latch_;
   std::weak_ptr<future_base> dependent_;
+
+  std::shared_ptr<future_core> teller_; ///< null: nobody is told; both constant from the first
+                                        ///< item on
+  std::shared_ptr<const std::function<void(std::size_t, std::size_t)>> tell_;
+  std::chrono::steady_clock::time_point next_telling_{}; ///< guarded by mutex_
 };
 
 /// Outcomes of a lazy map, between the input and the consumer; the consumer bounds how many.

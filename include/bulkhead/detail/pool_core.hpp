@@ -1,13 +1,12 @@
 #pragma once
 
 #include <bulkhead/detail/future_base.hpp>
+#include <bulkhead/detail/future_core.hpp>
 #include <bulkhead/isolation.hpp>
 #include <bulkhead/pool_info.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -36,40 +35,25 @@ public:
 };
 
 /// The pool behind the facade, untyped. All calls are thread-safe.
-class pool_core : public std::enable_shared_from_this<pool_core> {
+class pool_core : public future_core, public std::enable_shared_from_this<pool_core> {
 public:
-  pool_core() noexcept;
-  virtual ~pool_core() = default;
-
-  /// Whether the pool was made in this process, and not copied into it by a fork().
-  bool is_of_own_process() const noexcept;
-  /// Throws config_error where it was.
-  void require_own_process() const;
-
-  /// Takes a unit of work, or returns false where the backlog is full under admission::try_only:
-  /// `w` is as it was then. Throws pool_closed, pool_broken, too_large, and queue_full as on_full
-  /// says.
+  /// Takes a unit of work, or returns false where the backlog was full until work::room_until, or
+  /// under admission::try_only: `w` is as it was then. Throws pool_closed, pool_broken, too_large,
+  /// and queue_full as on_full says.
   virtual bool submit(work&& w, admission how) = 0;
-
-  /// Sleeps until the latch is set, serving the pool meanwhile. True when it is set.
-  virtual bool wait(event_latch& latch, time_point deadline) = 0;
-
-  virtual bool cancel(future_base& f, bool kill_running) = 0;
 
   /// Withdraws every queued or unclaimed item of this sink: they end as cancelled. True where no
   /// item of it had an outcome before and none is left that may run.
   virtual bool cancel_all(const task_sink& sink, bool kill_running = false) = 0;
 
-  /// Starts the callback thread, so that call_back_locked needs nothing. Throws std::system_error.
-  virtual void expect_callbacks() = 0;
-  /// Queues user code for the callback thread.
-  virtual void call_back(std::function<void()> f) = 0;
-  /// The same for whoever holds the pool's lock: sinks.
-  virtual void call_back_locked(std::list<std::function<void()>>&& calls) noexcept = 0;
+  /// Withdraws what has not begun, whosever it is.
+  virtual void cancel_pending() = 0;
 
   /// How many items of a map the next unit should hold; `remaining` 0 means unknown.
   virtual std::size_t chunk_hint(const task_sink& sink, std::size_t remaining) = 0;
 
+  /// It takes tasks: not closed, terminated or broken.
+  virtual bool is_open() = 0;
   virtual void close() = 0;
   virtual bool join(time_point deadline) = 0;
   virtual void terminate() noexcept = 0;
@@ -92,9 +76,6 @@ public:
     const std::lock_guard lock{attachment_mutex};
     return attachment;
   }
-
-private:
-  const std::uint64_t made_in_; ///< identity of the process
 };
 
 /// The options as they are, or config_error for a time below zero, or for a `retry` that has no

@@ -19,6 +19,7 @@ public:
   const shared_descriptor& items() const noexcept;
 
   std::size_t size() const;
+  bool get_ready() const; ///< an item is there, or it is closed
   void close();
   void task_done();
   bool join(time_point deadline) const;

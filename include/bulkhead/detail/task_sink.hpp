@@ -1,6 +1,7 @@
 #pragma once
 
 #include <bulkhead/detail/buffer.hpp>
+#include <bulkhead/detail/duration.hpp>
 #include <bulkhead/detail/item_run.hpp>
 #include <bulkhead/detail/ship.hpp>
 #include <bulkhead/error.hpp>
@@ -89,6 +90,7 @@ struct work {
   std::shared_ptr<const task_options> options; ///< null: the pool's defaults
   bool broadcast = false;                      ///< `worker` says where it must run
   std::size_t worker = 0;
+  time_point room_until = time_point::max(); ///< a full backlog is not waited for longer
 };
 
 /// Appends one item to the body of a unit of work. Throws too_large beyond 4 GiB.

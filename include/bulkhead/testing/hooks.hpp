@@ -30,6 +30,8 @@ std::span<const std::string_view> actor_worker_hooks() noexcept;
 std::span<const std::string_view> actor_host_hooks() noexcept;
 /// Of what lies in shared memory and of pipes, in any process.
 std::span<const std::string_view> ipc_hooks() noexcept;
+/// Of the clients of a manager.
+std::span<const std::string_view> manager_hooks() noexcept;
 
 /// For the library: passes a point.
 void reach_hook(std::string_view point) noexcept;
