@@ -68,8 +68,8 @@ exports::released exports::release(const actor_key& key, std::uint64_t count, bo
                                    caf::strong_actor_ptr& gone) {
   std::lock_guard lock{mutex_};
   auto i = entries_.find(key);
+  // More than it was given: a lie about its own count. It is left as it is.
   if (i == entries_.end() || count > i->second.count)
-    // More than it was given: a lie about its own count. It is left as it is.
     return released::unknown;
   i->second.count -= count;
   if (i->second.count != 0)

@@ -71,8 +71,8 @@ void actor_group::begin(const std::shared_ptr<order>& what, const spawn_handler&
   const auto answer = [watch, thread = hub_->thread(), done](const caf::strong_actor_ptr& actor,
                                                              const failure& why) {
     if (!watch->decide()) {
+      // The deadline has told the failure already, so nobody will ever have this handle.
       if (actor)
-        // The deadline has told the failure already, so nobody will ever have this handle.
         send_exit(actor, caf::exit_reason::kill);
       return;
     }

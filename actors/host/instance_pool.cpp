@@ -202,10 +202,10 @@ void instance_pool::restart(std::size_t at) noexcept {
       auto self = weak.lock();
       if (!self)
         return;
+      // An exception of the constructor would come again. A death during the start comes by
+      // on_end() and is counted there.
       if (actor)
         self->on_up(at, generation, actor);
-      // The constructor threw, and would throw again. A death during the start comes by on_end()
-      // and is counted there.
       else if (why.kind == failure_kind::task_exception)
         self->give_up("an instance cannot be made again: " + why.message);
     });

@@ -25,9 +25,9 @@ void kill(const caf::actor& actor, std::optional<std::chrono::nanoseconds> grace
     throw config_error("bulkhead::kill: the grace is " + std::to_string(grace->count())
                        + " ns; allowed: 0 ns or more");
   auto whom = caf::actor_cast<caf::strong_actor_ptr>(actor);
+  // The handle of a supervised child outlives its incarnations; whoever kills means the one that
+  // lives.
   if (whom)
-    // The handle of a supervised child outlives its incarnations; whoever kills means the one that
-    // lives.
     if (const auto* name = dynamic_cast<actors::incarnated*>(whom->get())) {
       whom = name->incarnation();
       if (!whom)

@@ -59,9 +59,9 @@ void child_handle::take(parcel p) {
   }
   if (to && send(to, p))
     return;
+  // bind() may have emptied the queue between the look above and keep(); nobody else would look
+  // again.
   if (keep(p))
-    // bind() may have emptied the queue between the look above and keep(); nobody else would look
-    // again.
     flush(); // it may have been bound in between
 }
 

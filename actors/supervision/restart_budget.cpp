@@ -29,8 +29,8 @@ std::chrono::nanoseconds restart_budget::back_off(double spread) const {
   if (recent_.size() < 2 || backoff_initial_.count() == 0)
     return {};
   auto wait = std::min(backoff_initial_, backoff_max_);
+  // Compared before it is doubled, which could overflow.
   for (std::size_t i = 2; i < recent_.size() && wait < backoff_max_; ++i)
-    // Compared before it is doubled, which could overflow.
     wait = wait > backoff_max_ / 2 ? backoff_max_ : wait * 2;
   const auto spread_wait = static_cast<double>(wait.count()) * (0.75 + 0.5 * spread);
   return std::chrono::nanoseconds{static_cast<std::int64_t>(spread_wait)};

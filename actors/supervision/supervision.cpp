@@ -69,8 +69,8 @@ void supervision::stop(request_id request, time_point now) {
     return;
   }
   stop_requests_.push_back(request);
+  // Who stops it a second time gets the answer of the end that is on its way.
   if (purpose_ != purpose::end)
-    // Who stops it a second time gets the answer of the end that is on its way.
     plan_end(end_kind::stopped, {});
   advance(now);
 }
@@ -330,8 +330,8 @@ void supervision::finish_plan() {
     return;
   }
   auto* c = row(subject_);
+  // A temporary child is forgotten by now, and then there is nothing to hold down.
   if (done == purpose::terminate && c != nullptr)
-    // A temporary child is forgotten by now, and then there is nothing to hold down.
     c->held = true;
   if (done == purpose::start_again && c != nullptr)
     c->held = false;
@@ -416,9 +416,9 @@ void supervision::plan_end(end_kind why, std::string text) {
   why_ended_ = why;
   end_text_ = std::move(text);
   step all;
+  // Children of one pattern do not rely on each other, so they are stopped together: thousands of
+  // them, one after the other, would take the sum of their deadlines.
   for (auto i = children_.rbegin(); i != children_.rend(); ++i)
-    // Children of one pattern do not rely on each other, so they are stopped together: thousands of
-    // them, one after the other, would take the sum of their deadlines.
     if (strategy_ == restart_strategy::simple_one_for_one)
       all.who.push_back(i->first);
     else
@@ -432,11 +432,11 @@ void supervision::stopped(child_key key) {
   auto* c = row(key);
   due_.erase(key);
   c->state = child_state::absent;
+  // A child that comes back within this restart is not called down: its handle goes on to keep
+  // messages.
   if (c->rule.restart == restart_type::temporary
       || strategy_ == restart_strategy::simple_one_for_one)
     forget(key);
-  // Within a restart it comes back, so its handle goes on to keep messages and does not refuse
-  // them.
   else if (purpose_ != purpose::restart)
     act(supervision_action::kind::down, key);
 }

@@ -63,9 +63,9 @@ void actor_loop::sleep() {
   clock::time_point timer;
   if (system_.next_deadline(timer))
     deadline = std::min(deadline, timer);
+  // While the worker stalls what is ready waits on purpose; else there is no reason to sleep.
   if (stall_.stalled())
     deadline = std::min(deadline, stall_.resume_at());
-  // While the worker stalls what is ready waits on purpose; else there is no reason to sleep.
   else if (system_.ready())
     return;
   BULKHEAD_HOOK("actor.worker.sleeping");

@@ -84,8 +84,8 @@ std::uint64_t id_of_module(std::uintptr_t base, std::span<const ElfW(Phdr)> head
       return id_of_build(id);
   }
   for (const auto& header : headers)
+    // A build without an id is told apart by its code, as it is mapped.
     if (is_code(header) && (header.p_flags & PF_R) != 0)
-      // A build without an id is told apart by its code, as it is mapped.
       hash.add(segment(base, header));
   return hash.value();
 }

@@ -27,8 +27,8 @@ bool backlog::has_room(std::size_t items, std::size_t bytes) const noexcept {
 
 void backlog::make_room(const unit& u, lane_id lane) {
   auto& row = shelf_at(priority_of(u));
+  // The node of the lane is made now, while a failure can still be told to the caller.
   if (lane != any_worker)
-    // The node of the lane is made now, while a failure can still be told to the caller.
     row.lanes[lane];
 }
 
@@ -140,8 +140,8 @@ std::unique_ptr<unit> backlog::remove(unit& u) {
       row.lanes.erase(lane);
   }
   // A priority that nobody waits with costs nothing; its node may serve the next new one.
+  // Shelf 0 is never taken away: list_for() falls back to it without memory.
   if (at->first != 0 && row.empty())
-    // Shelf 0 is never taken away: list_for() falls back to it without memory.
     spare_ = shelves_.extract(at);
   return taken;
 }

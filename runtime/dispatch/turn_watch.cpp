@@ -82,8 +82,8 @@ void turn_watch::forgive(const turn_facts& facts, time_point now) {
     beat_since_ = now;
   if (lag <= lag_of_host)
     return;
+  // No more than the turn has lasted, or a turn that began after the pause would have credit.
   if (facts.runs)
-    // No more than the turn has lasted, or a turn that began after the pause would have credit.
     forgiven_ += std::min<nanoseconds>(lag, now - std::min(facts.since, now));
   for (auto& [actor, at] : condemned_)
     at += lag;

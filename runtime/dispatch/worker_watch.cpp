@@ -15,8 +15,8 @@ namespace {
 using std::chrono::nanoseconds;
 
 nanoseconds nearer(nanoseconds a, nanoseconds b) noexcept {
+  // Zero means none.
   if (a.count() == 0 || b.count() == 0)
-    // Zero means none.
     return std::max(a, b);
   return std::min(a, b);
 }

@@ -105,9 +105,9 @@ int run(const std::string& name, std::span<const std::byte> call,
                           + " come back, and no more than limits.file_size and memory allow");
     f.may_have_executed = true;
     return fail(name, end, f);
+  } catch (abi::__forced_unwind&) {
     // pthread_exit() and cancellation unwind by this exception, and end the process if it is
     // swallowed.
-  } catch (abi::__forced_unwind&) {
     throw;
   } catch (...) {
     return fail(name, end, describe_current_exception());

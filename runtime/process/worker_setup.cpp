@@ -44,9 +44,9 @@ int set_limit(resource which, std::uint64_t value) noexcept {
   if (::getrlimit(which, &limit) != 0)
     return errno;
   limit.rlim_cur = value;
+  // Both limits: a task could raise the soft one again up to the hard one.
   if (which == RLIMIT_CPU) // SIGXCPU first: at the hard limit the kernel sends SIGKILL
     limit.rlim_max = std::min<rlim_t>(limit.rlim_max, value + 1);
-  // Both limits: a task could raise the soft one again up to the hard one.
   else if (which != RLIMIT_CORE)
     limit.rlim_max = value;
   return ::setrlimit(which, &limit) == 0 ? 0 : errno;

@@ -29,8 +29,8 @@ void close_all_but(std::span<int> keep) noexcept {
     if (fd < 3)
       continue;
     const auto number = static_cast<unsigned>(fd);
+    // One call for each gap, however many numbers it has (man 2 close_range).
     if (number > next)
-      // One call for each gap, however many numbers it has (man 2 close_range).
       ::syscall(SYS_close_range, next, number - 1, 0);
     next = number + 1;
   }

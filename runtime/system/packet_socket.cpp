@@ -120,11 +120,11 @@ received receive(int socket, std::span<std::byte> into, time_point deadline) {
     if (count >= 0) {
       result.bytes = static_cast<std::size_t>(count);
       collect(message, result.fds);
-      // Nobody here sends an empty packet, so this is the end of the stream.
+      // Nobody here sends an empty packet, so this is the end of the stream. MSG_CTRUNC: the kernel
+      // drops descriptors for which this process has no number free (man 7 unix); those that came
+      // are closed below.
       if (count == 0)
         result.error = ECONNRESET;
-      // The kernel drops descriptors for which this process has no number free (man 7 unix); those
-      // that came are closed below.
       else if ((message.msg_flags & MSG_CTRUNC) != 0)
         result.error = EMFILE;
       else if ((message.msg_flags & MSG_TRUNC) != 0)

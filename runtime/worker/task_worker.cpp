@@ -63,8 +63,8 @@ bool reap_leftovers(const worker_page& mine) {
   const auto before = sign_of(mine);
   const auto dead = ended_children();
   const auto due = leftovers.due(dead, before, sign_of(mine));
+  // By number: each is an unreaped child of ours.
   for (const auto pid : due)
-    // By number: each is an unreaped child of ours.
     ::waitpid(pid, nullptr, WNOHANG | __WALL);
   return !dead.empty();
 }

@@ -120,8 +120,8 @@ failure news::death_failure(const worker_slot& slot, const exit_status& status) 
 
 void news::describe(failure& f, const worker_slot& slot) const {
   crash_words said;
+  // The recorder lies in the worker's memory, so its text is checked and cut there.
   if (f.exit.cause != exit_cause::shutdown)
-    // The recorder lies in the worker's memory, so its text is checked and cut there.
     said = tell_crash(f, read_crash(slot.link.worker_words().recorder));
   f.last_output += slot.output.tail(failure_tail);
   f.message = "worker " + std::to_string(f.worker)

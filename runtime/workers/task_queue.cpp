@@ -95,8 +95,8 @@ void task_queue::cancel_all(const detail::task_sink& sink) {
   const auto ours = [&](const unit& u) { return u.sink.get() == &sink; };
   for (auto* queued : pool_.queue.all(ours))
     cancel(*queued);
+  // The iterator steps on first, because cancel() takes the entry away.
   for (auto i = delayed_.begin(); i != delayed_.end();)
-    // The iterator steps on first, because cancel() takes the entry away.
     if (auto here = i++; ours(*here->second))
       cancel(*here->second);
 }
