@@ -8,7 +8,7 @@
 // ctest-needs: failure_text_test
 // ctest-needs: flight_test
 // ctest-needs: forkserver_lies_test
-// ctest-needs: hostile_worker_test
+// ctest-needs: lying_worker_test
 // Each check of what a worker says, broken on purpose: some test must notice. The names of the
 // checks are taken from the source, so a new one without a witness fails here.
 #include <doctest/doctest.h>
@@ -41,7 +41,7 @@ struct witness {
   std::string_view checks;
   const char* program;
   const char* cases = "*"; ///< doctest's filter; commas would separate
-  const char* lie = "";    ///< of the hostile worker: this one alone
+  const char* lie = "";    ///< of the lying worker: this one alone
 };
 
 constexpr const char* each_lie = "each lie on the wire*";
@@ -50,33 +50,33 @@ const witness witnesses[] = {
   {"ring.", "channel_test"},
   {"answer.size_", "channel_test"},
   {"answer.payload_inside", "channel_test"},
-  {"answer.kind", "hostile_worker_test", each_lie, "kind 0"},
+  {"answer.kind", "lying_worker_test", each_lie, "kind 0"},
   {"claim.", "flight_test"},
-  {"result.parcel_came", "hostile_worker_test", each_lie, "a parcel that never came"},
+  {"result.parcel_came", "lying_worker_test", each_lie, "a parcel that never came"},
   {"result.in_flight", "flight_test"},
   {"result.position", "flight_test"},
   {"result.not_taken", "flight_test"},
-  {"result.duration", "hostile_worker_test", "a worker that claims to have run*"},
+  {"result.duration", "lying_worker_test", "a worker that claims to have run*"},
   {"column.inside", "column_parts_test"},
-  {"column.without_parts", "hostile_worker_test", each_lie, "a column after a part"},
-  {"column.kind", "hostile_worker_test", "who claims items whose results*"},
+  {"column.without_parts", "lying_worker_test", each_lie, "a column after a part"},
+  {"column.kind", "lying_worker_test", "who claims items whose results*"},
   {"returned.position", "flight_test"},
   {"returned.asked", "flight_test"},
   {"returned.end_", "flight_test"},
-  {"returned.without_parts", "hostile_worker_test", "who gives back an item after a part*"},
-  {"ready.once", "hostile_worker_test", each_lie, "ready twice"},
-  {"grown.ready", "hostile_worker_test", "workers that lie before they serve*"},
-  {"grown.limited", "hostile_worker_test", each_lie, "grown without a limit"},
+  {"returned.without_parts", "lying_worker_test", "who gives back an item after a part*"},
+  {"ready.once", "lying_worker_test", each_lie, "ready twice"},
+  {"grown.ready", "lying_worker_test", "workers that lie before they serve*"},
+  {"grown.limited", "lying_worker_test", each_lie, "grown without a limit"},
   {"grown.once", "repeated_answers_test", "a worker that has grown*"},
   {"unfit.once", "repeated_answers_test", "a worker that is unfit*"},
-  {"unfit.before_ready", "hostile_worker_test", each_lie, "unfit after ready"},
-  {"part.in_flight", "hostile_worker_test", "a piece of a result for which nothing*"},
-  {"part.position", "hostile_worker_test", "a part of a result that is awaited*"},
-  {"part.not_taken", "hostile_worker_test", "*for an item that was taken back*"},
-  {"part.not_empty", "hostile_worker_test", each_lie, "a part without bytes"},
-  {"part.total", "hostile_worker_test", each_lie, "parts without end"},
-  {"part.whole", "hostile_worker_test", "a result is as large as what comes*"},
-  {"failed.without_parts", "hostile_worker_test", each_lie, "a failure after a part"},
+  {"unfit.before_ready", "lying_worker_test", each_lie, "unfit after ready"},
+  {"part.in_flight", "lying_worker_test", "a piece of a result for which nothing*"},
+  {"part.position", "lying_worker_test", "a part of a result that is awaited*"},
+  {"part.not_taken", "lying_worker_test", "*for an item that was taken back*"},
+  {"part.not_empty", "lying_worker_test", each_lie, "a part without bytes"},
+  {"part.total", "lying_worker_test", each_lie, "parts without end"},
+  {"part.whole", "lying_worker_test", "a result is as large as what comes*"},
+  {"failed.without_parts", "lying_worker_test", each_lie, "a failure after a part"},
   {"failure.kind", "failure_text_test"},
   {"text.", "failure_text_test"},
   {"reply.", "forkserver_lies_test"},

@@ -10,6 +10,9 @@
 #include <caf/actor_cast.hpp>
 #include <caf/actor_system.hpp>
 
+// Where CAF's messages leave this process. Senders come in their own threads, many at once. The
+// border's mutex guards nodes, links, proxies and observers, and is let go before a link is used or
+// CAF is called: both may come back here. A link has a lock of its own.
 namespace bulkhead::actors {
 
 namespace {
@@ -39,6 +42,7 @@ border::~border() = default;
 std::shared_ptr<link> border::connect(peer_id peer, std::shared_ptr<transport> io,
                                       link_limits limits) {
   auto made = std::make_shared<link>(peer, std::move(io), limits);
+  // Each side knows of the other from the start, so neither is introduced by a frame.
   for (const auto known : {self_, peer})
     made->introduce(known, [] {});
   std::lock_guard lock{mutex_};
@@ -103,6 +107,8 @@ link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from, 
   if (!codec{system_, none}.encode(item.bytes, msg, why))
     return answer_instead(to, from, mid, border_error(failure_kind::codec, why), watch);
   BULKHEAD_HOOK("actor.send.encoded");
+  // Counted before the frame is sent: the peer may give a handle back before push() has returned.
+  // Where the frame does not go, the count is taken back.
   auto mentioned = mention_all(*out, as_bytes(item.bytes).subspan(sizeof(frame_header)), &msg);
   const auto size = item.bytes.size() - sizeof(frame_header);
   if (size > max_body_bytes) {
@@ -120,6 +126,8 @@ link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from, 
   item.counted = !mid.is_response();
   item.overtakes = mid.is_response();
   item.pair = {source.id, to.peer, to.id};
+  // A message that is passed on takes its credit along; the worker gets it back when the last
+  // receiver has processed it.
   item.token = relay_scope::current();
   pending_table::entry request;
   // What an actor of the same process asks is answered over there.
@@ -128,6 +136,8 @@ link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from, 
   else
     request.watch = watch;
   request.whom = to.id;
+  // The request is noted before it is sent and nothing is noted where it is not: so a death answers
+  // each request once, and none that the sender was told of as refused.
   const auto result = put_into(out, std::move(item), std::move(request), from, mid);
   if (result == link::sent::ok)
     return result;
@@ -143,6 +153,7 @@ link::sent border::put_into(const std::shared_ptr<link>& out, outbox::item&& ite
                             caf::message_id mid) {
   lead_scope lead{asking_scope::active() && mid.is_request() ? out->reader.lock() : nullptr};
   const auto result = out->send(std::move(item), std::move(request), &lead);
+  // Behind the send, without a lock: finding those who wait no more asks other actors.
   if (out->pending.take_crowded())
     look_for_abandoned(out);
   if (result == link::sent::ok) {
@@ -248,6 +259,7 @@ void border::close(const caf::error& reason) {
     forgotten.swap(recent_);
     nobody.swap(open_to_all_);
   }
+  // fail() takes the mutex itself, and tells actors.
   for (auto& l : all)
     fail(*l, reason);
 }

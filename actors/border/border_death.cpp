@@ -43,6 +43,8 @@ void border::fail(link& dead, const process_end& end) {
     std::lock_guard lock{mutex_};
     nodes_.die(dead.peer(), end);
   }
+  // From here on nothing more is sent or received; what was noted as pending stays, and is answered
+  // below.
   dead.die();
   BULKHEAD_HOOK("actor.host.link_dead");
   std::vector<caf::strong_actor_ptr> proxies;
@@ -56,8 +58,9 @@ void border::fail(link& dead, const process_end& end) {
         known.pinned = nullptr;
       }
   }
-  no_wait_scope
-    moves_on; // what goes to another worker was counted already, and this thread is all's
+  // What goes to another worker was counted already, and this thread serves everybody.
+  no_wait_scope moves_on;
+  // In the order in which they were sent, so that those which move on to another instance keep it.
   for (auto& e : dead.take_pending()) {
     const bool delivered = dead.reached(e);
     const auto& heard = end.reason_for(e.whom);
@@ -68,10 +71,12 @@ void border::fail(link& dead, const process_end& end) {
       answer_error(e.sender, e.mid, why, nullptr);
   }
   BULKHEAD_HOOK("actor.host.answered");
+  // Requests before monitors: who hears that an actor is down must not have an open request to it.
   for (auto& p : proxies) {
     auto* proxy = static_cast<process_proxy*>(p->get());
     proxy->kill(end.reason_for(proxy->key().id));
   }
+  // The handles that the peer held are let go here, without the mutex: the last one ends its actor.
   dead.exported.take();
   proxies.clear();
   end_all_of(dead.peer(), end);

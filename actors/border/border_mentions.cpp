@@ -57,6 +57,7 @@ std::vector<actor_key> border::mention_all(link& to, std::span<const std::byte> 
 void border::unmention(link& to, const std::vector<actor_key>& keys) {
   for (const auto& key : keys) {
     caf::strong_actor_ptr gone;
+    // `gone` takes the handle out, and lets it go where no lock is held.
     if (key.id != 0)
       to.exported.release(key, 1, true, gone);
   }

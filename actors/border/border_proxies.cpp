@@ -6,6 +6,9 @@
 
 #include <algorithm>
 
+// Handles of actors elsewhere: one proxy for each actor, whoever names it. The table holds weak
+// pointers, `recent_` keeps the last ones alive for half a second, and `pinned` keeps those that
+// somebody observes, or all of them where this CAF does not tell who is observed.
 namespace bulkhead::actors {
 
 namespace {
@@ -42,6 +45,8 @@ caf::strong_actor_ptr border::proxy_for(const actor_key& key, bool counted) {
       nodes_.count_proxy(key.peer, true);
     auto& known = entry->second;
     actor = known.actor.lock();
+    // There was none, or its last handle has just gone and its destructor waits for this mutex:
+    // then the new one takes its place, and proxy_ended() sees by `object` that it is not meant.
     if (!actor) {
       actor = make_proxy<process_proxy>(system_, key.id, node->id, shared_from_this(), key);
       known.actor = caf::actor_cast<caf::weak_actor_ptr>(actor);
@@ -55,10 +60,13 @@ caf::strong_actor_ptr border::proxy_for(const actor_key& key, bool counted) {
         evicted = std::move(recent_.front());
         recent_.pop_front();
       }
+      // A requester is often named again at once; without this each answer would cost a release, a
+      // monitor and a new proxy.
       recent_.push_back({actor, clock::now()});
     }
   }
   auto* proxy = static_cast<process_proxy*>(actor->get());
+  // Without the mutex, and before any frame: the count is what a release will give back.
   if (counted)
     proxy->count();
   if (fresh)
@@ -119,6 +127,7 @@ void border::proxy_ended(process_proxy& proxy, std::uint64_t counted) {
       forgotten = nodes_.forget_if_unknown(proxy.key().peer);
     }
   }
+  // The process is gone, so no DOWN comes any more for those who observe without a handle.
   if (auto out = route(proxy.key().peer); !out || out->dead())
     tell_observers(proxy.key(), reason_of(proxy.key()));
   else if (counted != 0)

@@ -9,13 +9,18 @@
 #include <caf/actor_cast.hpp>
 #include <caf/actor_system.hpp>
 
+// Where frames of other processes arrive: in the thread that reads the link, one at a time for
+// each. A false return means that the peer has broken the protocol; the host then ends that worker.
+// What a user's type may cause is no lie and costs a message only.
 namespace bulkhead::actors {
 
 bool border::receive(link& from, std::size_t limit, std::size_t& popped) {
+  // This thread reads for everybody: it must not wait for room towards another worker.
   no_wait_scope never;
   peer_scope whose{from.peer()};
   const bool good = from.receive(
     limit, [&](const frame& f) { return handle(from, f); }, popped);
+  // What was read may have granted room or credit, for which frames of ours wait.
   from.flush();
   return good;
 }

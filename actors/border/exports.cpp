@@ -3,6 +3,8 @@
 #include <iterator>
 #include <utility>
 
+// What a peer may name, counted as it was told. Threads that send count, the thread that reads
+// gives back; the mutex is never held while a handle is let go, since the last one ends an actor.
 namespace bulkhead::actors {
 
 void exports::add(const actor_key& key, const caf::strong_actor_ptr& actor) {
@@ -66,6 +68,7 @@ exports::released exports::release(const actor_key& key, std::uint64_t count, bo
                                    caf::strong_actor_ptr& gone) {
   std::lock_guard lock{mutex_};
   auto i = entries_.find(key);
+  // More than it was given: a lie about its own count. It is left as it is.
   if (i == entries_.end() || count > i->second.count)
     return released::unknown;
   i->second.count -= count;
@@ -73,6 +76,7 @@ exports::released exports::release(const actor_key& key, std::uint64_t count, bo
     return released::kept;
   gone = std::move(i->second.actor);
   i->second.actor = nullptr;
+  // A row without an actor stays while the peer observes it: its end will be told.
   if (!observed || !i->second.monitored)
     entries_.erase(i);
   return released::gone;

@@ -33,6 +33,8 @@ void scan(std::span<const std::byte> message, peer_id peer, const byte_buf& need
     const auto actor = whole ? read_id(hit - id_bytes) : 0;
     if (actor != 0 && seen.insert(actor).second)
       result.push_back({peer, actor});
+    // Not behind the whole id: bytes of a message may contain its beginning anywhere, and both
+    // sides have to find the same.
     at = hit + 1;
   }
 }

@@ -5,6 +5,9 @@
 
 #include <functional>
 
+// One connection to another process. Senders push under the mutex; one reader at a time receives
+// without it. A link dies once: afterwards nothing is pushed, and what was noted as pending is
+// taken by whoever tells the death.
 namespace bulkhead::actors {
 
 link::link(peer_id peer, std::shared_ptr<transport> io, link_limits limits)
@@ -41,6 +44,7 @@ bool link::has_room(std::size_t bytes) const noexcept {
 bool link::make_room(std::unique_lock<mutex_type>& lock, std::size_t bytes) {
   if (has_room(bytes))
     return true;
+  // What waits may fit by now; only then is it worth to wait.
   outbox_.flush();
   const bool waits = limits_.never_refuses || (may_wait_scope::active() && !in_vain_);
   const auto ready = [&] { return dead() || has_room(bytes); };

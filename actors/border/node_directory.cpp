@@ -8,6 +8,7 @@ bool node_directory::add(peer_id peer, const caf::node_id& id, byte_buf bytes) {
   if (nodes_.contains(peer) || !peers_.emplace(id, peer).second)
     return false;
   nodes_[peer].id = id;
+  // A copy: threads that search messages hold the old one and go on without the mutex.
   auto more = std::make_shared<handle_scan>(*scan_);
   more->add(peer, std::move(bytes));
   shortest_handle_.store(more->shortest(), std::memory_order_relaxed); // see may_hold_handles

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+// Who waits for an answer, and messages that want to know whether they were seen. Senders add, the
+// reader removes, a death takes all; each entry leaves once, under the mutex, and is told without
+// it.
 namespace bulkhead::actors {
 
 void pending_table::add(entry e, std::uint64_t popped) {
@@ -16,6 +19,8 @@ void pending_table::add(entry e, std::uint64_t popped) {
       const auto k = key_of(e.sender, e.mid);
       requests_.insert_or_assign(k, std::move(e));
     } else if (e.watch) {
+      // The peer has taken these, so they cannot move on any more. They lie in the order of their
+      // pieces.
       while (!messages_.empty() && messages_.front().piece <= popped) {
         gone.push_back(std::move(messages_.front()));
         messages_.pop_front();

@@ -23,6 +23,8 @@ void process_proxy::on_link(caf::abstract_actor* local, bool on) {
   owner_->notify(on ? frame_kind::link : frame_kind::unlink, key_, local, 0);
 }
 
+// CAF 1.x ends an actor with its last handle, and would tell the observers of an end that was none:
+// so the border keeps the proxy until the real one.
 void process_proxy::on_observed() { owner_->pin(key_, caf::strong_actor_ptr{ctrl()}); }
 
 } // namespace bulkhead::actors

@@ -37,6 +37,7 @@ caf::error refusal_to_block(bool sent) {
 // statically: there its own is taken, and nothing is refused here.
 [[gnu::weak]] void caf::blocking_actor::await_data() {
   using namespace bulkhead::actors;
+  // With a message in the mailbox CAF's function returns at once, which blocks nobody.
   if (running_scope::active() && !has_next_message())
     throw std::runtime_error(std::string{"a receive without a time-out"} + what_to_do);
   using function = void (*)(caf::blocking_actor*);

@@ -31,6 +31,7 @@ caf::error to_error(const failure& f) {
 std::optional<failure> failure_of(const caf::error& reason) {
   std::uint8_t code = 0;
   const auto* context = own_error_context(reason, code);
+  // An error may come from a worker: kind and cause are only taken where they name something.
   if (context == nullptr || code == 0
       || !in_range(static_cast<std::uint8_t>(code - 1), failure_kind::codec)
       || !context->match_elements<std::string, std::string, std::int32_t, std::int32_t,

@@ -24,6 +24,7 @@ records& all() {
 std::shared_ptr<void> host_record::at_shutdown(std::function<void()> f) {
   auto kept = std::make_shared<entry>(std::move(f));
   std::unique_lock lock{mutex_};
+  // The system ends already, and nobody runs the list again: it is called at once.
   if (over_) {
     lock.unlock();
     (*kept)();
@@ -62,6 +63,7 @@ std::shared_ptr<host_record> host_record::enter(const caf::actor_system& system)
 void host_record::leave(const caf::actor_system& system, const host_record* record) {
   std::lock_guard lock{all().mutex};
   auto i = all().by_system.find(&system);
+  // A new system may stand at the address of an old one whose module ends later.
   if (i != all().by_system.end() && i->second.get() == record)
     all().by_system.erase(i);
 }

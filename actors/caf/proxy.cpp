@@ -43,6 +43,8 @@ std::optional<exit_request> as_exit(const caf::message& msg) {
   exit_request result;
   result.source = caf::actor_cast<caf::strong_actor_ptr>(exit.source);
   result.reason = exit.reason;
+  // An exit message of an actor that has ended comes from a link; one that lives has sent it on
+  // purpose.
   result.by_death = exit.source && (!result.source || proxy_base::terminated(result.source->get()));
   return result;
 }

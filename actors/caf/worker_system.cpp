@@ -38,6 +38,8 @@ std::unique_ptr<worker_core> worker_core::make(engine kind) {
 worker_system::worker_system(engine kind) : core_(worker_core::make(kind)) {}
 
 worker_system::~worker_system() {
+  // Actors still run: CAF's destructor would wait for them without a limit, so the system is left
+  // to the end of the process.
   if (core_->system && !core_->stopped)
     static_cast<void>(core_.release());
 }

@@ -12,6 +12,9 @@
 #include <string>
 #include <tuple>
 
+// The actor workers of one pool. Threads that spawn come here, the hub's launch thread with starts
+// that nobody waits for, and whoever ends the pool or its system. The mutex guards the list of
+// processes; an actor is started, and a process ended, without it.
 namespace bulkhead::actors {
 
 namespace {
@@ -54,9 +57,12 @@ caf::strong_actor_ptr actor_group::spawn(const spawn_request& request, const pla
   const auto deadline = actor_process::clock::now() + spawn_patience;
   std::vector<process_ptr> tried;
   for (;;) {
+    // A worker that was asked once is not asked again in this call: one that is stuck in a message
+    // gives the start back after a second, and then another one is tried.
     auto process = choose(where, how, tried);
     if (!process)
       throw timeout_error(tried.back()->busy_text());
+    // Where the start fails or throws, a process of its own would have nobody who ends it.
     own_worker_guard guard{where.where == placement::kind::own ? process : nullptr};
     auto actor = process->try_spawn(request, deadline);
     tried.push_back(process);
@@ -83,6 +89,8 @@ actor_group::process_ptr actor_group::start_one(const pool_options& options) {
   return actor_process::start(hub_, options, ++started_,
                               [weak = weak_from_this()](const exit_status& status, bool) {
                                 auto self = weak.lock();
+                                // Weak: the group may have ended before its last process was
+                                // buried.
                                 if (self && status.cause == exit_cause::bad_message)
                                   self->bad_.fetch_add(1, std::memory_order_relaxed); // a count
                               });
@@ -105,14 +113,19 @@ actor_group::process_ptr actor_group::choose(const placement& where, const actor
   std::lock_guard lock{mutex_};
   if (over_ || !hub_->open())
     throw pool_closed("the pool has ended: it starts no more actors");
+  // Only here, where one is added, so the list is never longer than what lives and what ended
+  // since.
   std::erase_if(own_, [](const process_ptr& p) { return p->over(); });
   if (where.where == placement::kind::own)
     return tried.empty() ? start_own(how) : nullptr;
   auto slot = shared_.begin();
+  // A key has its place for ever, whatever lives there now; only so do two calls with one key meet.
   if (where.where == placement::kind::key)
     slot += static_cast<std::ptrdiff_t>(std::hash<std::string>{}(where.text) % size_);
   else
     slot = std::min_element(shared_.begin(), shared_.end(), [&](const auto& a, const auto& b) {
+      // An empty place, or one whose worker takes no more, costs as little as an idle worker, so
+      // the group grows to its size before actors share a worker.
       const auto cost = [&](const process_ptr& p) {
         if (!p || !p->admits())
           return std::tuple{false, false, std::size_t{0}};
@@ -155,6 +168,7 @@ std::vector<actor_info> actor_group::actors() const {
   return all;
 }
 
+// By the process's own descriptor, so a number that the kernel gave away again is never hit.
 pid_t actor_group::signal(peer_id peer, int number) {
   std::lock_guard lock{mutex_};
   for (const auto* list : {&shared_, &own_})
@@ -181,6 +195,8 @@ void actor_group::end() noexcept {
     all.insert(all.end(), own_.begin(), own_.end());
     own_.clear();
   }
+  // A forked copy of the host has none of the threads that would bury them, and must not end its
+  // parent's workers.
   if (!runtime::own_process::is(owner_))
     return;
   for (const auto& u : users)
@@ -189,6 +205,7 @@ void actor_group::end() noexcept {
   for (auto& p : all)
     if (p)
       p->kill(exit_cause::shutdown);
+  // The runtime thread is the one that learns of the ends; it would wait for itself.
   if (hub_->thread()->on_thread())
     return;
   const auto deadline = actor_process::clock::now() + group_reap_patience;

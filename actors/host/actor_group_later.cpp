@@ -71,6 +71,7 @@ void actor_group::begin(const std::shared_ptr<order>& what, const spawn_handler&
   const auto answer = [watch, thread = hub_->thread(), done](const caf::strong_actor_ptr& actor,
                                                              const failure& why) {
     if (!watch->decide()) {
+      // The deadline has told the failure already, so nobody will ever have this handle.
       if (actor)
         send_exit(actor, caf::exit_reason::kill);
       return;
@@ -83,6 +84,8 @@ void actor_group::begin(const std::shared_ptr<order>& what, const spawn_handler&
     auto process = choose(what->where, what->how, {});
     const auto own = what->where.where == placement::kind::own ? process : nullptr;
     own_worker_guard guard{own};
+    // The timer is set before the request goes out: the answer may come at once and has to find
+    // what it retracts.
     const auto deadline = actor_process::clock::now() + later_patience;
     watch->timer = hub_->thread()->at(deadline, [watch, done, weak = std::weak_ptr{process}] {
       if (!watch->decide())
@@ -93,6 +96,7 @@ void actor_group::begin(const std::shared_ptr<order>& what, const spawn_handler&
     });
     process->spawn(what->request, [answer, what, process, own, weak = weak_from_this()](
                                     const caf::strong_actor_ptr& actor, const failure& why) {
+      // A worker of its own whose actor was refused is ended with this callback.
       own_worker_guard unused{actor ? nullptr : own};
       if (auto self = weak.lock(); self && actor)
         self->settle(process, actor, *what);

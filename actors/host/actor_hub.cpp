@@ -5,6 +5,9 @@
 
 #include <bulkhead/error.hpp>
 
+// One hub for each actor system, found by the system's address. Two locks: the table of hubs, under
+// which a hub is made, and the hub's own for peers and parts. A callback into a process or a user's
+// part runs under neither.
 namespace bulkhead::actors {
 
 namespace {
@@ -15,6 +18,7 @@ struct hubs {
 };
 
 hubs& all_hubs() {
+  // Never destroyed: systems and the runtime thread may outlive the static objects.
   static auto& only = *new hubs;
   return only;
 }
@@ -44,6 +48,7 @@ std::shared_ptr<actor_hub> actor_hub::of(caf::actor_system& system) {
     ended = std::move(hub);
     hub = std::shared_ptr<actor_hub>(new actor_hub(system));
     known = hub;
+    // Border and system keep these callbacks; strong pointers would keep the hub alive for ever.
     auto weak = hub->weak_from_this();
     hub->border_->on_control = [weak](link& from, const frame& f) {
       auto self = weak.lock();
@@ -65,6 +70,8 @@ actor_hub::actor_hub(caf::actor_system& system)
   codec{system_, none}.encode(bytes, system.node());
   const auto view = as_bytes(bytes);
   node_bytes_.assign(view.begin(), view.end());
+  // The desk has its id before any worker starts, since each is told it at its start and may send
+  // there at once.
   names_id_ = system_.next_actor_id();
   names_ = make_proxy<name_desk>(system_, names_id_, system_.node(), border_);
   border_->open_to_all(names_);
@@ -75,6 +82,7 @@ actor_hub::~actor_hub() {
     auto& all = all_hubs();
     std::lock_guard lock{all.mutex};
     auto i = all.by_system.find(&system_);
+    // A new system may have been made at the same address meanwhile; its hub is not to be erased.
     if (i != all.by_system.end() && i->second.expired())
       all.by_system.erase(i);
   }
@@ -151,6 +159,9 @@ void actor_hub::add(const std::shared_ptr<endable>& part) {
 
 // In the thread that destroys the system, which outlives this call.
 void actor_hub::shut_down() noexcept {
+  // From here on nobody starts anything. Then users' parts end, which refuse what waits; then the
+  // processes, whose last messages need the border; then names and border, which use the system;
+  // the threads last, since all of these may still call back.
   over_.store(true, std::memory_order_release);
   std::vector<std::weak_ptr<endable>> parts;
   {

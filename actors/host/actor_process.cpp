@@ -21,6 +21,10 @@
 
 #include <algorithm>
 
+// One worker that hosts actors, as its host sees it. The runtime thread comes with bells, timers
+// and the end; threads that wait for an answer read the link themselves. `turn_` gives the host's
+// end of the ring to one of them at a time; the mutex guards what was asked and what was answered,
+// and is never held while frames are read or CAF is called.
 namespace bulkhead::actors {
 
 namespace {
@@ -95,6 +99,7 @@ void actor_process::connect(const pool_options& options) {
   link_limits limits;
   limits.capacity = std::max<std::size_t>(1, options.queue_capacity);
   limits.capacity_bytes = options.queue_bytes;
+  // Credit for what the worker sends, so that its actors cannot fill the mailboxes of the host.
   limits.grants = true;
   limits.patience =
     options.on_full == on_full::block ? std::chrono::seconds{10} : std::chrono::nanoseconds{0};
@@ -151,6 +156,8 @@ void actor_process::start_child(const pool_options& options) {
   auto weak = weak_from_this();
   watch_ = hub_->thread()->watch(io_->bell_fd(), EPOLLIN, [weak](std::uint32_t events) {
     auto self = weak.lock();
+    // A bell that can be rung is always writable, so look_again() is answered once and then
+    // disarmed.
     if (self && (events & EPOLLOUT) != 0)
       self->hub_->thread()->change(self->watch_, EPOLLIN);
     if (self)
@@ -175,8 +182,11 @@ void actor_process::adopt(std::shared_ptr<runtime::child> child) {
   }
   if (ready)
     tell_ready();
+  // The child stands in child_ before the cause is read, and kill() notes the cause before it reads
+  // child_: one of the two sees the other.
   if (asked()) // killed before there was anything to kill
     child_->kill(SIGKILL);
+  // Posted and not called: on_exit() belongs to the runtime thread alone.
   if (exit)
     hub_->thread()->post([self = shared_from_this(), exit = *exit] { self->on_exit(exit); });
 }
@@ -207,6 +217,7 @@ bool actor_process::on_control(const frame& f) {
     bool adopted = false;
     {
       std::lock_guard lock{mutex_};
+      // Hello comes once. A second one is a lie, as is a `spawned` before it.
       if (std::exchange(ready_, true))
         return false;
       adopted = child_ != nullptr;
@@ -224,6 +235,7 @@ bool actor_process::on_control(const frame& f) {
     done = std::move(i->second);
     waiting_.erase(i);
   }
+  // Without the mutex: the handler is somebody else's code and may ask this process again.
   if (f.header.source_actor != 0) {
     done(hub_->edge().proxy_for({peer_, f.header.source_actor}, true), {});
     return true;
@@ -231,6 +243,7 @@ bool actor_process::on_control(const frame& f) {
   failure why;
   why.kind = failure_kind::task_exception;
   why.worker = pid();
+  // The text is the worker's, so its length is bounded here.
   why.message = std::string(reinterpret_cast<const char*>(f.body.data()),
                             std::min<std::size_t>(f.body.size(), 4096));
   done(nullptr, why);
@@ -239,13 +252,18 @@ bool actor_process::on_control(const frame& f) {
 
 void actor_process::on_bell() {
   BULKHEAD_HOOK("actor.host.bell");
+  // First quiet, then look: a ring that comes after the look has to wake the thread again.
   io_->hush();
+  // A leader reads. It finds the note, and looks again or has this thread do so; where it sleeps it
+  // has to be woken, since the bell that rang was the runtime thread's.
   if (!turn_.try_enter_or_note()) {
     if (turn_.sleeps())
       io_->wake();
     return;
   }
   io_->stay_awake();
+  // Each drain takes a bounded number of pieces and each turn a bounded number of drains: a worker
+  // that floods does not keep the runtime thread from the others.
   bool good = drain();
   for (int more = 0; more < looks_per_turn && good && look_on(); ++more)
     good = drain();
@@ -258,6 +276,7 @@ void actor_process::give_turn_back(bool good) noexcept {
     refuse_more();
   else if (io_->fall_asleep() && !link_->dead())
     look_again();
+  // A note that was left after the last look has nobody else who would act on it.
   if (turn_.leave())
     look_again();
 }
@@ -327,6 +346,8 @@ bool actor_process::await_piece(clock::time_point deadline) noexcept {
 
 void actor_process::end() noexcept { give_turn_back(true); }
 
+// The first lie decides the cause. Later ones find a cause, also where the host had begun to end
+// the worker: it was told to go before it lied.
 void actor_process::refuse_more() noexcept {
   if (!claim_cause(exit_cause::bad_message))
     return;
@@ -349,6 +370,8 @@ bool actor_process::drain() {
   return good;
 }
 
+// Only the first cause counts, and only its caller sends the frame. The kill after the grace does
+// not depend on the worker, which may never read it.
 void actor_process::stop(exit_cause why, std::chrono::nanoseconds grace) noexcept {
   if (!claim_cause(why))
     return;
@@ -382,13 +405,15 @@ bool actor_process::wait(clock::time_point deadline) {
 void actor_process::on_exit(const runtime::child_exit& exit) {
   {
     std::lock_guard lock{mutex_};
+    // launch() has not returned; adopt() finds this and posts it again.
     if (!child_) {
       early_exit_ = exit;
       return;
     }
   }
   BULKHEAD_HOOK("actor.host.death_seen");
-  // All its stores are visible now. What it sent counts, unless it was caught lying.
+  // All its stores are visible now. What it sent counts, unless it was caught lying. Whoever reads
+  // may sleep for a bell that a dead worker no longer rings, and is woken.
   turn_.enter([this] { io_->wake(); });
   bool honest = drain();
   // No more than the ring holds: a child that it has left behind may go on to write.
@@ -415,6 +440,8 @@ void actor_process::on_exit(const runtime::child_exit& exit) {
   f.last_output += output_.tail(runtime::failure_tail);
   if (!exit.start_error.empty())
     f.message += ": " + exit.start_error;
+  // Links and monitors hear of the end before the starts that wait, and those before whoever
+  // replaces the process. over_ comes last, because whoever waits for it goes on to end the system.
   hub_->edge().fail(*link_, end_of(f));
   hub_->dismiss(peer_);
   fail_spawns(f);

@@ -6,6 +6,9 @@
 #include <cstring>
 #include <iterator>
 
+// What the host tells of a worker's actors. All of it is read from words that the worker writes at
+// any time, in whatever thread asks. Nothing but the balance is decided by it, and times are cut to
+// what is possible.
 namespace bulkhead::actors {
 
 namespace {
@@ -28,6 +31,7 @@ std::string text_of(const actor_row& row) {
     parts[i] = number(row.name[i]);
   char text[actor_row::name_bytes];
   std::memcpy(text, parts, sizeof text);
+  // The worker may have left out the end of the text.
   return {text, ::strnlen(text, sizeof text)};
 }
 

@@ -7,6 +7,9 @@
 
 #include <caf/actor_cast.hpp>
 
+// How an actor is started in a worker, and how a start is taken back. Threads that spawn come here,
+// several at once; the answers come in whatever thread reads the link. `start_mutex_` is taken
+// before `mutex_`.
 namespace bulkhead::actors {
 
 namespace {
@@ -29,6 +32,7 @@ struct start_answer {
       const std::lock_guard lock{mutex};
       done = true;
       why = f;
+      // Where nobody waits any more, nobody will have a handle, and the actor is ended below.
       if (!unwanted)
         actor = made;
       changed.notify_all();
@@ -56,6 +60,8 @@ std::uint64_t actor_process::spawn(const spawn_request& request, spawn_handler d
   if (size > max_body_bytes)
     throw too_large("the arguments of an actor are " + std::to_string(size)
                     + " bytes, more than the limit of " + std::to_string(max_body_bytes));
+  // Handles among the arguments are counted before the frame is sent, as those of a message are:
+  // without it an actor that is only named here could end on the way.
   auto mentioned = hub_->edge().mention_all(*link_, as_bytes(buf).subspan(begin));
   // The worker gets requests in the order of their numbers.
   const std::lock_guard in_order{start_mutex_};
@@ -89,13 +95,19 @@ std::optional<caf::strong_actor_ptr> actor_process::try_spawn(const spawn_reques
   bool withdrawn = false;
   while (!withdrawn && !a->done && clock::now() < deadline) {
     a->changed.wait_until(lock, std::min(deadline, clock::now() + stuck_interval), done);
+    // An actor that works at one message for so long keeps the start from being looked at. It is
+    // taken back while that is still possible, and another worker is tried.
     withdrawn = !a->done && busy_with().since + stuck_after < clock::now() && withdraw(id);
   }
   if (!a->done) {
+    // Set under the answer's mutex, so that an answer that comes now either is seen or ends its
+    // actor.
     a->unwanted = true;
     lock.unlock();
     if (withdrawn || withdraw(id))
       return std::nullopt;
+    // The worker has begun and does not come to an end. Nobody will have a handle of that actor, so
+    // its process is the only thing that can be ended.
     end_start();
     throw timeout_error("the actor worker " + std::to_string(pid())
                         + " did not start the actor in time and is killed: its constructor, or its "
@@ -144,6 +156,8 @@ void actor_process::fail_spawns(const failure& f) {
   {
     std::lock_guard lock{mutex_};
     end_ = f;
+    // Who spawns from now on reads end_ under the same mutex, so no request is added to a table
+    // that nobody answers any more.
     closed_ = true;
     waiting.swap(waiting_);
   }

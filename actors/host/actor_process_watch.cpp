@@ -7,6 +7,9 @@
 
 #include <algorithm>
 
+// When a worker's actors are looked at, and whom a broken limit ends. The runtime thread looks;
+// users' threads condemn and label. The rule is `watched_`, a plain value under the mutex; the
+// words it is fed with are the worker's own and may lie, which harms that worker alone.
 namespace bulkhead::actors {
 
 // The worker's words of a turn belong together where the number of the turn did not move meanwhile.
@@ -25,6 +28,8 @@ runtime::turn_facts actor_process::facts() const {
   std::atomic_thread_fence(std::memory_order_acquire);
   f.runs = f.turn % 2 == 1 && words.turn.load(std::memory_order_relaxed) == f.turn;
   f.actor = f.runs && !starts ? actor : 0;
+  // A time before the birth would be a limit that was broken at once, one in the future a limit
+  // that never comes.
   f.since = std::clamp(clock::time_point{since}, born_, clock::now());
   if (measures_memory_) {
     f.resident_bytes = runtime::resident_bytes(pid());
@@ -67,6 +72,7 @@ void actor_process::look(std::uint64_t number) {
   bool leaves = false;
   {
     const std::lock_guard lock{mutex_};
+    // A timer whose look was replaced by an earlier one still fires, and does nothing.
     if (number != look_number_ || asked())
       return;
     next_look_ = clock::time_point::max();
@@ -81,6 +87,7 @@ void actor_process::look(std::uint64_t number) {
     if (verdict == exit_cause::none && !leaves)
       plan_look(seen.look_again);
   }
+  // Without the mutex, which both of them take.
   if (verdict != exit_cause::none)
     kill(verdict);
   else if (leaves) // an actor that begins now gets its exit message and the grace
@@ -99,12 +106,14 @@ void actor_process::end_actor(const caf::strong_actor_ptr& actor, std::chrono::n
     fresh = watched_.condemn(id, at);
     plan_look(at);
   }
+  // Somebody condemned it before. The earlier deadline stands, and it has its exit message.
   if (!fresh)
     return;
   at_exit(actor, [weak = weak_from_this(), id](const caf::error&) {
     if (auto self = weak.lock())
       self->actor_ended(id);
   });
+  // The deadline was noted before the message goes: where the worker hangs, that alone ends it.
   no_wait_scope at_once; // the queue towards a worker that hangs may be full
   send_exit(actor, caf::exit_reason::kill);
 }

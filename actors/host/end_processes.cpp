@@ -22,6 +22,7 @@ void actor_hub::end_processes() noexcept {
       if (auto process = known.process.lock())
         all.push_back(std::move(process));
   }
+  // All are killed before the first is waited for, so that they end side by side.
   for (const auto& process : all)
     process->kill(exit_cause::shutdown);
   if (reactor_->on_thread())

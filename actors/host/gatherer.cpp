@@ -5,6 +5,9 @@
 
 #include <algorithm>
 
+// One request to several instances, and its one answer. The answers come in the threads that read
+// the instances' links, so they are counted under the mutex; the answer leaves without it, because
+// the user's join function runs then.
 namespace bulkhead::actors {
 
 namespace {
@@ -38,6 +41,7 @@ void gatherer::on_send(caf::strong_actor_ptr sender, caf::message_id mid, caf::m
   caf::message answer;
   {
     const std::lock_guard lock{mutex_};
+    // The number of a part comes from the answer of a worker: it may be any, and may come twice.
     if (done_ || part >= answers_.size() || has_[part])
       return;
     has_[part] = true;

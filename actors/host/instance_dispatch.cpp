@@ -10,6 +10,11 @@
 
 #include <algorithm>
 
+// How a message finds its instance. Senders come here in their own threads, deaths and answers in
+// those that read the links. The mutex guards the instances and the line; no user's function and no
+// send runs under it, so a choice may be out of date when it is used, and then the next one is
+// tried. A message keeps its number: what comes back from a dead instance goes into the line where
+// it belongs by its age.
 namespace bulkhead::actors {
 
 /// Follows a parcel to its instance.
@@ -40,6 +45,7 @@ void instance_pool::take(parcel p) {
     return;
   {
     const std::lock_guard lock{mutex_};
+    // Only here, at its arrival. Later ways, after a death or out of the line, keep it.
     p.number = ++numbers_;
   }
   route(std::move(p), origin::sender);
@@ -89,11 +95,14 @@ bool instance_pool::any_moving() const noexcept {
 
 // Under the lock. Where its end has been dealt with already, nothing moves any more.
 void instance_pool::note_death(instance& one) noexcept {
+  // While `moving` is set, what the dead instance had not begun is on its way back; new messages
+  // wait, or they would overtake it.
   one.actor = nullptr;
   one.moving = one.process != nullptr;
 }
 
 bool instance_pool::wait_in_line(parcel& p, origin from) {
+  // What comes back from a dead instance is what the line waits for, so it does not wait in it.
   if (from == origin::dead_instance)
     return false;
   {
@@ -101,6 +110,7 @@ bool instance_pool::wait_in_line(parcel& p, origin from) {
     const bool has_line = draining_ || !line_.empty();
     if (over_ || !(any_moving() || (from == origin::sender && has_line)))
       return false;
+    // What was taken once is never refused for want of room; the bound is for senders.
     if (from != origin::sender || line_.size() < options_.queue_capacity) {
       const auto number = p.number;
       line_.emplace(number, std::move(p));
@@ -138,6 +148,8 @@ void instance_pool::drain() {
     parcel p;
     {
       const std::lock_guard lock{mutex_};
+      // The flag falls in the same hold of the mutex in which the line was found closed, so whoever
+      // opens it later starts a new drain.
       draining_ = next_in_line(p);
       if (!draining_)
         return;
@@ -161,6 +173,7 @@ bool instance_pool::send(std::size_t at, const parcel& p) {
     peer = one.process->peer();
     ++one.load;
   }
+  // The load was counted before, since the answer may come before send() returns.
   auto watch = std::make_shared<parcel_watch>(weak_from_this(), at, generation, p);
   switch (hub_->edge().send({peer, actor->id()}, p.sender, p.mid, p.content, watch)) {
   case link::sent::ok:
@@ -190,6 +203,8 @@ void instance_pool::dispatch_to_all(parcel& p, origin from_where) {
     if (up == 0 && keep(p, from_where)) // they restart
       return;
   }
+  // An instance may die between this count and the sends; its part goes to another, so the split
+  // stays whole.
   std::vector<caf::message> parts;
   try {
     parts = parts_of(p.content, up);
@@ -315,6 +330,7 @@ void instance_pool::refuse(const parcel& p, const std::string& why, failure_kind
     hub_->edge().letters.add(why);
 }
 
+// An answer of an earlier generation belongs to a load that was set to zero since.
 void instance_pool::answered(std::size_t at, std::uint64_t generation) noexcept {
   const std::lock_guard lock{mutex_};
   auto& one = instances_[at];
@@ -330,7 +346,8 @@ bool instance_pool::lost(std::size_t at, std::uint64_t generation, parcel&& p, b
     if (over_)
       return false;
   }
-  // A message that is no request and was delivered has had its chance.
+  // A request that was delivered may have run, and is asked again only as often as `retries`
+  // allows. A message that is no request and was delivered has had its chance.
   if (delivered && (!p.mid.is_request() || p.attempts >= options_.retries))
     return false;
   if (delivered)
@@ -346,7 +363,7 @@ public:
   instance_pool_actor(caf::actor_config& config, std::shared_ptr<actor_hub> hub,
                       std::shared_ptr<instance_pool> pool)
     : proxy_base(config), hub_(std::move(hub)), pool_(std::move(pool)) {}
-  // The last handle is gone.
+  // The last handle is gone: nobody can send any more, and the instances have nothing to wait for.
   ~instance_pool_actor() override { pool_->stop(); }
 
   void on_send(caf::strong_actor_ptr sender, caf::message_id mid, caf::message msg) override {

@@ -14,6 +14,10 @@
 #include <algorithm>
 #include <system_error>
 
+// How instances start, end and are replaced. Ends come on the runtime thread, restarts run on the
+// hub's launch thread, the first start in the user's. A place has a generation, which grows with
+// each start and each end; whoever comes with an old one speaks of a process that is gone, and
+// changes nothing.
 namespace bulkhead::actors {
 
 namespace {
@@ -86,6 +90,7 @@ instance_pool::launched instance_pool::launch(std::size_t at) {
     if (instances_[at].generation == generation)
       instances_[at].process = process;
   }
+  // close() did not find this process in the table, so it is ended here.
   if (over)
     process->kill(exit_cause::shutdown);
   return {std::move(process), generation};
@@ -99,6 +104,7 @@ void instance_pool::on_up(std::size_t at, std::uint64_t generation,
     if (over_ || one.generation != generation)
       return;
     one.actor = actor;
+    // Its load starts anew; answers of the one before are told apart by their generation.
     one.load = 0;
     intensity_.on_ready();
   }
@@ -118,6 +124,7 @@ void instance_pool::on_down(std::size_t at, std::uint64_t generation) noexcept {
     auto& one = instances_[at];
     if (one.generation != generation)
       return;
+    // The handle is let go without the mutex: the end of the last one calls into the border.
     gone.swap(one.actor);
     process = one.process;
   }
@@ -132,6 +139,8 @@ void instance_pool::on_end(std::size_t at, std::uint64_t generation, const exit_
     auto& one = instances_[at];
     if (over_ || one.generation != generation)
       return;
+    // The end is told when the border has given back all that did not run, so nothing moves any
+    // more.
     ++one.generation; // launch() may not have returned yet
     one.actor = nullptr;
     one.process = nullptr;
@@ -193,6 +202,8 @@ void instance_pool::restart(std::size_t at) noexcept {
       auto self = weak.lock();
       if (!self)
         return;
+      // An exception of the constructor would come again. A death during the start comes by
+      // on_end() and is counted there.
       if (actor)
         self->on_up(at, generation, actor);
       else if (why.kind == failure_kind::task_exception)
@@ -214,12 +225,17 @@ void instance_pool::give_up(const std::string& why) {
   }
   for (auto& p : waiting)
     refuse(p, f.message, f.kind);
+  // The waiting messages were refused with the reason before stop(), which would only call the pool
+  // ended.
   stop();
   tell(options_.on_event, event_kind::broken, 0, 0, f.message);
   if (on_broken)
     on_broken(to_error(f));
 }
 
+// Handles, messages and processes are taken out under the mutex and let go without it: each may
+// call back into this pool. A second call finds nothing to refuse and the same processes, which end
+// once.
 std::vector<std::shared_ptr<actor_process>> instance_pool::close() {
   std::vector<std::shared_ptr<actor_process>> processes;
   std::deque<parcel> waiting;
@@ -272,6 +288,7 @@ caf::actor spawn_instances(caf::actor_system& system, pool_options options, dist
   good.on_event = deferred(hub, std::move(good.on_event));
   auto pool = std::make_shared<instance_pool>(
     hub, std::move(good), std::move(how), spawn_request{what.stub, what.behavior, std::move(args)});
+  // Before it starts: a system that ends meanwhile has to find it.
   hub->add(pool);
   try {
     pool->start();

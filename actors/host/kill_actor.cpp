@@ -25,6 +25,8 @@ void kill(const caf::actor& actor, std::optional<std::chrono::nanoseconds> grace
     throw config_error("bulkhead::kill: the grace is " + std::to_string(grace->count())
                        + " ns; allowed: 0 ns or more");
   auto whom = caf::actor_cast<caf::strong_actor_ptr>(actor);
+  // The handle of a supervised child outlives its incarnations; whoever kills means the one that
+  // lives.
   if (whom)
     if (const auto* name = dynamic_cast<actors::incarnated*>(whom->get())) {
       whom = name->incarnation();
@@ -35,6 +37,8 @@ void kill(const caf::actor& actor, std::optional<std::chrono::nanoseconds> grace
     throw config_error("bulkhead::kill: the handle is empty; it names no actor");
   auto* const proxy = dynamic_cast<actors::process_proxy*>(whom->get());
   if (proxy == nullptr) {
+    // A thread that runs an actor's behaviour in this process cannot be stopped, so this would be a
+    // promise that nobody keeps.
     if (dynamic_cast<actors::proxy_base*>(whom->get()) == nullptr)
       throw config_error("bulkhead::kill: actor " + std::to_string(whom->id())
                          + " lives in the calling process, where nothing can end it but itself; "
@@ -42,6 +46,7 @@ void kill(const caf::actor& actor, std::optional<std::chrono::nanoseconds> grace
     actors::send_exit(whom, caf::exit_reason::kill); // of a spawn_pool, or ended
     return;
   }
+  // In a worker there is no hub: a proxy there has a border, and no process that it could end.
   const auto hub = actors::actor_hub::find(proxy->home_system());
   if (!hub)
     throw config_error("bulkhead::kill: only the host of the pool can end an actor's worker; send "

@@ -82,6 +82,8 @@ pool_side::~pool_side() {
     return;
   }
   static_cast<void>(own_.release());
+  // Leaked on purpose. Their destructors would wait for threads that fork() did not copy (man 2
+  // fork) or take locks that those held.
   new std::shared_ptr<actor_hub>(std::move(hub_));
   new std::shared_ptr<actor_group>(std::move(group_));
 }
@@ -119,6 +121,8 @@ void pool_side::end() noexcept {
     pool_actor.swap(pool_actor_);
     own.swap(own_);
   }
+  // Without the mutex, since the end of an actor tells its observers at once. First who hands out
+  // tasks, then the processes, then the system.
   if (pool_actor)
     end_task_pool_actor(pool_actor);
   pool_actor = nullptr;
@@ -135,6 +139,7 @@ pool::pool(caf::actor_system& system, pool_options options)
   try {
     actors::pool_side::attach(core_, system);
   } catch (...) {
+    // No destructor of the pool runs where its constructor throws, so the core is ended here.
     core_->terminate();
     throw;
   }

@@ -16,6 +16,9 @@
 #include <atomic>
 #include <cstring>
 
+// The pool as an actor: a message (name of a task, arguments) becomes a task. It comes in the
+// sender's thread, which must not wait, so a full backlog refuses; the outcome comes under the
+// pool's lock and is answered from the runtime thread.
 namespace bulkhead::actors {
 
 namespace {
@@ -109,6 +112,8 @@ detail::work make_named_work(const detail::task_entry& task, const caf::message&
   w.stub = detail::to_ref(reinterpret_cast<const void*>(task.stub));
   task.encode_callable(w.body);
   w.callable_bytes = static_cast<std::uint32_t>(w.body.size());
+  // The same layout that `submit` makes: the callable, then for the one item its length and its
+  // arguments.
   const auto at = w.body.size();
   w.body.grow(sizeof(std::uint32_t));
   task.encode_objects(w.body, objects);
@@ -165,6 +170,8 @@ private:
     if (!exit.reason || killed())
       return;
     kill(exit.reason);
+    // terminate() waits for workers, and a sender's thread is CAF's or serves everybody: it must
+    // not wait.
     if (auto core = core_.lock())
       core->call_back([core] { core->terminate(); });
   }

@@ -8,6 +8,9 @@
 
 #include <utility>
 
+// The table of names as an actor of the host. Users' threads call it, workers ask by messages that
+// are answered in the thread that reads their link. The mutex guards the table; handles are let go
+// without it, since the last one ends an actor that is in the table.
 namespace bulkhead::actors {
 
 namespace {
@@ -86,14 +89,17 @@ std::string name_desk::change(const std::string& text, const caf::strong_actor_p
     const std::lock_guard lock{mutex_};
     if (closed_)
       return "the system has ended";
+    // Asked before the change, which makes it known.
     first = !table_.knows(key);
     if (const auto got = (table_.*how)(text, key); got != outcome::done)
       return explained(got, text);
     auto& known = actors_[key];
     known.weak = caf::actor_cast<caf::weak_actor_ptr>(actor);
+    // An actor of the host is not held: CAF's system waits at its end for all of them.
     if (key.peer != host_peer)
       known.held = actor;
   }
+  // Without the mutex: an actor that has ended is told of at once, in this thread.
   return !first || watch(key, actor) ? "" : "the actor has ended; refused: " + shown(text);
 }
 
@@ -232,6 +238,7 @@ caf::message name_desk::change_for_actor(const std::string& verb, const std::str
                                          const caf::strong_actor_ptr& actor) {
   const auto asker = peer_scope::current();
   actor_key key;
+  // The link says who asks. A worker could name any sender that it has a handle of.
   if (asker != host_peer && (!key_for(actor, key) || key.peer != asker))
     return refusal("a worker gives names and groups to its own actors only; refused: "
                    + shown(text));

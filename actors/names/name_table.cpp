@@ -33,6 +33,7 @@ name_table::outcome name_table::room_for(const std::string& text, const actor_ke
   if (who.peer == host_peer || known == shares_.end())
     return outcome::done;
   const auto& has = known->second;
+  // Counted for each process, so that a worker that registers without end fills its own share only.
   const bool one_more = !knows(who);
   const bool fits = has.entries < most_.of_process && (!one_more || has.actors < most_.of_process);
   return fits ? outcome::done : outcome::process_full;

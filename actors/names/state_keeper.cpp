@@ -6,6 +6,7 @@ namespace bulkhead::actors {
 
 void state_keeper::attach(const actor_key& who, std::shared_ptr<kept_state> where) {
   const std::lock_guard lock{mutex_};
+  // By the incarnation: a late snapshot of the one before finds no entry and changes nothing.
   owners_[who] = std::move(where);
 }
 

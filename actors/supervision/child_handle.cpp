@@ -6,6 +6,9 @@
 #include <iterator>
 #include <utility>
 
+// Senders come here from any thread, the runtime thread binds and unbinds, and the end of a link
+// gives back what a dead incarnation did not see. One mutex guards the queues; it is never held
+// while CAF or the border is called, because either may come back into this handle.
 namespace bulkhead::actors {
 
 /// Follows a message to an incarnation.
@@ -14,6 +17,7 @@ public:
   handle_watch(caf::weak_actor_ptr handle, caf::strong_actor_ptr to, child_handle::parcel p)
     : handle_(std::move(handle)), to_(std::move(to)), parcel_(std::move(p)) {}
 
+  // An incarnation that answered has seen the message, so there is nothing to move on.
   void answered() override {}
   bool lost(const caf::error&, bool delivered) override {
     const auto handle = handle_.lock();
@@ -39,6 +43,7 @@ caf::strong_actor_ptr child_handle::incarnation() const {
 }
 
 void child_handle::on_send(caf::strong_actor_ptr sender, caf::message_id mid, caf::message msg) {
+  // The handle has asked nobody, so no answer can be meant for it.
   if (mid.is_response())
     return;
   take({std::move(sender), mid, std::move(msg)});
@@ -48,11 +53,14 @@ void child_handle::take(parcel p) {
   caf::strong_actor_ptr to;
   {
     const std::lock_guard lock{mutex_};
+    // Only where nothing waits may a message go past the queues: it would overtake those before it.
     if (standing_ == standing::bound && !flushing_ && returned_.empty() && held_.empty())
       to = actor_;
   }
   if (to && send(to, p))
     return;
+  // bind() may have emptied the queue between the look above and keep(); nobody else would look
+  // again.
   if (keep(p))
     flush(); // it may have been bound in between
 }
@@ -104,9 +112,12 @@ void child_handle::flush() {
       to = actor_;
       first = &from == &returned_;
     }
+    // Without the lock: to send may wait for room, and a death on the way calls lost().
     if (send(to, next))
       continue;
     const std::lock_guard lock{mutex_};
+    // It was the oldest of its queue and becomes so again. The next round stops, or sends it to the
+    // incarnation that has been bound since.
     (first ? returned_ : held_).push_front(std::move(next));
   }
 }
@@ -114,6 +125,8 @@ void child_handle::flush() {
 // False: the incarnation is dead and `p` intact.
 bool child_handle::send(const caf::strong_actor_ptr& to, parcel& p) {
   const auto* proxy = dynamic_cast<const process_proxy*>(to->get());
+  // An actor of the host (host_child) or a supervisor's front: no process can take the message
+  // along.
   if (proxy == nullptr) {
     deliver(to, std::move(p.sender), p.mid, std::move(p.content), nullptr);
     return true;
@@ -127,6 +140,7 @@ bool child_handle::send(const caf::strong_actor_ptr& to, parcel& p) {
   if (result != link::sent::dead)
     return true;
   const std::lock_guard lock{mutex_};
+  // The handle may have been bound to the next incarnation meanwhile, which is alive.
   if (standing_ == standing::bound && actor_ == to)
     standing_ = standing::waits; // its end is being told
   return false;
@@ -153,6 +167,7 @@ void child_handle::bind(caf::strong_actor_ptr to) {
     const std::lock_guard lock{mutex_};
     if (standing_ == standing::over)
       return;
+    // The new incarnation has to stand here before flush() looks for it.
     actor_ = std::move(to);
     standing_ = standing::bound;
   }
@@ -169,6 +184,7 @@ void child_handle::unbind(bool comes_back) {
       return;
     gone.swap(actor_);
     standing_ = comes_back ? standing::waits : standing::down;
+    // Those that came back are older than those that were held, so their refusals come first.
     if (!comes_back) {
       refused.swap(returned_);
       refused.insert(refused.end(), std::make_move_iterator(held_.begin()),
@@ -180,6 +196,8 @@ void child_handle::unbind(bool comes_back) {
     refuse(p, "the supervised actor '" + name_ + "' does not run any more");
 }
 
+// First what waits is answered, then the handle is down: a monitor that hears of the end must not
+// have a request that is still open.
 void child_handle::end(const caf::error& reason) {
   unbind(false);
   {

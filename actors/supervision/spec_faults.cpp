@@ -2,6 +2,8 @@
 
 #include <set>
 
+// What is wrong with a supervisor's specs. All faults are collected into one text, so that a user
+// who has made several mends them in one go.
 namespace bulkhead {
 
 std::string_view to_string(restart_strategy strategy) noexcept {
@@ -67,6 +69,7 @@ void check_times(const supervisor_options& o, std::string& faults) {
   if (o.backoff_initial.count() < 0)
     faults += "supervisor_options::backoff_initial is " + ns(o.backoff_initial)
               + "; allowed: 0 ns (no wait) or more\n";
+  // A back-off whose maximum is zero would be an option without effect.
   if (o.backoff_max.count() < 0 || (o.backoff_initial.count() > 0 && o.backoff_max.count() == 0))
     faults += "supervisor_options::backoff_max is " + ns(o.backoff_max)
               + "; allowed: more than 0 ns where backoff_initial is, else 0 ns or more\n";

@@ -4,6 +4,9 @@
 #include <iterator>
 #include <utility>
 
+// One plan at a time. A plan is a list of steps, a step waits until all its children have answered
+// (`waits_for_`), and whatever comes meanwhile waits in `later_`. advance() is the only place that
+// goes on, and every event ends in it. The caller holds the node's mutex; nothing here has one.
 namespace bulkhead::actors {
 
 namespace {
@@ -20,6 +23,7 @@ restart_budget::time_point deadline_of(const child_rule& r, restart_budget::time
       || (by_type && r.type == child_type::supervisor))
     return never;
   const auto after = by_type ? std::chrono::nanoseconds{worker_patience} : r.shutdown.after();
+  // A deadline beyond what the clock can tell would overflow into the past and kill at once.
   return after > never - now ? never : now + after;
 }
 
@@ -36,6 +40,8 @@ supervision::supervision(const supervisor_options& options, std::vector<child_ru
 
 void supervision::begin(request_id request, time_point now) {
   plan(purpose::begin, request, 0);
+  // One step for each child: a child starts when the one before it runs, as its spec may rely on
+  // it.
   for (const auto& [key, c] : children_)
     plan_.push_back({true, {key}});
   advance(now);
@@ -63,11 +69,14 @@ void supervision::stop(request_id request, time_point now) {
     return;
   }
   stop_requests_.push_back(request);
+  // Who stops it a second time gets the answer of the end that is on its way.
   if (purpose_ != purpose::end)
     plan_end(end_kind::stopped, {});
   advance(now);
 }
 
+// The rule is changed, not only the state: a child that is still starting is killed in its turn,
+// too.
 void supervision::hurry() {
   for (auto& [key, c] : children_) {
     c.rule.shutdown = brutal_kill;
@@ -76,6 +85,8 @@ void supervision::hurry() {
   }
 }
 
+// A child that is not starting is not known to have been asked for: an answer that comes after the
+// end of its attempt changes nothing.
 void supervision::started(child_key key, time_point now) {
   auto* c = row(key);
   if (c == nullptr || c->state != child_state::starting)
@@ -96,6 +107,9 @@ void supervision::start_failed(child_key key, const std::string& why, time_point
   case purpose::begin:
     plan_end(end_kind::start_failed, "child '" + c->rule.id + "' did not start: " + why);
     break;
+  // The attempt counts against the intensity like any restart, so a child that can never start ends
+  // the supervisor and does not loop. It goes behind what waits already: a request to terminate it
+  // that was made meanwhile wins.
   case purpose::restart: // the rest of the plan belongs to the next attempt
     c->state = child_state::restarting;
     plan_.clear();
@@ -104,6 +118,8 @@ void supervision::start_failed(child_key key, const std::string& why, time_point
     break;
   case purpose::start:
   case purpose::start_again:
+    // A new child that did not start leaves no spec behind; one that was restarted by hand keeps
+    // its own.
     if (std::exchange(purpose_, purpose::none) == purpose::start)
       forget(key);
     answer(std::exchange(asker_, 0), answer_kind::start_failed, why);
@@ -118,6 +134,7 @@ void supervision::exited(child_key key, exit_kind how, std::uint64_t death, time
   auto* c = row(key);
   if (c == nullptr)
     return;
+  // An end that was asked for is none that a restart type decides on.
   if (c->state == child_state::stopping) {
     waits_for_.erase(key);
     stopped(key);
@@ -126,6 +143,8 @@ void supervision::exited(child_key key, exit_kind how, std::uint64_t death, time
     c->state = child_state::gone;
     c->exit = how;
     c->death = death;
+    // The restart waits for its turn like all else: within a plan this child may be stopped or
+    // started anyway.
     if (purpose_ != purpose::end) // there its turn to be stopped finds it gone
       push({event::kind::exit, key}, now);
   }
@@ -139,6 +158,7 @@ void supervision::tick(time_point now) {
       continue;
     }
     i = due_.erase(i);
+    // Every entry of due_ has its row: forget() takes both away.
     if (row(key)->state == child_state::stopping)
       act(supervision_action::kind::kill, key);
     else
@@ -162,6 +182,7 @@ child_key supervision::key_of(const std::string& id) const {
 }
 
 void supervision::push(event e, time_point now) {
+  // After the end was decided nothing may begin, and each request still gets its one answer.
   if (ended_ || purpose_ == purpose::end) {
     answer(e.request, answer_kind::ended);
     return;
@@ -170,6 +191,8 @@ void supervision::push(event e, time_point now) {
   advance(now);
 }
 
+// Plans come before events, and a plan is finished before the next one begins. It loops and does
+// not recurse, since a step whose children are all gone already waits for nobody.
 void supervision::advance(time_point now) {
   while (!ended_ && waits_for_.empty()) {
     if (!plan_.empty()) {
@@ -209,6 +232,8 @@ void supervision::issue_stop(child_key key, time_point now) {
   auto* c = row(key);
   if (c == nullptr)
     return;
+  // It has ended, waits for its back-off or never ran: there is nobody to ask, and no exit will
+  // come.
   if (c->state != child_state::running) {
     stopped(key);
     return;
@@ -218,6 +243,8 @@ void supervision::issue_stop(child_key key, time_point now) {
   const auto by = deadline_of(c->rule, now);
   if (!at_once(c->rule) && by != time_point::max())
     due_[key] = by;
+  // The state is `stopping` before the action is given, since its exit may be told while others are
+  // being carried out.
   act(at_once(c->rule) ? supervision_action::kind::kill : supervision_action::kind::ask, key);
 }
 
@@ -229,6 +256,8 @@ void supervision::handle(event& e, time_point now) {
   case event::kind::attempt:
   case event::kind::proceed: {
     const auto* c = row(e.key);
+    // An attempt is stale when the child was restarted along with a sibling, terminated or
+    // forgotten, or when a later back-off runs for it.
     if (c == nullptr || c->state != child_state::restarting || due_.contains(e.key))
       return; // somebody else's restart or a request has dealt with it
     if (e.what == event::kind::attempt)
@@ -242,6 +271,8 @@ void supervision::handle(event& e, time_point now) {
   }
 }
 
+// Only a child that is still `gone` is dealt with: a sibling's restart may have stopped and started
+// it since its end was noted, and then it must not be restarted a second time.
 void supervision::handle_exit(child_key key, time_point now) {
   auto* c = row(key);
   if (c == nullptr || c->state != child_state::gone)
@@ -252,12 +283,14 @@ void supervision::handle_exit(child_key key, time_point now) {
     restart(key, c->death, now);
     return;
   }
+  // Read before: stopped() forgets a temporary child together with its rule.
   const bool significant = c->rule.significant;
   stopped(key);
   if (significant)
     after_end_of_significant();
 }
 
+// Each branch either answers at once or makes a plan, whose end answers; none does both.
 void supervision::handle_request(event& e) {
   if (e.what == event::kind::start) {
     if (const auto known = key_of(e.rule.id); known != 0) {
@@ -297,6 +330,7 @@ void supervision::finish_plan() {
     return;
   }
   auto* c = row(subject_);
+  // A temporary child is forgotten by now, and then there is nothing to hold down.
   if (done == purpose::terminate && c != nullptr)
     c->held = true;
   if (done == purpose::start_again && c != nullptr)
@@ -305,9 +339,12 @@ void supervision::finish_plan() {
 }
 
 void supervision::finish_end() {
+  // Backwards, as they were stopped; each handle is told before the supervisor's own end is.
   while (!children_.empty())
     forget(children_.rbegin()->first);
   ended_ = true;
+  // The end is told before its answers: whoever waits in stop() returns to a supervisor that is
+  // over.
   supervision_action over;
   over.why = why_ended_;
   over.text = end_text_;
@@ -322,6 +359,7 @@ void supervision::finish_end() {
 void supervision::restart(child_key key, std::uint64_t death, time_point now) {
   auto* c = row(key);
   c->state = child_state::restarting;
+  // The state says `restarting` already, so the end that is planned now finds nobody to ask here.
   if (!budget_.allows(now, death)) {
     plan_end(end_kind::too_many_restarts,
              "child '" + c->rule.id + "' would have to be restarted more than "
@@ -344,6 +382,9 @@ void supervision::plan(purpose why, request_id asker, child_key subject) {
   plan_.clear();
 }
 
+// First all stops, from the last child backwards, then all starts, forwards: the order in which
+// each may rely on those before it. A temporary child is stopped with its siblings and never
+// started again.
 void supervision::plan_restart(child_key key) {
   plan(purpose::restart, 0, key);
   auto first = children_.find(key);
@@ -364,6 +405,8 @@ void supervision::plan_restart(child_key key) {
 
 // A step in hand is waited for: what it starts is stopped in its turn.
 void supervision::plan_end(end_kind why, std::string text) {
+  // Whoever waits in begin() has to hear why it failed, and only after everything was stopped
+  // again.
   if (purpose_ == purpose::begin)
     begin_request_ = std::exchange(asker_, 0);
   answer(std::exchange(asker_, 0), answer_kind::ended);
@@ -373,6 +416,8 @@ void supervision::plan_end(end_kind why, std::string text) {
   why_ended_ = why;
   end_text_ = std::move(text);
   step all;
+  // Children of one pattern do not rely on each other, so they are stopped together: thousands of
+  // them, one after the other, would take the sum of their deadlines.
   for (auto i = children_.rbegin(); i != children_.rend(); ++i)
     if (strategy_ == restart_strategy::simple_one_for_one)
       all.who.push_back(i->first);
@@ -387,6 +432,8 @@ void supervision::stopped(child_key key) {
   auto* c = row(key);
   due_.erase(key);
   c->state = child_state::absent;
+  // A child that comes back within this restart is not called down: its handle goes on to keep
+  // messages.
   if (c->rule.restart == restart_type::temporary
       || strategy_ == restart_strategy::simple_one_for_one)
     forget(key);

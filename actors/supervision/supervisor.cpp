@@ -9,6 +9,10 @@
 #include <future>
 #include <utility>
 
+// The calls of a user, in the user's thread. Each waits for one answer of the tree and holds no
+// lock meanwhile; the node promises that answer, at the latest when its pool ends, so no call waits
+// for ever. A path is followed anew at each call, because a supervisor below may be another
+// incarnation each time.
 namespace bulkhead {
 
 namespace detail {
@@ -33,6 +37,8 @@ struct outcome_of_call {
 
 template <class F>
 outcome_of_call until_done(F begin) {
+  // Shared with the callback: the thread that answers may still be inside set_value() when this one
+  // has its value and leaves.
   const auto promised = std::make_shared<std::promise<outcome_of_call>>();
   auto coming = promised->get_future();
   begin([promised](actors::answer_kind what, const std::string& text) {
@@ -217,6 +223,8 @@ supervisor::supervisor(pool& workers, const supervisor_options& options,
   const auto side = actors::pool_side::of(workers.core());
   auto root =
     actors::supervisor_node::make({side->hub(), side->shared_group()}, options, children, {}, {});
+  // Both before it begins: a system or pool that ends meanwhile has to find it, or a caller waits
+  // here for an answer that nobody gives.
   side->hub()->add(root);
   side->group().add(root);
   state_ = std::make_shared<detail::supervised>(root);
@@ -227,6 +235,8 @@ supervisor::supervisor(pool& workers, const supervisor_options& options,
                           "the supervisor '" + root->name() + "' did not start: " + o.text);
 }
 
+// The tree that is replaced is stopped first, as a destructor would; its children must not run on
+// without an owner.
 supervisor& supervisor::operator=(supervisor&& other) noexcept {
   if (this != &other) {
     stop();
@@ -293,6 +303,7 @@ child_counts supervisor::count_children(const std::string& below) const {
   child_counts n;
   for (const auto& c : which_children(below)) {
     ++n.specs;
+    // A child that was asked to stop may still run its last behaviour, so it counts as active.
     n.active += c.status == child_status::running || c.status == child_status::stopping;
     ++(c.type == child_type::supervisor ? n.supervisors : n.workers);
   }

@@ -16,6 +16,7 @@ namespace bulkhead::actors {
 
 namespace {
 
+// An error that is empty is CAF's word for a normal end.
 exit_kind kind_of(const caf::error& reason) {
   if (!reason || reason == caf::exit_reason::normal)
     return exit_kind::normal;
@@ -55,6 +56,7 @@ void supervisor_node::launch(child_key key) {
     const auto known = step_->children().find(key);
     if (over_ || known == step_->children().end())
       return;
+    // A child that came with start_child() is put into the table here, when its turn has come.
     m = std::static_pointer_cast<member>(known->second.rule.what);
     members_[key] = m;
   }
@@ -68,6 +70,7 @@ void supervisor_node::launch(child_key key) {
     else
       launch_worker(key, m);
   } catch (...) {
+    // Whatever threw, the step gets an answer: its plan waits for this child.
     on_start_failed(key, m, thrown_text());
   }
 }
@@ -130,6 +133,7 @@ void supervisor_node::launch_worker(child_key key, const member_ptr& m) {
       self->on_started(key, m, actor);
       return;
     }
+    // First stop(), then the failure: the other way round the step would plan one more attempt.
     if (why.kind == failure_kind::pool_closed) // no later attempt would do better
       self->stop([](answer_kind, const std::string&) {});
     self->on_start_failed(key, m, why.message);
@@ -160,7 +164,10 @@ void supervisor_node::launch_made(child_key key, const member_ptr& m) {
 void supervisor_node::launch_node(child_key key, const member_ptr& m) {
   const auto& start = *m->spec.start.state();
   auto options = start.options;
+  // A path names a supervisor by the id of its child, so that id has to be its name.
   options.name = m->spec.id;
+  // Of the incarnation that on_started() will make of it. Nobody else counts meanwhile: a child has
+  // one start at a time.
   const auto number = m->number + 1;
   auto node = make(place_, options, start.children, name_,
                    [weak = weak_from_this(), key, number](const caf::error& reason) {
@@ -193,10 +200,14 @@ void supervisor_node::on_started(child_key key, const member_ptr& m,
       m->incarnation = actor;
     }
   }
+  // The tree was over before the start was answered; nobody would ever end this actor.
   if (number == 0) {
     send_exit(actor, caf::exit_reason::kill);
     return;
   }
+  // The order matters. Its snapshots are taken before the handle gives it a first message; it is
+  // bound before the step may call the start done; and its end is watched last, so that no exit
+  // comes before the start it belongs to.
   attach_state(m, actor);
   static_cast<child_handle*>(m->handle->get())->bind(actor);
   tell(supervision_event_kind::started, m, {});
@@ -231,6 +242,8 @@ void supervisor_node::on_exit(child_key key, std::size_t number, const exit& how
   {
     const std::lock_guard lock{mutex_};
     const auto known = members_.find(key);
+    // The number keeps an end that is told late from being taken for the end of the next
+    // incarnation.
     if (over_ || known == members_.end() || known->second->number != number)
       return;
     m = known->second;
@@ -240,7 +253,11 @@ void supervisor_node::on_exit(child_key key, std::size_t number, const exit& how
     const auto row = step_->children().find(key);
     asked = row != step_->children().end() && row->second.state == child_state::stopping;
   }
+  // Whether it comes back is not decided yet; until then messages wait. The step's `down` refuses
+  // them later.
   static_cast<child_handle*>(m->handle->get())->unbind(true);
+  // Told before the step goes on, so that the event of a restart never comes before the end it
+  // answers.
   tell(asked ? supervision_event_kind::stopped : supervision_event_kind::exited, m,
        render(place_.hub->system(), how.reason));
   drive([&](supervision& step, restart_budget::time_point now) {

@@ -14,6 +14,10 @@
 #include <random>
 #include <utility>
 
+// Threads of users, the runtime thread, the hub's launch and callback threads all come here. Each
+// changes the step under the mutex, appends the actions to `todo_`, and the first of them carries
+// out all, one after the other, without the mutex. So actions keep the order in which the step gave
+// them, and no two threads start and stop the same child at once.
 namespace bulkhead::actors {
 
 namespace {
@@ -55,6 +59,7 @@ std::string faults_of_name(const supervisor_options& options, const child_spec& 
   if (options.strategy == restart_strategy::simple_one_for_one)
     return "'" + path + "': child_spec::name is '" + spec.name
            + "', but a pattern has many children; leave it empty\n";
+  // A table of its own knows the rule for names; asking the real one would register the name.
   if (name_table{}.add(spec.name, {}) == name_table::outcome::bad_name)
     return "'" + path + "': child_spec::name has " + std::to_string(spec.name.size())
            + " bytes; allowed: 1 to " + std::to_string(name_table::longest_name)
@@ -122,11 +127,14 @@ std::shared_ptr<supervisor_node> supervisor_node::make(const supervision_place& 
                                                        const std::string& above,
                                                        end_handler on_end) {
   auto name = above.empty() ? options.name : above + '/' + options.name;
+  // The faults of the levels below were told by the topmost one, before anything was started.
   if (above.empty())
     if (const auto faults = faults_of_all(place, options, children, name); !faults.empty())
       throw config_error("bulkhead::supervisor: nothing was started\n" + faults);
   std::shared_ptr<supervisor_node> made{
     new supervisor_node(place, options, std::move(name), std::move(on_end))};
+  // Not in the constructor: its callbacks hold a weak pointer to it, which does not exist there
+  // yet.
   made->take(children);
   return made;
 }
@@ -146,6 +154,7 @@ void supervisor_node::take(const std::vector<child_spec>& children) {
                                                        why == caf::exit_reason::kill);
                                         });
   std::vector<child_rule> rules;
+  // Its single spec is the pattern, and nothing runs before somebody asks for a child.
   if (options_.strategy == restart_strategy::simple_one_for_one) {
     pattern_ = children.front();
   } else {
@@ -178,6 +187,8 @@ void supervisor_node::request(answer_handler done, const step_call& f) {
   answer_handler too_late;
   {
     const std::lock_guard lock{mutex_};
+    // Whether it is over and the entry of the request belong under one lock: end() answers exactly
+    // what it finds in the table.
     if (over_) {
       too_late = std::move(done);
     } else {
@@ -241,6 +252,7 @@ void supervisor_node::drive(
     f(*step_, actor_process::clock::now());
     for (auto& a : step_->take_actions())
       todo_.push_back(std::move(a));
+    // Whoever drives sees what was added before it lets go of driving_, under this mutex.
     if (driving_)
       return;
     driving_ = true;
@@ -255,6 +267,8 @@ void supervisor_node::carry_out_all() {
       const std::lock_guard lock{mutex_};
       if (todo_.empty()) {
         driving_ = false;
+        // In the same hold of the mutex in which driving_ falls: the next event may change when to
+        // tick.
         plan_tick();
         return;
       }
@@ -265,6 +279,8 @@ void supervisor_node::carry_out_all() {
   }
 }
 
+// An earlier timer stays where it is; it finds nothing due, and plans the next one. A timer for
+// each deadline would cost one for each child that stops.
 // With the lock.
 void supervisor_node::plan_tick() {
   const auto at = step_->next_tick();
@@ -345,6 +361,8 @@ void supervisor_node::answer(const supervision_action& a) {
   done(a.answer, a.text);
 }
 
+// over_ is set first: what the callbacks below lead to must find it ended. The one above hears of
+// it last, when its observers and the user's events were told.
 void supervisor_node::finish(const supervision_action& a) {
   using kind = supervision_event_kind;
   {
@@ -363,6 +381,8 @@ void supervisor_node::finish(const supervision_action& a) {
     on_end_(reason);
 }
 
+// Nothing is asked or waited for here: the caller kills the processes. What has to happen is that
+// every handle goes down and every caller that waits is answered, since no step does it any more.
 void supervisor_node::end() noexcept {
   std::map<child_key, member_ptr> members;
   std::map<request_id, answer_handler> asked;
@@ -374,6 +394,8 @@ void supervisor_node::end() noexcept {
   }
   const auto why = ended_error(failure_kind::pool_closed, "the pool of the supervisor has ended");
   for (const auto& [key, m] : members) {
+    // Below first, so that no supervisor hears of the end of a child before the child's own users
+    // do.
     if (m->node)
       m->node->end();
     static_cast<child_handle*>(m->handle->get())->end(why);

@@ -7,6 +7,7 @@ bool inbox::add(std::span<const std::byte> piece, const taker& take) {
     if (piece.size() < sizeof header_)
       return false;
     std::memcpy(&header_, piece.data(), sizeof header_);
+    // The length of the whole is bounded here, before any piece of it is kept.
     if (!plausible(header_))
       return false;
     const auto body = piece.subspan(sizeof header_);

@@ -9,6 +9,9 @@
 
 #include <algorithm>
 
+// The loop of an actor worker, on its main thread: timers, what waits to leave, one frame, what is
+// ready, and sleep when all of that was nothing. Nothing in it waits for room, since the thread
+// that would make room is this one.
 namespace bulkhead::actors {
 
 namespace {
@@ -37,6 +40,8 @@ bool actor_loop::run() {
 
 bool actor_loop::step(std::size_t& did) {
   did = system_.fire_timers();
+  // Before a frame is read: what still waits to leave decides how much may be read
+  // (stall_rule.hpp).
   host_->flush();
   const auto turn =
     stall_.next(host_->waiting(), host_->waiting_bytes(), clock::now(), {1, behaviors_per_turn});
@@ -47,6 +52,7 @@ bool actor_loop::step(std::size_t& did) {
   did += popped;
   for (std::size_t ran = 0; ran < turn.behaviors && system_.run_ready(1) != 0; ++ran)
     ++did;
+  // The host reads it without asking, to balance its workers.
   board_.counts(system_.system().registry().running());
   BULKHEAD_HOOK("actor.worker.ran");
   return true;
@@ -57,6 +63,7 @@ void actor_loop::sleep() {
   clock::time_point timer;
   if (system_.next_deadline(timer))
     deadline = std::min(deadline, timer);
+  // While the worker stalls what is ready waits on purpose; else there is no reason to sleep.
   if (stall_.stalled())
     deadline = std::min(deadline, stall_.resume_at());
   else if (system_.ready())

@@ -24,6 +24,9 @@
 #include <cstdio>
 #include <exception>
 
+// An actor worker from its entry to its end. What has to be there before any frame is read: names
+// of types, the node id that the host has given, the border; then the hello, behind which the host
+// may send.
 namespace bulkhead::actors {
 
 namespace {
@@ -89,6 +92,7 @@ private:
     BULKHEAD_HOOK("actor.worker.spawn_read");
     std::string why;
     caf::strong_actor_ptr made;
+    // Announced before the host's word is looked at: see withdraw() in actors/host.
     if (!board_.begins_start(f.header.id, io_->peer_words())) {
       why = "the host has taken the start back";
       border_->give_back(host, f.body);
@@ -127,6 +131,7 @@ private:
       head.behavior == detail::function_ref{} ? nullptr : detail::from_ref(head.behavior);
     auto made = reinterpret_cast<detail::spawn_stub>(const_cast<void*>(code))(system_.system(),
                                                                               behavior, args);
+    // Before it runs: at a stop it gets its exit message, even where its start fails afterwards.
     loop_->adopt(made);
     return started(made, why) ? made : nullptr;
   }
@@ -152,6 +157,7 @@ private:
     if (!made)
       buf.insert(buf.end(), reinterpret_cast<const byte_buf::value_type*>(why.data()),
                  reinterpret_cast<const byte_buf::value_type*>(why.data() + why.size()));
+    // Counted before the frame goes, so that the host's handle cannot be given back first.
     const auto key = border_->mention(host, made);
     border_->control(host, frame_kind::spawned,
                      {.source_peer = key.peer, .source_actor = key.id, .id = request},

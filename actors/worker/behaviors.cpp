@@ -60,6 +60,7 @@ shipped_behavior find_behavior(const std::string& name) {
   if (found.first == found.second)
     throw config_error("no actor is registered as \"" + name
                        + "\" with BULKHEAD_ACTOR; known names: " + names(r));
+  // Told when somebody asks, since a static constructor has nobody to tell.
   if (std::next(found.first) != found.second)
     throw config_error("the actor name \"" + name + "\" is registered twice; rename one of them");
   const auto& b = found.first->second;

@@ -95,6 +95,7 @@ namespace detail {
 void add_message_type(const message_type& type) {
   auto& r = message_registry::instance();
   std::lock_guard lock{r.mutex};
+  // A header with a declaration may be compiled into several libraries of one program.
   if (r.find(*type.type) == nullptr)
     r.add(type);
 }

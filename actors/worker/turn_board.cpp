@@ -5,6 +5,9 @@
 #include <iterator>
 #include <new>
 
+// What the worker shows of its actors: words and rows in shared memory that the loop thread writes
+// and the host reads at any time. An actor's end may come from another thread, and frees its row in
+// the loop.
 namespace bulkhead::actors {
 
 namespace {
@@ -42,6 +45,7 @@ void turn_board::end() noexcept { put_word(words_.turn, turn_ * 2); }
 void turn_board::begins(std::uint64_t actor) noexcept { begin(actor); }
 
 bool turn_board::ends(std::uint64_t actor, std::string_view name, std::size_t mailbox) noexcept {
+  // The turn ends before the bookkeeping, which is no actor's time.
   const auto spent = clock::now() - since_;
   end();
   const auto known = at_.find(actor);
@@ -102,6 +106,7 @@ void turn_board::free_rows() noexcept {
     const auto known = at_.find(actor);
     if (known == at_.end())
       continue;
+    // First nobody's: a host that reads the row meanwhile sees its actor change, and leaves it out.
     put_word(rows_[known->second].actor, 0);
     free_.push_back(known->second); // its room was reserved
     at_.erase(known);

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <bit>
 
+// Segments for large arguments, kept and used again in the order of frames. Under the pool's lock;
+// a segment is free when all frames that used it are answered, and never before, since the worker
+// reads it in place.
 namespace bulkhead::runtime {
 
 argument_segments::lease argument_segments::acquire(std::size_t bytes, std::uint64_t sequence) {
@@ -20,6 +23,7 @@ argument_segments::lease argument_segments::acquire(std::size_t bytes, std::uint
   const auto size = std::bit_ceil(std::max(bytes, threshold));
   auto memory = segment::make("bulkhead-arguments", size, 0, segment::access::read_write);
   memory.seal_writes();
+  // The worker is told by a flag to unmap it as well, so both sides forget the same ones.
   const bool drop = kept_bytes_ + size > keep_bytes_;
   free_.reserve(free_.size() + held_.size() + 1); // so that release_below allocates nothing
   held_.push_back({sequence, entry{next_id_++, std::move(memory), drop}});

@@ -18,6 +18,9 @@
 #include <random>
 #include <system_error>
 
+// The host's end of a channel, under the pool's lock. Everything that the worker writes is read
+// once into a copy, the copy is checked, and only the copy is used; each shared word that the host
+// writes has a private twin which it reads instead.
 namespace bulkhead::runtime {
 
 using detail::validated;
@@ -46,6 +49,7 @@ channel::channel(std::size_t ring_capacity, peer kind)
     flight_(*mine_, *theirs_, base_), segments_(kept_argument_bytes) {
   mine_->recall.store(no_position, std::memory_order_relaxed);
   mine_->tail.store(base_, std::memory_order_release); // nobody looks yet
+  // After the host has its own writable map: from here on nobody can make another one.
   host_.seal_writes();
 }
 
@@ -231,6 +235,7 @@ void channel::release() noexcept {
   // Relaxed: written here alone; whoever asks has_answers() with an old number looks once more.
   if (consumed_.load(std::memory_order_relaxed) == read_)
     return;
+  // Before ans_head goes up: the frames below are answered, and their bodies read.
   segments_.release_below(sequence_of(flight_.next()));
   consumed_.store(read_, std::memory_order_relaxed);
   // seq_cst: partner of the worker's sleep flag; it may sleep for answer space.

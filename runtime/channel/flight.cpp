@@ -3,6 +3,8 @@
 #include <cassert>
 #include <new>
 
+// The units that one worker has, in the order in which they were sent: the host's part of claim and
+// recall (docs/wire_format.md). Under the pool's lock, without I/O, model-checked in tests/models.
 namespace bulkhead::runtime {
 
 using detail::validated;
@@ -35,6 +37,8 @@ position flight::announce_recall(position p) {
     // the claim.
     mine_.recall.store(p, std::memory_order_seq_cst);
   }
+  // The recall stands for all that is sent by now; a frame published under it would be given back
+  // as well.
   upto_ = sent_;
   // Sync point "host looks"; seq_cst: partner of "worker claims", which is made for each item.
   const auto claimed = position_of(theirs_.claim.load(std::memory_order_seq_cst));
@@ -89,6 +93,7 @@ bool flight::record_is_valid(std::uint64_t claim) const noexcept {
 }
 
 void flight::pop_front() {
+  // The ring is freed by the answer, as the worker reads its arguments in place.
   freed_ = frames_.front().ring_end;
   frames_.pop_front();
   ++next_seq_;

@@ -23,6 +23,7 @@ arrived_parcel make_parcel(const parcel_packet& packet, packet_socket::received 
   const auto count = got.fds.size();
   if (made.error != 0)
     return made;
+  // Kind, number of descriptors and length have to agree; the sender may be a worker that lies.
   if (packet.head.kind != packet_kind::parcel || packet.head.value != count
       || got.bytes != sizeof packet.head + count * sizeof packet.keys[0]) {
     made.error = EBADMSG;

@@ -14,6 +14,9 @@
 #include <string>
 #include <system_error>
 
+// Descriptors that came for a worker. The watch thread receives, the task's thread takes and waits,
+// at most half a minute; the mutex guards the lists. What was lost for want of a descriptor is
+// noted, so that the frame fails at once and does not wait.
 namespace bulkhead::runtime {
 
 namespace {
@@ -47,6 +50,8 @@ void segment_inbox::receive(int control) noexcept {
 }
 
 void segment_inbox::receive_one(int control) {
+  // Given up for this one call: without a free number the kernel would drop what comes, and its
+  // name with it.
   reserve_.reset();
   parcel_packet packet;
   auto got = packet_socket::receive(control, std::as_writable_bytes(std::span{&packet, 1}),
@@ -117,6 +122,7 @@ detail::descriptor_list segment_inbox::take_parcel(std::uint32_t number) {
   std::unique_lock lock{mutex_};
   const auto in_time = await(lock, packet_kind::parcel, number);
   auto found = parcels_.extract(number);
+  // Older ones belong to frames that were never sent, or were given back.
   parcels_.erase(parcels_.begin(), parcels_.upper_bound(number));
   if (found.empty())
     say_lost(in_time);

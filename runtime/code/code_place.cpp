@@ -33,6 +33,7 @@ code_place place_of_code(std::uintptr_t address) noexcept {
   const auto* start = static_cast<const std::byte*>(found.dlfo_map_start);
   ElfW(Ehdr) file{};
   std::memcpy(&file, start, sizeof file);
+  // This may run in a crash handler: what does not look as expected is left alone.
   if (std::memcmp(file.e_ident, ELFMAG, SELFMAG) != 0)
     return {};
   const std::span headers{reinterpret_cast<const ElfW(Phdr)*>(start + file.e_phoff), file.e_phnum};

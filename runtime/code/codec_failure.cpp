@@ -25,6 +25,7 @@ void throw_bad_count(const std::type_info& type, std::uint64_t count, std::size_
                             + " left in the message");
 }
 
+// Out of line, as all of these: the templates that call them are compiled into each user's program.
 void throw_over_budget(const std::type_info& type, std::uint64_t count, std::size_t bytes_each,
                        std::size_t budget) {
   auto text = std::to_string(count) + " elements claimed";

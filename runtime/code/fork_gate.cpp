@@ -6,6 +6,9 @@
 #include <chrono>
 #include <thread>
 
+// Keeps fork() and the dynamic linker apart. Whoever loads or lists modules passes; whoever is
+// about to copy the host shuts the gate and waits until nobody is inside, because a lock of the
+// linker that is held at fork() stays locked in the copy.
 namespace bulkhead::runtime {
 
 namespace {

@@ -17,6 +17,10 @@
 
 #include <dlfcn.h>
 
+// How code is named across processes: a module by its build id, a function by its offset there. Any
+// thread comes here. The order of locks is gate, table, linker; a reference to a library is taken
+// after the table is let go, since a static constructor that runs under the linker's lock may name
+// code.
 namespace bulkhead::runtime {
 namespace {
 
@@ -67,6 +71,7 @@ public:
     if (module == nullptr)
       module = &load(ref.module);
     kept.path = keep(*module);
+    // The offset comes from another process: it is only followed into code of that module.
     const auto address = module->base + ref.offset;
     if (!module->has_code_at(address))
       throw codec_error("module " + hex(ref.module) + " (" + module->path
@@ -155,6 +160,8 @@ private:
     modules_ = scan_modules();
     if (const auto* module = find_id(id))
       return *module;
+    // Another build under the same path: its functions lie elsewhere, and calling one would run
+    // anything.
     dlclose(handle);
     modules_ = scan_modules();
     throw codec_error(known->path + " is not the module " + hex(id)

@@ -84,6 +84,7 @@ std::uint64_t id_of_module(std::uintptr_t base, std::span<const ElfW(Phdr)> head
       return id_of_build(id);
   }
   for (const auto& header : headers)
+    // A build without an id is told apart by its code, as it is mapped.
     if (is_code(header) && (header.p_flags & PF_R) != 0)
       hash.add(segment(base, header));
   return hash.value();
@@ -114,6 +115,7 @@ std::uint64_t id_of_build(std::span<const std::byte> build_id) noexcept {
 std::vector<loaded_module> scan_modules() {
   std::vector<loaded_module> modules;
   dl_iterate_phdr(&add_module, &modules);
+  // The linker's list has no name for the program itself.
   if (!modules.empty() && modules.front().path.empty()) {
     std::error_code ignored;
     modules.front().path = std::filesystem::read_symlink("/proc/self/exe", ignored).native();

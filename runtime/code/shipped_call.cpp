@@ -37,6 +37,7 @@ detail::buffer run_call(std::span<const std::byte> bytes,
   bytes = bytes.subspan(sizeof head);
   if (head.function_bytes > bytes.size())
     throw codec_error("the bytes of a call are cut short");
+  // No budget: these bytes were made by the host, for a process that it has made.
   const auto of_the_host = detail::reader_limits::trusted();
   detail::reader function{bytes.first(head.function_bytes), of_the_host};
   detail::reader args{bytes.subspan(head.function_bytes), of_the_host};

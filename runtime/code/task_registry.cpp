@@ -62,6 +62,7 @@ std::string task_entry::signature() const {
 void add_task(const task_entry& entry) {
   auto& known = registry::instance();
   const std::lock_guard lock{known.mutex};
+  // Two of one name are kept until somebody asks for it: a static constructor has nobody to tell.
   known.tasks.emplace(entry.name, &entry);
 }
 

@@ -18,6 +18,9 @@
 #include <ctime>
 #include <string_view>
 
+// Handlers of signals that end a worker. They write into shared memory, which the host reads after
+// the death, and call nothing that is not async-signal-safe (man 7 signal-safety); whatever they
+// need is made at install.
 namespace bulkhead::runtime {
 
 namespace {
@@ -136,6 +139,7 @@ __attribute__((no_sanitize("address"))) void on_crash(int signal, siginfo_t* abo
   }
   first_signal.store(signal, std::memory_order_relaxed);
   record(signal, *about, context);
+  // After the record: a handler of the program's own may not return.
   call_previous(signal, about, context);
   die_of(signal);
 }
@@ -178,6 +182,8 @@ void install_crash_recorder(flight_recorder& into) noexcept {
   recorder = &into;
   process = ::getpid();
   crashing.store(0, std::memory_order_relaxed); // no thread can crash into it yet
+  // First: the unwinder and the linker take memory and locks at their first use, which a handler
+  // must not.
   warm_unwinder();
   note_main_stack();
   use_signal_stack();

@@ -20,6 +20,9 @@
 #include <utility>
 #include <vector>
 
+// A crash as text, made in the host from a dead worker's recorder. All of it is the worker's word:
+// numbers are bounded, texts cleaned, addresses only looked up. It takes its time, so no lock of a
+// pool is held.
 namespace bulkhead::runtime {
 
 namespace {
@@ -134,6 +137,7 @@ private:
            + short_hex(f.offset);
     if (!in_time)
       return text;
+    // Emptied as a whole: crashes that repeat fill it again at once.
     if (cache_.size() >= max_cached)
       cache_.clear();
     return cache_.emplace(place, std::move(text)).first->second;

@@ -54,6 +54,7 @@ bool is_forbidden_call(int signal, const siginfo_t& about) noexcept {
 void record_forbidden_call(const siginfo_t& about, const machine_context& at,
                            flight_recorder& into) noexcept {
   const auto number = static_cast<long>(about.si_syscall);
+  // Plus one: zero means that there was none.
   into.call = static_cast<std::uint64_t>(number) + 1;
   for (std::size_t i = 0; i < 6; ++i)
     into.call_arguments[i] = at.call_argument(i);

@@ -13,6 +13,8 @@
 #include <span>
 #include <string_view>
 
+// Names and lines of code, by elfutils. A file is used only where its build id is the module's: one
+// that was replaced on disk would name other functions.
 namespace bulkhead::runtime {
 
 namespace {

@@ -41,6 +41,7 @@ void on_terminate() {
   // Relaxed: nothing is passed on but the flag.
   if (entered.exchange(true, std::memory_order_relaxed))
     std::abort();
+  // A child that a task has forked shares the record, and must not write its own end there.
   if (::getpid() == recorded_process)
     log_reason();
   previous_handler();

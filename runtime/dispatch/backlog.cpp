@@ -5,6 +5,9 @@
 #include <new>
 #include <utility>
 
+// What waits, by priority; on each shelf a list for anybody and a list for each lane. `order` tells
+// across the lists who came first. All of it is under the pool's lock; what is noexcept does
+// without memory, at the price of the priority or the lane.
 namespace bulkhead::runtime {
 
 namespace {
@@ -24,6 +27,7 @@ bool backlog::has_room(std::size_t items, std::size_t bytes) const noexcept {
 
 void backlog::make_room(const unit& u, lane_id lane) {
   auto& row = shelf_at(priority_of(u));
+  // The node of the lane is made now, while a failure can still be told to the caller.
   if (lane != any_worker)
     row.lanes[lane];
 }
@@ -62,6 +66,7 @@ unit* backlog::first(const question& goes) const {
     while (auto* head = row.next_head(last)) {
       last = head->order;
       const bool for_any = head->lane == any_worker;
+      // Once one unit for anybody found no worker, the others would not either; units of lanes may.
       if (!(for_any && any_waits) && goes(*head))
         return head;
       any_waits = any_waits || for_any;
@@ -142,6 +147,7 @@ std::unique_ptr<unit> backlog::remove(unit& u) {
       row.lanes.erase(lane);
   }
   // A priority that nobody waits with costs nothing; its node may serve the next new one.
+  // Shelf 0 is never taken away: list_for() falls back to it without memory.
   if (at->first != 0 && row.empty())
     spare_ = shelves_.extract(at);
   return taken;
@@ -150,6 +156,8 @@ std::unique_ptr<unit> backlog::remove(unit& u) {
 void backlog::sort_lanes(const std::function<lane_id(const unit&)>& lane_of) noexcept {
   for (auto& [priority, row] : shelves_) {
     unit_list sorted;
+    // All are taken out first, oldest first, and then laid into their new lanes: so each lane keeps
+    // its order.
     while (auto* head = row.next_head(before_all, false))
       sorted.push_back(row.lanes.find(head->lane)->second.remove(*head));
     row.lanes.clear();

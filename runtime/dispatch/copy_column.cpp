@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+// Results of a column, copied out of a worker's ring. The worker may change the ring at any time,
+// so no length is believed before it lies in the host's own memory.
 namespace bulkhead::runtime {
 
 using detail::validated;
@@ -46,6 +48,7 @@ bool keep_varying(detail::result_column& column, std::span<const std::byte> from
       return false;
     end = *next;
   }
+  // Most of the copy is wanted: it is kept as it is and not copied once more.
   if (begin == 0 && end > from.size() / 2) {
     column.size = end;
     return true;

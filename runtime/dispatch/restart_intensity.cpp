@@ -16,6 +16,8 @@ restart_intensity::verdict restart_intensity::on_death(time_point now, bool was_
   deaths_.push_back(now);
   if (!was_ready)
     ++start_failures_;
+  // Deaths before ready also count in a row: the back-off would spread them so far that the
+  // intensity is never exceeded.
   if (deaths_.size() > max_restarts_ || start_failures_ > max_start_failures_)
     return {true, {}};
   // The first death is replaced at once; then the back-off doubles with each one in the period.

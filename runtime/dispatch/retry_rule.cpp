@@ -33,6 +33,7 @@ bool may_follow(const retry_policy& policy, const failure& f) noexcept {
 
 std::chrono::nanoseconds pause_before(const retry_policy& policy, std::uint32_t attempt) noexcept {
   auto pause = policy.pause;
+  // The second attempt waits for `pause` itself; each further one for twice as long.
   for (auto i = attempt; i > 2 && pause.count() != 0 && pause < policy.pause_max; --i)
     pause *= 2; // at most twice the longest, which is far from an overflow
   return std::min(pause, policy.pause_max);

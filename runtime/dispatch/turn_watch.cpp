@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+// When an actor's worker is ended, and for whose turn: a plain value, under the lock of its
+// actor_process. What it is told of the worker is the worker's word, so each figure may be wrong
+// and only that worker pays.
 namespace bulkhead::runtime {
 
 namespace {
@@ -33,6 +36,7 @@ void turn_watch::limit(std::uint64_t actor, nanoseconds turn) {
 
 bool turn_watch::condemn(std::uint64_t actor, time_point at) {
   const auto [i, fresh] = condemned_.emplace(actor, at);
+  // Two may ask for one end; the shorter grace counts.
   i->second = std::min(i->second, at);
   return fresh;
 }
@@ -47,6 +51,7 @@ void turn_watch::ended(std::uint64_t actor) {
 turn_watch::verdict turn_watch::look(const turn_facts& facts, time_point now) {
   forgive(facts, now);
   verdict result;
+  // The first check that says kill decides; of the others only the next look counts.
   const auto take = [&](verdict v) {
     if (result.kill != exit_cause::none)
       return;
@@ -77,6 +82,7 @@ void turn_watch::forgive(const turn_facts& facts, time_point now) {
     beat_since_ = now;
   if (lag <= lag_of_host)
     return;
+  // No more than the turn has lasted, or a turn that began after the pause would have credit.
   if (facts.runs)
     forgiven_ += std::min<nanoseconds>(lag, now - std::min(facts.since, now));
   for (auto& [actor, at] : condemned_)
@@ -85,6 +91,7 @@ void turn_watch::forgive(const turn_facts& facts, time_point now) {
 }
 
 turn_watch::verdict turn_watch::end(exit_cause why, std::uint64_t culprit, std::string text) {
+  // A later verdict is a consequence of the first and must not move the blame.
   if (ended_by_ == exit_cause::none) {
     ended_by_ = why;
     culprit_ = culprit;

@@ -3,6 +3,8 @@
 #include <cassert>
 #include <cstring>
 
+// Cutting units. A body is the callable and then the items, one behind the other; a part gets a
+// copy of the callable and of its items, since both parts travel and end independently.
 namespace bulkhead::runtime {
 
 namespace {
@@ -10,6 +12,7 @@ namespace {
 std::size_t skip_items(const unit& u, std::size_t at, std::uint32_t items) noexcept {
   if (u.item_bytes != detail::varying_bytes)
     return at + std::size_t{u.item_bytes} * items;
+  // These lengths are the host's own and need no check.
   for (std::uint32_t i = 0; i < items; ++i) {
     std::uint32_t length = 0;
     std::memcpy(&length, u.body.data() + at, sizeof length);
@@ -55,6 +58,7 @@ std::unique_ptr<unit> split(unit& u, std::uint32_t first) {
 }
 
 unit_list::~unit_list() {
+  // One by one: the units hold each other by plain pointers, and the list alone owns them.
   while (!empty())
     pop_front();
 }

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <utility>
 
+// When a limit of a task worker is broken: facts and time in, one action and the next look out. A
+// plain value under the pool's lock. No look acts by itself, so a look that cannot be followed for
+// want of memory comes again.
 namespace bulkhead::runtime {
 
 namespace {
@@ -12,6 +15,7 @@ namespace {
 using std::chrono::nanoseconds;
 
 nanoseconds nearer(nanoseconds a, nanoseconds b) noexcept {
+  // Zero means none.
   if (a.count() == 0 || b.count() == 0)
     return std::max(a, b);
   return std::min(a, b);
@@ -39,6 +43,8 @@ void worker_watch::plan(const worker_facts& f, time_point now) {
     results_patience_ = shortest_patience;
     look_again(now + results_patience_);
   }
+  // Beats are watched from the first frame that it was sent while idle; an idle worker is not woken
+  // to be looked at.
   if (beat_since_ != time_point{})
     return;
   beat_since_ = now;
@@ -54,6 +60,7 @@ void worker_watch::item_ended() noexcept {
 }
 
 void worker_watch::ask_for_task(time_point now) noexcept {
+  // A second request does not lengthen the grace of the first.
   if (task_by_ == time_point::max())
     task_by_ = now + limits_.grace;
   look_again(task_by_);
@@ -65,6 +72,7 @@ void worker_watch::ask_for_end(time_point now) noexcept {
 }
 
 void worker_watch::killed(time_point now, bool last_words) noexcept {
+  // The time until it is given up counts from the signal that cannot be caught.
   if (!was_killed() || (silent_by_ != time_point::max() && !last_words))
     killed_at_ = now;
   silent_by_ = last_words ? now + last_words_take : time_point::max();
@@ -108,6 +116,7 @@ watch_decision worker_watch::look_at_end(const worker_facts& f, time_point now) 
     look_again(task_by_);
     return {};
   }
+  // The grace is over: either its task is the one that was to end, or that one ended in time.
   task_by_ = time_point::max();
   if (f.busy && f.has_task && f.cancelled)
     return {watch_action::end_for_task, exit_cause::killed};
@@ -213,6 +222,8 @@ watch_decision worker_watch::look_at_queue(const worker_facts& f, time_point now
   if (!f.ready)
     return {watch_action::take_back_all, exit_cause::none};
   const auto known = f.mean * static_cast<std::int64_t>(f.behind);
+  // Ten times the mean, as a task that takes that much longer is not one of those that were
+  // measured.
   const auto patience =
     std::clamp<nanoseconds>(10 * f.mean, shortest_patience, 10 * window::horizon);
   if ((!moved && known > window::horizon) || now - seen_since_ >= patience)

@@ -15,6 +15,9 @@
 #include <new>
 #include <system_error>
 
+// The host's end of a forkserver. Threads that launch come here, one request at a time under
+// `asking_`; the runtime thread brings notices under `mutex_`. Every wait has the caller's
+// deadline. A forkserver that hangs, lies or dies is killed and replaced at the next launch.
 namespace bulkhead::runtime {
 
 namespace {
@@ -50,6 +53,8 @@ forkserver::~forkserver() {
 std::shared_ptr<forkserver> forkserver::common(time_point deadline) {
   this_process::require_init();
   auto& state = process_state::mine();
+  // Two locks: `starting` is held while a forkserver comes up, which may take seconds, `mutex` for
+  // the pointer alone, so that nobody who only asks has to wait for the first.
   const std::unique_lock starting{state.starting, deadline};
   if (!starting)
     throw launch_error{"another thread has been starting the forkserver for too long", ETIMEDOUT};
@@ -62,6 +67,7 @@ std::shared_ptr<forkserver> forkserver::common(time_point deadline) {
   }
   const auto limit = std::min(deadline, steady_clock::now() + start_patience);
   auto fresh = std::make_shared<forkserver>(forkserver_by_exec(limit));
+  // A new forkserver is what the old one was: all preloads run in it before anybody forks from it.
   for (const auto& call : state.preloads)
     fresh->run_preload(call, deadline);
   std::shared_ptr<forkserver> old = fresh; // the last one goes without the lock
@@ -146,6 +152,7 @@ forkserver::answer forkserver::await_answer(std::uint64_t sequence, time_point d
     if (!validated("reply.size", packet.bytes == sizeof got.head)
         || !validated("reply.magic", got.head.magic == message_magic))
       lost("sent an invalid answer and was killed");
+    // Taken before the sequence is looked at: descriptors of an old answer are closed with it.
     got.fds = std::move(packet.fds);
     if (got.head.sequence == sequence || got.head.sequence == 0)
       return got; // older ones belong to callers that have given up
@@ -160,6 +167,7 @@ forkserver::answer forkserver::ask(launch_packet& request, time_point deadline) 
     lost("has died");
   auto& head = request.head;
   const auto is_launch = head.kind == request_kind::launch;
+  // A preload runs code of the user's, for which only the caller's deadline counts.
   const auto patience_ends = is_launch ? steady_clock::now() + request_patience : time_point::max();
   head.sequence = ++sequence_;
   const auto error = packet_socket::send(link_.request.get(), bytes_of(head), request.body,
@@ -184,6 +192,7 @@ std::shared_ptr<child> forkserver::start(const launch_request& work, child::exit
                                          time_point deadline) {
   auto request = pack(work);
   try {
+    // Notices are watched before the request is sent, and until the child is in the table.
     expect_news();
     const scope_end ended{[this] { launch_ended(); }};
     return adopt(ask(request, deadline), std::move(request.control), work, std::move(on_exit));
@@ -214,6 +223,8 @@ std::shared_ptr<child> forkserver::adopt(answer got, unique_fd control, const la
     children_.erase(place);
     throw; // the last one lets go of the control socket
   }
+  // The worker has waited for this byte: it runs nothing before the host knows its pid and watches
+  // its end.
   made->tell_go();
   process_state::mine().note_child(made);
   return made;

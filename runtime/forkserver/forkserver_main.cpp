@@ -33,6 +33,9 @@
 #include <iostream>
 #include <vector>
 
+// The forkserver: one thread that sleeps in ppoll(2) and does one thing after the other: end with
+// its host, bury the dead, serve a request, send notices. It has no other thread, so that what it
+// forks may go on in C++; user code runs here in a preload only.
 namespace bulkhead::runtime {
 
 namespace {
@@ -174,12 +177,16 @@ void server::run() {
     const auto want_room = static_cast<short>(unsent_.empty() ? 0 : POLLOUT);
     std::array looks{pollfd{birth_.request.get(), POLLIN, 0}, pollfd{host_.get(), POLLIN, 0},
                      pollfd{deaths_.get(), POLLIN, 0}, pollfd{birth_.notices.get(), want_room, 0}};
+    // Only here signals are let in: the mask changes together with the sleep (man 2 ppoll), so no
+    // death between the look and the sleep is slept over.
     if (::ppoll(looks.data(), looks.size(), nullptr, &none) < 0)
       continue;
     if (host_is_gone(looks[0], looks[1])) {
       undertaker_.bury_all();
       ::_exit(0);
     }
+    // The dead before the requests: each of them that is reaped makes room under RLIMIT_NPROC for
+    // the launch that follows.
     if (looks[2].revents != 0)
       bury_the_dead();
     if (looks[0].revents != 0)
@@ -206,8 +213,10 @@ void server::queue_exit(pid_t worker, int status, const rusage& usage) {
 void server::send_notices() noexcept {
   while (!unsent_.empty()) {
     const auto error = packet_socket::send_now(birth_.notices.get(), bytes_of(unsent_.front()), {});
+    // The host reads slowly. The rest waits for POLLOUT; no worker's end is dropped.
     if (error == EAGAIN)
       return;
+    // Also after another error: the host's end is closed then, and the next ppoll says so.
     unsent_.pop_front();
   }
 }
@@ -305,6 +314,8 @@ void server::answer_launch(std::uint64_t sequence, pid_t pid) {
   const auto pidfd = open_pidfd(pid);
   if (!pidfd) {
     const auto error = errno;
+    // The undertaker has it in its books already and reaps it; the host knows no such pid and drops
+    // the notice.
     ::kill(pid, SIGKILL);
     throw launch_error{"pidfd_open", error};
   }
@@ -321,6 +332,8 @@ void server::preload(request work) {
   const auto bytes = rest.subspan(work.head.modules_bytes);
   using preload_entry = void (*)(std::span<const std::byte>);
   code_at<preload_entry>(work.head.entry)(bytes);
+  // Buffers that are not empty at fork() would be written by the parent and by each child (man 3
+  // exit, man 2 fork).
   std::cout.flush(); // what it printed is printed once, and not by each worker again
   std::fflush(nullptr);
   work.fds.clear();
@@ -400,6 +413,7 @@ void forkserver_by_exec(int request) {
   self.depth = hello.depth;
   self.exe = above_stdio(std::move(got.fds[1])).release();
   self.exe_mark = fd_mark{self.exe};
+  // It had to survive the exec that made this process, and must not survive the next one.
   ::fcntl(request, F_SETFD, FD_CLOEXEC);
   server made{{.request = unique_fd{request},
                .notices = above_stdio(std::move(got.fds[0])),

@@ -6,6 +6,8 @@
 
 #include <utility>
 
+// What the forkserver tells of workers, read on the runtime thread. A notice may come before its
+// worker's pid is known here; it waits in `early_` while any launch is under way.
 namespace bulkhead::runtime {
 
 namespace {
@@ -33,6 +35,7 @@ void forkserver::launch_ended() {
   --starting_;
   if (starting_ != 0)
     return;
+  // Nobody is left who could claim them: they were of launches that failed.
   early_.clear();
   // Only the runtime thread unwatches: elsewhere that waits for a handler, which may want the lock.
   if (children_.empty())

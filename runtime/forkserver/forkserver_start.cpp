@@ -114,6 +114,8 @@ public:
     posix_spawnattr_setsigdefault(&attributes_, &set);
     sigemptyset(&set);
     posix_spawnattr_setsigmask(&attributes_, &set);
+    // A group of its own: Ctrl-C goes to the foreground group, and only the host decides what it
+    // means.
     posix_spawnattr_setpgroup(&attributes_, 0);
     posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK
                                              | POSIX_SPAWN_SETPGROUP);
@@ -133,6 +135,8 @@ public:
     auto lines = this_process::get().environment;
     auto environment = pointers_to(lines);
     pid_t pid = 0;
+    // posix_spawn(3) and not fork: a host with much memory would copy its page tables, and one with
+    // threads could do little in the child.
     const auto error = posix_spawn(&pid, path.c_str(), &actions_, &attributes_, arguments.data(),
                                    environment.data());
     if (error != 0)
@@ -192,6 +196,8 @@ void say_hello(forkserver_link& link, const unique_fd& notices, time_point deadl
 
 pid_t fork_in_quiet() {
   const fork_gate::closed gate;
+  // While another thread is inside dlopen() the loader's lock is held, and would be for ever in the
+  // copy.
   if (!gate.alone())
     throw launch_error{"no copy of the host can be made while a library is being loaded", EDEADLK};
   return ::fork();
@@ -283,6 +289,8 @@ void end_forkserver(forkserver_link& link) noexcept {
     send_signal(link.pidfd.get(), SIGKILL);
     wait_for(link.pidfd.get(), POLLIN, std::chrono::steady_clock::now() + 1s);
     siginfo_t ended{};
+    // __WALL: a child of a plain clone has no exit signal, and without this flag it would not be
+    // waited for (man 2 wait).
     ::waitid(P_PIDFD, static_cast<id_t>(link.pidfd.get()), &ended, WEXITED | WNOHANG | __WALL);
   } else if (link.pid > 0) {
     end_by_number(link.pid);

@@ -55,6 +55,7 @@ void learn_who_we_are(int argc, char** argv) {
   self.stdout_closed = ::fcntl(STDOUT_FILENO, F_GETFD) < 0;
   self.stderr_closed = ::fcntl(STDERR_FILENO, F_GETFD) < 0;
   self.note_loader(argc);
+  // Before anything is made: a forkserver or worker that was exec'ed must not start as a host.
   become_what_was_asked(argc, argv);
   self.own_binary();
   reap_former_forkservers();
@@ -74,6 +75,8 @@ void run_preloaded(std::span<const std::byte> bytes) { run_call(bytes); }
 void init(int argc, char** argv) {
   auto& self = this_process::get();
   const auto first = self.kind == this_process::role::not_initialised;
+  // A second call in the same process changes nothing; after fork() the copy has an identity to
+  // take.
   if (!first && own_process::identity() != 0)
     return;
   self.environment.clear();
@@ -85,6 +88,7 @@ void init(int argc, char** argv) {
     begin_as_a_copy();
   self.kind = this_process::role::host;
   try {
+    // A clone of a process with threads could meet their locks; then the first pool execs.
     if (thread_count() == 1)
       forkserver::start_early();
   } catch (const std::exception&) {

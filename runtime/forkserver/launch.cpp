@@ -39,6 +39,8 @@ std::shared_ptr<child> launch(const launch_request& request, child::exit_handler
   try {
     return first->start(request, on_exit, deadline);
   } catch (const launch_error&) {
+    // A forkserver that refuses is right; one that died was perhaps long dead, so that one new one
+    // is tried. Not more: where the program itself kills them, a loop would not end.
     if (first->usable())
       throw;
   }

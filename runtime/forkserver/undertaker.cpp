@@ -10,6 +10,9 @@
 #include <span>
 #include <vector>
 
+// Children of the forkserver: workers, what a preload started (residents), and orphans of workers,
+// which the kernel gives to it as the subreaper (man 2 prctl, PR_SET_CHILD_SUBREAPER). No orphan
+// outlives its worker.
 namespace bulkhead::runtime {
 
 namespace {
@@ -17,6 +20,8 @@ namespace {
 // A child that has ended and is still there; 0: none.
 pid_t next_dead() noexcept {
   siginfo_t ended{};
+  // WNOWAIT leaves it a zombie: until it is reaped its number names it and no other, so its group
+  // can be killed safely.
   if (::waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT | __WALL) != 0)
     return 0;
   return ended.si_pid;
@@ -57,6 +62,7 @@ void undertaker::reap(const report& tell) {
     residents_.erase(pid); // its number may be given again
     int status = 0;
     rusage usage{};
+    // Reaped last, when its group and its orphans have got their signals.
     if (::wait4(pid, &status, __WALL, &usage) != pid || !known)
       continue;
     workers_.erase(pid);

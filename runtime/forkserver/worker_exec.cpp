@@ -58,6 +58,8 @@ pid_t exec_worker(const worker_birth& birth) {
   if (self.exe < 0)
     throw launch_error{"no worker can be exec'ed: /proc/self/exe could not be opened at the start"};
   const auto hop = packet_socket::make();
+  // The packet lies in the socket before there is anybody to read it: after fork() nothing may be
+  // allocated, and the deadline of now never waits.
   send_birth(hop.ours.get(), birth);
   auto words = self.command(worker_mark, hop.theirs.get());
   std::vector<char*> arguments;

@@ -29,6 +29,9 @@
 #include <iterator>
 #include <string>
 
+// From fork or exec to the entry of a worker. Order matters: signals and descriptors first, then
+// the code of the host's modules, then limits, then the sandbox, then the word to the host that it
+// is ready, then its "go". Whatever fails before is told by a notice and ends the process.
 namespace bulkhead::runtime {
 
 namespace {
@@ -93,6 +96,8 @@ void close_others(const worker_birth& birth, const inherited& kept) {
   for (const auto& fd : kept.users)
     keep.push_back(fd.get());
   std::vector<int> covered;
+  // A forked worker knows from the forkserver which numbers are foreign; an exec'ed one has to
+  // look, since constructors of the program may have opened files.
   if (birth.executed) {
     covered = cover_all_but(keep);
   } else {
@@ -200,6 +205,8 @@ prepared prepare(worker_birth& birth) {
   set_modules(rest.first(head.modules_bytes));
   made.entry = code_at<worker_entry>(head.entry);
   made.start.start = rest.subspan(std::size_t{head.modules_bytes} + head.plan_bytes);
+  // Behind the mapping of the start bytes and the loading of code: a limit of memory or files might
+  // forbid both.
   if (const auto failed = apply(head.setup, report); failed.call != nullptr)
     start_failed(birth.notices, failed.error, explain(failed));
   if (head.plan_bytes != 0)
@@ -239,6 +246,7 @@ void worker_main(worker_birth birth) noexcept {
   }
   if (!wait_for_go(made.start.control.get(), made.start.host.get()))
     ::_exit(exit_hung_up);
+  // Registered first of all that the task's code registers, so it runs last (man 3 on_exit).
   ::on_exit(&end_worker, nullptr);
   made.entry(made.start);
   end_worker(made.start.exit_code, nullptr);

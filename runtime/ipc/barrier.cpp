@@ -10,6 +10,9 @@
 #include <new>
 #include <string>
 
+// A barrier that breaks when one of its waiters dies. See "Each object" in docs/ipc.md; every
+// change is one store under the monitor's lock, and each waiter holds the lock of its seat while it
+// waits.
 namespace bulkhead {
 
 using runtime::monitor;
@@ -62,6 +65,8 @@ public:
   /// Sits down where nobody sits. Never null: there are twice as many seats as parties.
   seat* take_seat() {
     for (auto* s = begin(); s != end(); ++s) {
+      // The seat's lock is taken first, then its round is stored: a death in between leaves a seat
+      // of no round, which anybody takes.
       if (s->round == round_ || !sit(*s))
         continue;
       s->end = seat_end::open;
@@ -85,6 +90,8 @@ public:
       if (s->round == round_)
         s->end = how;
     BULKHEAD_HOOK("ipc.committing");
+    // The one store: whoever dies before it leaves the round as it was, with ends that nobody reads
+    // yet.
     words_.round = round_ + 1;
     BULKHEAD_HOOK("ipc.committed");
   }
@@ -186,6 +193,7 @@ std::size_t barrier::arrive(detail::time_point deadline) {
   const bool passed = whole && mine->end == seat_end::passed;
   if (!whole)
     mine->round = 0; // it no longer waits
+  // Last, and under the monitor's lock: until then the others must not take it for a dead one's.
   mine->alive.unlock();
   if (!passed)
     say_broken();

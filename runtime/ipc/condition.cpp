@@ -32,6 +32,7 @@ std::cv_status condition::sleep(std::unique_lock<mutex>& lock, detail::time_poin
   auto& turn = words<condition_words>().turn;
   // relaxed: read with the mutex held, which orders it before any change that is notified later.
   const auto seen = turn.load(std::memory_order_relaxed);
+  // After `turn` was read: a notification from now on changes it, and futex_wait() returns at once.
   lock.unlock();
   BULKHEAD_HOOK("ipc.condition_sleeping");
   const auto now = std::chrono::steady_clock::now();

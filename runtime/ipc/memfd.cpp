@@ -39,6 +39,8 @@ detail::shared_descriptor make_memfd(const char* name, std::size_t bytes, bool m
   auto fd = open_memfd(name);
   if (!fd)
     refuse("memfd_create", bytes, errno);
+  // All pages before anybody maps them: later, a machine without memory would answer a store with
+  // SIGBUS.
   allocate(fd.get(), 0, bytes);
   if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | (may_grow ? 0 : F_SEAL_GROW)) != 0)
     refuse("fcntl(F_ADD_SEALS)", bytes, errno);

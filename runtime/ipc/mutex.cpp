@@ -83,6 +83,7 @@ bool mutex_base::take(int result) {
 // Relaxed: the holder's number. Who does not hold it is refused below, and has no business here.
 void mutex_base::unlock() {
   const auto levels = here_->levels.load(std::memory_order_relaxed);
+  // Before the unlock: afterwards another thread of this process may hold it and count.
   here_->levels.store(levels == 0 ? 0 : levels - 1, std::memory_order_relaxed);
   BULKHEAD_HOOK("ipc.mutex_unlocking");
   if (words<mutex_words>().lock.unlock())
@@ -101,6 +102,8 @@ void mutex_base::mark_consistent() noexcept {
   if (w.inherited == 0)
     return;
   w.lock.make_consistent();
+  // After the lock is consistent: a death in between leaves it inherited, and the next holder is
+  // told.
   w.inherited = 0;
 }
 

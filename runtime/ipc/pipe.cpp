@@ -19,6 +19,9 @@
 #include <system_error>
 #include <utility>
 
+// Messages between processes through a socket of packets. Any thread of any process that has the
+// end may send or receive; each direction has a mutex for the threads of this process. Packets of
+// several senders may mix, so each says whose it is and where it belongs.
 namespace bulkhead::detail {
 
 namespace packet_socket = runtime::packet_socket;
@@ -135,6 +138,7 @@ bool accept(pipe_end& end, const packet& p, packet_socket::received& got, buffer
     say_no_pipe();
   const auto& f = p.front;
   auto& begun = end.begun[f.sender];
+  // A new message of this sender: what it had begun before can no longer be completed.
   if (f.at == 0)
     begun = pipe_end::partial{f.message};
   if (begun.message != f.message || begun.bytes.size() != f.at)

@@ -16,6 +16,9 @@
 #include <bit>
 #include <stdexcept>
 
+// A queue of bytes in shared memory. Every operation takes the monitor's lock, copies the state
+// that counts, works on the copy and its place in the ring, and commits by one store; see "Queue"
+// in docs/ipc.md.
 namespace bulkhead::detail {
 
 using runtime::monitor;
@@ -95,6 +98,8 @@ public:
     const auto old = state_;
     auto larger = old;
     larger.bytes = std::bit_ceil(std::max(2 * old.bytes, old.tail - old.head + needed));
+    // Not in the place of the old ring: until the commit that one counts, and other processes have
+    // it mapped.
     larger.offset = old.offset + old.bytes;
     runtime::allocate(area_.file->fd(), larger.offset, larger.bytes);
     buffer content;
@@ -231,6 +236,7 @@ queue_base::got queue_base::get(buffer& item, time_point deadline) {
   const auto before = s;
   area_->map(s);
   const auto length = item_bytes(*area_, s);
+  // Copied before it is taken: a process that dies, or has no memory, leaves the item where it is.
   auto* to = item.grow(static_cast<std::size_t>(length));
   area_->read(s.head + sizeof length, {to, static_cast<std::size_t>(length)});
   BULKHEAD_HOOK("ipc.queue_read");
@@ -255,6 +261,8 @@ bool queue_base::get_ready() const {
 void queue_base::close() {
   auto& w = words<queue_words>();
   turn t{w, *area_, time_point::max()};
+  // Both lines before the store, as in every change: whoever dies in between has woken them for
+  // nothing.
   t.announce(w.getters);
   t.announce(w.putters);
   BULKHEAD_HOOK("ipc.committing");

@@ -26,6 +26,7 @@ void queue_area::map(const runtime::queue_state& s) {
   const bool there = runtime::file_status(file->fd(), facts) == 0
                      && s.offset <= static_cast<std::uint64_t>(facts.st_size)
                      && s.bytes <= static_cast<std::uint64_t>(facts.st_size) - s.offset;
+  // The state comes from shared memory: what lies beyond the file would raise SIGBUS.
   if (!there)
     throw std::runtime_error("queue: its memory is damaged: a process has overwritten it; make a "
                              "new queue");

@@ -21,6 +21,7 @@ void robust_lock::init(kind k) {
   pthread_mutexattr_t wanted;
   check(::pthread_mutexattr_init(&wanted));
   check(::pthread_mutexattr_setpshared(&wanted, PTHREAD_PROCESS_SHARED));
+  // Robust: the kernel marks it when its holder dies and wakes one waiter (man 2 get_robust_list).
   check(::pthread_mutexattr_setrobust(&wanted, PTHREAD_MUTEX_ROBUST));
   check(::pthread_mutexattr_settype(&wanted, k == kind::recursive ? PTHREAD_MUTEX_RECURSIVE
                                                                   : PTHREAD_MUTEX_ERRORCHECK));

@@ -44,6 +44,7 @@ void semaphore_base::release(std::uint64_t count) {
   monitor::guard held{w.access, time_point::max()};
   runtime::require_held(held);
   const auto now = w.number.load(std::memory_order_relaxed); // the guard orders it, here and below
+  // Before anything is announced: a refused release changes nothing.
   if (count > w.most - now)
     throw config_error("semaphore: release of " + std::to_string(count) + " where "
                        + std::to_string(now) + " of at most " + std::to_string(w.most)

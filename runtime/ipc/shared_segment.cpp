@@ -49,6 +49,8 @@ shared_segment shared_segment::attach(shared_descriptor from, std::size_t least,
   constexpr int fixed = F_SEAL_SHRINK | F_SEAL_GROW;
   struct stat facts {};
   const int seals = ::fcntl(from->fd(), F_GET_SEALS);
+  // A descriptor that came from elsewhere: only a size that nobody can change may be mapped and
+  // trusted.
   if (seals < 0 || (seals & fixed) != fixed || runtime::file_status(from->fd(), facts) != 0)
     throw codec_error("what came is no shared memory of this library: its size is not sealed");
   const auto bytes = static_cast<std::size_t>(facts.st_size);

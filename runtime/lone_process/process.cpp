@@ -27,6 +27,9 @@
 #include <system_error>
 #include <typeinfo>
 
+// A process without a pool. Users' threads call it, its end is told on the runtime thread to
+// `ending`, which both share: the process object may be gone by then. What came of it is made once,
+// from the page and the file that it left, after its end.
 namespace bulkhead {
 
 namespace {
@@ -144,6 +147,8 @@ process::process(callable call, process_options options, const std::type_info& r
 process& process::operator=(process&& other) noexcept {
   if (this == &other)
     return *this;
+  // Destroyed at the end, when this object has its new process: the destructor waits for one that
+  // is no daemon.
   process old{std::move(*this)};
   control_ = std::move(other.control_);
   return *this;
@@ -173,6 +178,7 @@ void process::start() {
   add_descriptors(brought, control_->call);
   request.name = options.name;
   request.setup = worker_setup::from(options.limits, options.affinity, options.nice);
+  // All options are checked before anything is made.
   request.confine(sandbox::pack_policy(options.sandbox, "process_options::"));
   request.start = process_start(options.name, control_->call);
   try {
@@ -190,6 +196,7 @@ void process::start() {
   control_->output.launched();
   control_->page.close_fd();
   control_->call = {}; // the descriptors among its arguments are the child's alone now
+  // Last: the other calls take a pid for the sign that it was started.
   control_->pid = control_->running->pid();
 }
 

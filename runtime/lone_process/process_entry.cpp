@@ -106,6 +106,8 @@ int run(const std::string& name, std::span<const std::byte> call,
     f.may_have_executed = true;
     return fail(name, end, f);
   } catch (abi::__forced_unwind&) {
+    // pthread_exit() and cancellation unwind by this exception, and end the process if it is
+    // swallowed.
     throw;
   } catch (...) {
     return fail(name, end, describe_current_exception());
@@ -145,6 +147,7 @@ void process_entry(worker_start& worker) {
     static const auto& shared = *new segment{segment::attach(
       std::move(worker.fds.at(0)), process_page_bytes, 0, segment::access::read_write)};
     auto* page = reinterpret_cast<process_page*>(shared.head());
+    // Before any code of the user's: also the decoding of its arguments may crash.
     install_crash_recorder(page->recorder);
     stop_request::listen();
     start_watch_thread(worker.control.get(), worker.host.get(), nullptr, {}, take_request);

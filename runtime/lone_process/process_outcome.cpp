@@ -48,6 +48,7 @@ failure death_of(const ended_process& ended, const exit_status& status, const pr
 
 process_outcome outcome_of(const ended_process& ended, const process_page& page, int file) {
   const auto status = classify_exit(ended.exit, exit_cause::none, ended.exit.started);
+  // A process that was killed or chose another code has not delivered, whatever its page says.
   const auto in_order = !ended.exit.known || (status.signal == 0 && status.code <= 1);
   const auto end = page.end.load(std::memory_order_acquire); // pairs with ending::deliver
   const auto bytes = page.bytes.load(std::memory_order_relaxed);

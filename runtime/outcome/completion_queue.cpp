@@ -14,6 +14,7 @@ void completion_queue::push(std::list<std::size_t>&& index) noexcept {
 
 std::optional<std::size_t> completion_queue::pop(time_point deadline) {
   std::unique_lock lock{mutex_};
+  // Under the mutex, as push() fills it: no arrival is slept over.
   const auto some = [this] { return !order_.empty(); };
   if (deadline == time_point::max())
     changed_.wait(lock, some);

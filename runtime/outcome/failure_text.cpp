@@ -61,6 +61,7 @@ std::string ending_text(const exit_status& status) {
 /// "worker 1234 was killed by ...", or where it ran while it lives; empty if the message says it.
 std::string worker_line(const failure& f) {
   const auto name = "worker " + std::to_string(f.worker);
+  // Most messages of deaths begin with the worker already.
   if (f.message.starts_with(name + ' '))
     return {};
   if (f.exit.cause == exit_cause::none)

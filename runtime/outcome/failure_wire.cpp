@@ -13,6 +13,8 @@
 #include <exception>
 #include <new>
 
+// Failures as bytes and texts. What a worker says is cut to bounded, valid UTF-8 without control
+// characters before anybody prints it: it may go to a terminal or a log.
 namespace bulkhead::runtime {
 
 namespace {
@@ -45,6 +47,8 @@ std::string_view bounded(const char* text) noexcept {
                          : std::string_view{text, ::strnlen(text, max_text_bytes + 1)};
 }
 
+// what() is the user's code; its text may be endless, and so may the chain of nested exceptions, so
+// both are bounded.
 std::string text_of(const std::exception& e, int depth) {
   std::string text = printable(bounded(e.what()));
   if (depth == 8)
@@ -123,6 +127,7 @@ failure describe_current_exception() noexcept {
 void encode_failure(detail::buffer& to, const failure& f) {
   detail::encode(to, static_cast<std::uint8_t>(f.kind));
   detail::encode(to, f.may_have_executed);
+  // Cut here as well: the host would do it anyway, and the ring is small.
   detail::encode(to, f.type.substr(0, max_text_bytes));
   detail::encode(to, f.message.substr(0, 2 * max_text_bytes));
 }

@@ -5,6 +5,9 @@
 
 #include <new>
 
+// The state behind a future. The thread that takes the answer finishes it, under the pool's lock;
+// users' threads wait and register. `callbacks_mutex_` makes ready and the lists change together: a
+// callback is run once, whether it came before the end or after.
 namespace bulkhead::detail {
 
 time_point deadline_after(std::chrono::nanoseconds timeout) noexcept {
@@ -88,11 +91,14 @@ void future_base::finish() noexcept {
   std::list<std::function<void()>> callbacks;
   {
     std::lock_guard lock{callbacks_mutex_};
+    // Under the mutex: who registers later finds it ready and calls back by itself.
     latch_.set();
     callbacks.swap(callbacks_);
     for (auto& w : watches_)
       w.queue->push(std::move(w.index));
   }
+  // Without the mutex, and on the callback thread: user code must not run in the one that takes
+  // answers.
   if (!callbacks.empty())
     core_->call_back_locked(std::move(callbacks));
 }

@@ -34,6 +34,8 @@ void failure_deleter::operator()(const failure* f) const noexcept {
 }
 
 kept_failure keep(failure&& f) noexcept {
+  // An outcome is promised, so it must not depend on memory: without any, all failures share one
+  // text.
   const auto* own = new (std::nothrow) failure(std::move(f));
   return kept_failure{own != nullptr ? own : &no_memory()};
 }

@@ -13,6 +13,7 @@ struct unit_name {
 };
 
 std::string in_largest(std::uint64_t count, std::span<const unit_name> units) {
+  // In the largest unit that says it exactly: people compare it with what they have set.
   for (const auto& u : units)
     if (count >= u.size && count % u.size == 0)
       return std::to_string(count / u.size) + ' ' + u.name;

@@ -8,6 +8,9 @@
 #include <new>
 #include <string>
 
+// What came of the items of a map, as pieces: columns, or one item. The caller's thread feeds and
+// reads, answers come from whoever drains, under the pool's lock. What needs memory is done by the
+// feeder beforehand, so that taking an answer cannot fail.
 namespace bulkhead::detail {
 
 namespace {
@@ -155,6 +158,7 @@ void map_state::finish() noexcept {
   if (finished_.exchange(true, std::memory_order_acq_rel))
     return;
   latch_.set();
+  // Behind the latch, so that whoever wakes by either finds the map ready.
   if (const auto f = std::exchange(dependent_, {}).lock())
     f->finish();
 }
@@ -189,6 +193,7 @@ void imap_state::expect(std::size_t count) {
   for (; count > 0; --count)
     more.emplace_back().emplace(0, raw_outcome{});
   const std::lock_guard lock{mutex_};
+  // A node for each outcome that will come: put() only moves it, and needs no memory.
   room_.splice(room_.end(), more);
 }
 
@@ -199,6 +204,7 @@ void imap_state::put(std::uint64_t item, raw_outcome&& r) noexcept {
   node.key() = item;
   node.mapped() = std::move(r);
   ready_.insert(std::move(node));
+  // An item that is not next wakes nobody in an ordered map.
   if (waiting_ && (!ordered_ || item == next_))
     waiting_->set();
 }

@@ -9,6 +9,9 @@
 
 #include <utility>
 
+// A pool without workers: submit() runs the task, so all of it happens in the caller's thread and
+// each future is ready when it is returned. The mutex guards the figures alone; user code runs
+// without it and may submit again.
 namespace bulkhead::runtime {
 
 eager_pool::eager_pool(pool_options options) : options_(std::move(options)) {
@@ -57,6 +60,7 @@ bool eager_pool::wait(detail::event_latch& latch, detail::time_point deadline) {
 
 bool eager_pool::cancel(detail::future_base&, bool) { return false; }
 bool eager_pool::cancel_all(const detail::task_sink&, bool) { return false; }
+
 // As on a callback thread: what a callback throws is not its registrar's.
 void eager_pool::call_back(std::function<void()> f) {
   try {

@@ -39,6 +39,7 @@ pool::~pool() {
 }
 
 void pool::terminate() noexcept {
+  // Tasks first: an actor of the pool may still wait for their outcomes.
   core_->terminate();
   if (const auto actors = core_->attached())
     actors->end();

@@ -14,6 +14,8 @@
 #include <bit>
 #include <string>
 
+// What is wrong with options, told before anything is started. Each message names the option, its
+// value and what is allowed.
 namespace bulkhead::runtime {
 
 namespace {
@@ -155,10 +157,12 @@ pool_options checked(pool_options o) {
   require(o.queue_bytes >= 4096, "queue_bytes", o.queue_bytes, "4096 or more");
   require(o.ring_capacity >= (std::size_t{64} << 10) && o.ring_capacity <= (std::size_t{1} << 30),
           "ring_capacity", o.ring_capacity, "65536 (64 KiB) to 1073741824 (1 GiB)");
+  // Positions in a ring are cut by a mask.
   o.ring_capacity = std::bit_ceil(o.ring_capacity);
   require(o.nice >= 0 && o.nice <= 19, "nice", o.nice, "0 to 19");
   check_times(o);
   check_retry("pool_options", o.retry, 1); // tasks may have retries of their own
+  // Longer than any clock of the library can add: "for ever" must not overflow into the past.
   for (auto* time : {&o.max_age_per_worker, &o.task_timeout, &o.unresponsive_after, &o.ready_within,
                      &o.restart.within, &o.restart.backoff_initial, &o.restart.backoff_max,
                      &o.limits.cpu_time, &o.idle_timeout})

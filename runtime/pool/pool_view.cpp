@@ -45,6 +45,8 @@ std::vector<worker_info> worker_pool::workers() {
     describe_task(info, *s);
     all.push_back(info);
   }
+  // Files of /proc are read without the lock, for workers that may have ended meanwhile: then it
+  // says zero.
   turn.unlock();
   for (auto& info : all)
     if (info.pid != 0)

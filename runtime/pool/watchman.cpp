@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <new>
 
+// Looks at the clock for a pool: on the runtime thread, when its timer fires, under the pool's
+// lock. What follows from the facts is decided by worker_watch; here the facts are gathered and the
+// decision is carried out.
 namespace bulkhead::runtime {
 
 namespace {
@@ -20,6 +23,7 @@ void watchman::tick(std::uint64_t number) {
   if (!due)
     return; // another timer has taken its place
   const auto now = clock::now();
+  // First of all: a host that was suspended has learnt nothing of its workers in that time.
   forgive(now, now - *due);
   try {
     look_at_all(now);
@@ -50,9 +54,13 @@ void watchman::look_at_all(time_point now) {
 }
 
 void watchman::look_at(worker_slot& slot, time_point now) {
+  // Results before looks: a worker is judged by what it has done, not by what the host happened to
+  // read.
   if (facts_of(slot).holds_results)
     answers_.drain_unpublished(slot);
   slot.watch.begin_round();
+  // One after the other with fresh facts, since each of them may change the worker. The end comes
+  // first: who was killed is not killed for his age as well.
   one_look(slot, &worker_watch::look_at_end, now);
   if (!slot.watch.was_killed()) {
     one_look(slot, &worker_watch::look_at_age, now);
@@ -134,6 +142,7 @@ void watchman::end_for_task(worker_slot& slot, exit_cause why) {
   if (slot.asked == exit_cause::none)
     slot.asked = exit_cause::timed_out;
   slot.advance(worker_phase::draining);
+  // Its other tasks move on; the one that runs gets its outcome now, and its thread is given up.
   if (const auto behind = flown.after(flown.next()); behind < make_position(flown.sent(), 0))
     sender_.recall(slot, behind);
   workers_.give_up(slot, {0, 0, exit_cause::timed_out}, true);
@@ -159,6 +168,7 @@ void watchman::kill(worker_slot& slot, exit_cause why) {
   if (why == exit_cause::unresponsive && traced(slot.pid()))
     return slot.watch.forgive_beats(clock::now()); // it stands still for a debugger
   if (why == exit_cause::start_failed) {
+    // The answer may lie in the ring unread: a late look must not end a worker that was in time.
     answers_.drain(slot); // it may have just said that it is ready
     if (slot.ready || slot.gone() || slot.asked != exit_cause::none)
       return;

@@ -25,12 +25,15 @@ worker_pool::~worker_pool() {
   if (own_process::is(state_.owner)) {
     terminate();
   } else {
+    // A forked copy: the threads do not exist here, and joining them would wait for ever.
     news_.forget_thread();
     workforce_.forget_thread();
   }
 }
 
 void worker_pool::start() {
+  // Not in the constructor, where there is no weak pointer yet. Every callback holds one, so none
+  // runs in a pool that is gone.
   state_.self = weak_from_this();
   {
     const pool_guard lock{state_.mutex};
@@ -69,6 +72,7 @@ bool worker_pool::submit(detail::work&& w, detail::admission how) {
   state_.queue.make_room(*u, state_.lane_of(*u));
   u->id = state_.tasks.submit(u->items);
   u->sink->units_made.fetch_add(1, std::memory_order_relaxed); // a hint
+  // Before it is enqueued: pump() may send it, and its answer may be taken, before this returns.
   u->sink->placed(u.get(), u->id);
   const auto only = u->pinned_worker;
   queue_.enqueue(std::move(u), false);
@@ -95,6 +99,8 @@ bool worker_pool::wait(detail::event_latch& latch, time_point deadline) {
     return true;
   own_process::require(state_.owner);
   pool_turn turn{state_, answers_};
+  // With a leader the latch alone is waited for: the leader stores the outcome and sets it. The
+  // runtime thread must not lead, since it has to bury workers meanwhile.
   if (state_.waiting.led || state_.slots.empty() || state_.runtime_thread->on_thread()) {
     turn.unlock();
     const bool set = latch.wait_until(deadline);
@@ -153,6 +159,7 @@ void worker_pool::terminate() noexcept {
     return; // a forked copy: the workers are the original's
   pool_turn turn{state_, answers_};
   state_.closed = state_.terminated = true;
+  // What waits first, so that no worker that is killed makes room for one more task.
   queue_.fail_everything(failure_of(failure_kind::cancelled, "the pool was terminated"));
   workforce_.kill_all();
   turn.unlock();
@@ -160,10 +167,12 @@ void worker_pool::terminate() noexcept {
   turn.lock();
   workforce_.wait_until_gone(turn.guard(),
                              clock::now() + state_.options.grace + worker_watch::death_takes);
+  // Whoever is left does not die: its tasks get their outcome all the same, and nobody waits on.
   workforce_.give_up_all();
   leadership_.forget_retired(); // a future that is kept keeps the pool, but nothing of its workers
   const auto timer = state_.ticks.stop();
   turn.unlock();
+  // Without the lock: both wait for a handler that may be waiting for it.
   leadership_.stop();
   if (timer != 0)
     state_.runtime_thread->cancel(timer);
@@ -188,8 +197,8 @@ void worker_pool::resize(std::size_t workers) {
     workforce_.start_missing();
   } catch (...) {
     const pool_turn turn{state_, answers_};
-    state_.staff
-      .do_without_missing(); // nobody would start them, and who waits for them wait for ever
+    // Nobody would start them, and whoever waits for them would wait for ever.
+    state_.staff.do_without_missing();
     state_.waiting.wake_all();
     throw;
   }

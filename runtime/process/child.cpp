@@ -15,6 +15,9 @@
 #include <new>
 #include <utility>
 
+// One process that the host has started. Its end is learnt from the pidfd, its status from the
+// forkserver's notice, in either order; the exit is told once, when both are there or the notice
+// has not come in time. The mutex is never held while the handlers run.
 namespace bulkhead::runtime {
 
 namespace {
@@ -80,6 +83,7 @@ void child::take(const notice& news) {
   case notice_kind::exited:
     set_status(exit_, news.status);
     exit_.usage = news.usage;
+    // The pidfd came first and waits for this status.
     if (ended_)
       finish(lock);
     return;
@@ -88,6 +92,8 @@ void child::take(const notice& news) {
 
 void child::undertaker_died() {
   std::unique_lock lock{mutex_};
+  // The workers of a dead forkserver live on; the kernel keeps their status only where a pidfd can
+  // still tell it (exit_from_pidfd).
   orphaned_ = true;
   if (ended_ && learn_status())
     finish(lock);
@@ -95,6 +101,8 @@ void child::undertaker_died() {
 
 void child::pidfd_ready() {
   std::unique_lock lock{mutex_};
+  // A pidfd stays readable for ever after the end, and would wake the runtime thread again and
+  // again.
   reactor_->unwatch(watch_);
   ended_ = true;
   if (exit_.known || (orphaned_ && learn_status()))
@@ -132,6 +140,8 @@ void child::finish(std::unique_lock<std::mutex>& lock) {
   const auto gone = std::exchange(gone_, nullptr);
   const auto exit = std::move(exit_); // only its text leaves
   lock.unlock();
+  // The forkserver forgets the pid before the pool hears of the end: the pool may be the last user,
+  // and destroy what both live in.
   gone();
   if (on_exit)
     on_exit(exit);

@@ -12,6 +12,9 @@
 #include <cerrno>
 #include <csignal>
 
+// Writes to the host's stderr without ever blocking it. O_NONBLOCK belongs to the open file, which
+// a terminal or pipe shares with other processes (man 2 fcntl), so the file is opened anew where
+// that is possible.
 namespace bulkhead::runtime {
 
 namespace {
@@ -22,6 +25,7 @@ public:
   no_sigpipe() noexcept {
     sigset_t pending;
     sigpending(&pending);
+    // One that was pending before is the program's own, and must stay.
     was_pending_ = sigismember(&pending, SIGPIPE) == 1;
     sigemptyset(&pipe_);
     sigaddset(&pipe_, SIGPIPE);

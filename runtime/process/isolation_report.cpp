@@ -116,6 +116,7 @@ std::vector<isolation_feature> isolation_report(const worker_setup& setup,
                       report != nullptr ? "" : "the worker has not started yet"});
   for (const auto& entry : step_names) {
     features.push_back(feature_of(setup, report, entry));
+    // Who would kill them is the forkserver; what the worker has set up works no more without it.
     if (entry.step == setup_step::descendants && features.back().active && orphaned) {
       features.back().active = false;
       features.back().why_not = "the worker's forkserver has died";

@@ -18,6 +18,8 @@ void launch_output::direct(launch_request& request) const noexcept {
 
 void launch_output::launched() noexcept {
   null_.reset();
+  // While the host holds it the pipe never ends, and the last lines would wait for an end that
+  // nobody brings.
   if (reader_)
     reader_->close_write_end();
 }

@@ -29,8 +29,11 @@ void add_body(launch_packet& to, std::span<const std::byte> plan,
     to.head.rest_in_memfd = 1;
     to.file = start_file(to.body);
     to.body.clear();
+    // The receiver takes descriptors by their order; the flags in the head say which of them are
+    // there.
     to.fds.push_back(to.file.get());
   }
+  // Read at each launch: the host may have changed its user, groups or folder since the last one.
   const auto own = standing::now().encode();
   if (own.size() > packet_bytes - inline_bytes - sizeof to.head)
     throw launch_error{"this process has more supplementary groups than a launch can carry", E2BIG};

@@ -10,6 +10,9 @@
 #include <cstdlib>
 #include <utility>
 
+// Children that a task left behind and that have ended. They are reaped once the task that made
+// them cannot wait for them any more: when the worker idles, or has answered since they were first
+// seen.
 namespace bulkhead::runtime {
 
 namespace {
@@ -49,6 +52,7 @@ std::vector<pid_t> leftover_children::due(std::span<const pid_t> dead, work_sign
 
 std::vector<pid_t> ended_children() {
   std::vector<pid_t> found;
+  // The usual case costs one system call; the list of threads is read only where there is a zombie.
   if (!has_ended_child(P_ALL, 0))
     return found;
   auto* threads = ::opendir("/proc/self/task");

@@ -26,6 +26,7 @@ void line_tail::keep() {
   kept_ += '\n';
   partial_.clear();
   cut_ = false;
+  // Cut only at twice the size, so that each byte is moved once on average.
   if (kept_.size() > 2 * kept_bytes)
     kept_.erase(0, kept_.size() - kept_bytes);
 }

@@ -13,6 +13,8 @@ unique_fd start_file(std::span<const std::byte> bytes) {
   auto file = above_stdio(unique_fd{::memfd_create("bulkhead-start", MFD_CLOEXEC)});
   if (!file)
     throw launch_error{"memfd_create", errno};
+  // Asked beforehand: a write beyond RLIMIT_FSIZE raises SIGXFSZ, which ends the host (man 2
+  // setrlimit).
   if (!within_file_limit(bytes.size()))
     throw launch_error{"RLIMIT_FSIZE: write of start data", errno};
   for (std::size_t done = 0; done < bytes.size();) {

@@ -5,6 +5,9 @@
 #include <atomic>
 #include <mutex>
 
+// The wish that a process ends. The watch thread makes it, which must not run code of the user's;
+// callbacks of a stop token are just that, so a thread of its own runs them, and is started only
+// where somebody asks for a token.
 namespace bulkhead::runtime::stop_request {
 
 namespace {

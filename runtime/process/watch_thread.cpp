@@ -18,6 +18,8 @@
 #include <csignal>
 #include <memory>
 
+// The second thread of a worker. It beats, ends the process when its host or channel is gone, and
+// reads the control socket, also while a task runs for ever.
 namespace bulkhead::runtime {
 
 namespace {
@@ -71,6 +73,8 @@ void beat_once(const watch& self) noexcept {
     std::array looks{pollfd{self.control, POLLIN, 0}, pollfd{self.host, POLLIN, 0}};
     const auto interval = as_timespec(soon ? std::min(self.interval, soon_again) : self.interval);
     const auto* patience = self.interval.count() > 0 ? &interval : nullptr;
+    // The beat comes before the sleep, so a thread that is not scheduled does not beat: that is
+    // what the host wants to see.
     const auto count = ::ppoll(looks.data(), looks.size(), patience, nullptr);
     soon = self.on_turn && self.on_turn();
     const auto lost = (looks[0].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
@@ -92,6 +96,7 @@ void* watch_main(void* given) {
 int start_small_thread(void* given) noexcept {
   constexpr std::size_t stack_bytes = 256 * 1024;
   sigset_t all;
+  // A signal for the process has to find the task's thread: its handlers are the user's.
   sigfillset(&all);
   sigdelset(&all, SIGSYS); // a call that a sandbox forbids is recorded, whoever makes it
   pthread_attr_t attributes;
@@ -116,6 +121,8 @@ void start_watch_thread(int control, int host_pidfd, std::atomic<std::uint64_t>*
   if (const auto error = start_small_thread(self.get()); error != 0)
     throw launch_error{"pthread_create", error};
   static_cast<void>(self.release()); // the thread's now
+  // Behind pthread_create(): the late gate forbids what making this thread needed, and covers it
+  // too.
   if (const auto error = sandbox::close_late_gate(); error != 0)
     throw launch_error{"seccomp(SECCOMP_FILTER_FLAG_TSYNC)", error};
 }

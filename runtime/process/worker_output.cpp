@@ -15,6 +15,9 @@
 #include <system_error>
 #include <utility>
 
+// The output of one worker: a pipe that the runtime thread reads, and any thread that wants the
+// tail. The mutex guards the lines. The host's stderr is never waited for: what does not fit is
+// dropped and counted.
 namespace bulkhead::runtime {
 
 namespace {

@@ -15,6 +15,9 @@
 #include <csignal>
 #include <string>
 
+// What a worker does to itself before it runs the code of others. apply() and reset_signals() run
+// in the worker and make plain system calls; from() runs in the host, and refuses there what could
+// only fail later.
 namespace bulkhead::runtime {
 
 namespace {
@@ -41,6 +44,7 @@ int set_limit(resource which, std::uint64_t value) noexcept {
   if (::getrlimit(which, &limit) != 0)
     return errno;
   limit.rlim_cur = value;
+  // Both limits: a task could raise the soft one again up to the hard one.
   if (which == RLIMIT_CPU) // SIGXCPU first: at the hard limit the kernel sends SIGKILL
     limit.rlim_max = std::min<rlim_t>(limit.rlim_max, value + 1);
   else if (which != RLIMIT_CORE)
@@ -103,6 +107,7 @@ void reset_signals() noexcept {
 }
 
 setup_failure apply(const worker_setup& setup, setup_report& report) noexcept {
+  // A group of its own, by which the undertaker kills what the worker leaves behind.
   report.note(setup_step::process_group, ::setpgid(0, 0) == 0 ? 0 : errno);
   if (setup.core_size != worker_setup::inherited)
     report.note(setup_step::core_size, set_limit(RLIMIT_CORE, setup.core_size));

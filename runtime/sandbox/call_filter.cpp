@@ -9,6 +9,9 @@
 #include <string>
 #include <utility>
 
+// Rules of system calls as a program for seccomp(2). The kernel runs it for each call of the
+// worker, so the numbers are searched in halves; a jump that can be far is an instruction of its
+// own, since a conditional one reaches 255 instructions only.
 namespace bulkhead::runtime::sandbox {
 
 namespace {
@@ -98,6 +101,8 @@ std::vector<range> ranges_of(const call_rules& all) {
     fill_until(at);
     auto code = rule_code(rule);
     const auto& last = made.empty() ? program{} : made.back().code;
+    // Neighbours with the same answer share a range: the program is limited, and each range costs a
+    // step.
     const bool same = code.size() == 1 && last.size() == 1 && code[0].k == last[0].k;
     if (!same)
       made.push_back({at, std::move(code)});
@@ -138,6 +143,8 @@ program compile(const call_rules& rules) {
     step(give, SECCOMP_RET_KILL_PROCESS),        step(fetch, offsetof(seccomp_data, nr)),
     step(if_at_least, first_foreign_call, 0, 1), step(give, SECCOMP_RET_KILL_PROCESS),
   };
+  // Behind the checks of architecture: numbers of another one mean other calls, and would pass the
+  // rules of this one.
   append(code, search(ranges));
   if (code.size() > BPF_MAXINSNS)
     throw std::length_error("the sandbox's filter needs " + std::to_string(code.size())

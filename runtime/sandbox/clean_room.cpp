@@ -14,6 +14,8 @@
 #include <cstring>
 #include <string_view>
 
+// What a sandboxed worker gives up of its host: variables, users, capabilities. It runs in the
+// worker, before its filter is loaded.
 namespace bulkhead::runtime::sandbox {
 
 namespace {
@@ -60,6 +62,7 @@ int empty_environment(const std::vector<std::string>& kept) noexcept {
 
 int become_own_user(std::uint32_t first) noexcept {
   const auto own = first + static_cast<std::uint32_t>(::getpid());
+  // Groups and group id first: without CAP_SETGID, which goes with the user, both would be refused.
   if (::setgroups(0, nullptr) != 0 || ::setresgid(own, own, own) != 0
       || ::setresuid(own, own, own) != 0)
     return errno;
@@ -69,6 +72,8 @@ int become_own_user(std::uint32_t first) noexcept {
 int drop_capabilities() noexcept {
   const rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
+  // Not dumpable: other processes of the same user cannot trace it or read its memory (man 2
+  // ptrace), and it leaves no core.
   ::prctl(PR_SET_DUMPABLE, 0UL, 0UL, 0UL, 0UL);
   ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL);
   __user_cap_header_struct head{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};

@@ -53,6 +53,7 @@ closing_errors close_sandbox(const sandbox_plan& plan) {
   closing_errors errors{};
   const auto note = [&](feature f, int error) { errors[static_cast<std::size_t>(f)] = error; };
   const auto asked = [&](feature f) { return (plan.asked & bit_of(f)) != 0; };
+  // Both programs are made before anything is closed: later no memory might be had.
   auto filter = as_program(plan.filter);
   late_gate() = as_program(plan.late_filter);
   // With more than one arena, malloc reads a file of /proc when it gives memory back.
@@ -71,6 +72,7 @@ closing_errors close_sandbox(const sandbox_plan& plan) {
     note(feature::ports, confined.ports);
   note(feature::signals, confined.scopes);
   note(feature::system_calls, load_filter(filter));
+  // The late gate is a part of the filter, and is no sandbox alone.
   if (errors[static_cast<std::size_t>(feature::system_calls)] != 0)
     late_gate().clear();
   return errors;

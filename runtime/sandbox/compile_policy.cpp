@@ -16,6 +16,8 @@
 #include <string_view>
 #include <system_error>
 
+// From a policy to what a worker carries out: paths, ports, filters as bytes. It runs in the host,
+// when the pool is made, so that whatever is wrong is told there; the worker decides nothing.
 namespace bulkhead::runtime::sandbox {
 
 namespace {
@@ -160,6 +162,8 @@ private:
   void add(const std::vector<std::string>& paths, const char* member, std::uint64_t access) {
     for (const auto& path : paths) {
       std::error_code failed;
+      // Links are followed once, here: one that points elsewhere when a worker starts opens nothing
+      // more.
       const auto real = std::filesystem::canonical(path, failed);
       if (failed)
         refuse(where_ + member, '"' + path + '"',

@@ -47,6 +47,7 @@ int allow_path(int ruleset, const path_rule& rule, std::uint64_t known) noexcept
   struct stat about {};
   if (!place || ::fstat(place.get(), &about) != 0)
     return 0;
+  // The kernel refuses rights of folders in the rule of a file (EINVAL, man 2 landlock_add_rule).
   const auto fits = S_ISDIR(about.st_mode) ? ~std::uint64_t{0} : access_file::of_a_file;
   const folder_rule made{rule.access & known & fits, place.get()};
   return add_rule(ruleset, rule_for_folder, &made);

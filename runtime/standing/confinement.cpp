@@ -12,6 +12,9 @@
 #include <cstring>
 #include <string_view>
 
+// What confines a process and cannot be given away again: namespaces, cgroup, label, filters. A
+// forkserver compares its own with the host's; where the host has changed one, it makes no more
+// workers, which would have escaped it.
 namespace bulkhead::runtime {
 
 namespace {
@@ -53,6 +56,7 @@ std::uint64_t hash_of(std::string_view bytes) noexcept {
   std::uint64_t hash = 0xcbf29ce484222325;
   for (const char byte : bytes)
     hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
+  // Zero says that nothing is known, which never differs.
   return hash | 1;
 }
 

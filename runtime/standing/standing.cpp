@@ -18,6 +18,9 @@
 #include <cstring>
 #include <string>
 
+// What the host is at the moment of a launch, and how a forkserver becomes it: folder, limits,
+// CPUs, mask, user and rights. Each function names the call that was refused; then this forkserver
+// makes no more workers, and the host execs a new one.
 namespace bulkhead::runtime {
 
 namespace {
@@ -169,6 +172,8 @@ const char* take_cpus(const standing& wanted) noexcept {
 // Groups before the user, whose change takes the right to change groups; the capabilities that the
 // host has kept must survive it.
 const char* take_ids(const standing& wanted) noexcept {
+  // Without it the kernel clears all capabilities when the last id of root goes (man 7
+  // capabilities).
   ::prctl(PR_SET_KEEPCAPS, 1UL, 0UL, 0UL, 0UL);
   if (::setgroups(wanted.groups.size(), wanted.groups.data()) != 0)
     return "setgroups";
@@ -211,6 +216,7 @@ const char* take_capabilities(const standing::capabilities& wanted) noexcept {
 const char* take_rights(const standing& wanted) {
   if (users_now() != wanted.user || groups_now() != wanted.group
       || more_groups_now() != wanted.groups) {
+    // The host may have lowered what changing ids needs.
     raise_effective();
     if (const auto* refused = take_ids(wanted); refused != nullptr)
       return refused;

@@ -29,12 +29,15 @@ void watch_bell(int epoll, int bell) {
 
 void ring(int bell) noexcept {
   const std::uint64_t one = 1;
+  // A counter that is full counts as rung: whoever sleeps on it is woken all the same.
   [[maybe_unused]] const auto full_is_fine = ::write(bell, &one, sizeof one);
 }
 
 void hush(int bell) noexcept {
   std::uint64_t rings = 0;
   const iovec into{&rings, sizeof rings};
+  // Not read(): a worker shares the open file and may clear O_NONBLOCK of it, and read() would then
+  // block this thread. RWF_NOWAIT (man 2 preadv2) never blocks.
   [[maybe_unused]] const auto none_is_fine = ::preadv2(bell, &into, 1, -1, RWF_NOWAIT);
 }
 

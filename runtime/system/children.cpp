@@ -13,6 +13,8 @@
 #include <cstdlib>
 #include <cstring>
 
+// Children of this process, from /proc. It is used in processes that end and beside threads of the
+// user's, so the list itself is read without memory or locks.
 namespace bulkhead::runtime {
 
 namespace {
@@ -33,6 +35,7 @@ bool kill_children_of(pid_t thread) noexcept {
   bool any = false;
   for (std::size_t at = 0, count = list_children(thread, pids); at < count; ++at) {
     int status = 0;
+    // Reaped first: as long as it is our unreaped child its number names no other process.
     if (::waitpid(pids[at], &status, WNOHANG | __WALL) != 0)
       continue; // ended
     ::kill(pids[at], SIGKILL);

@@ -82,6 +82,8 @@ std::optional<double> quota_in(const std::string& directory, bool unified) {
   return quota / period;
 }
 
+// In a container the mount shows the own part only, while the path in /proc may begin at the host's
+// root.
 // Every cgroup on the way to the root limits too.
 double smallest_quota(const cgroup_mount& mount, std::string path, double limit) {
   if (mount.root != "/" && path.starts_with(mount.root))

@@ -17,6 +17,8 @@ namespace bulkhead::runtime {
 unique_fd above_stdio(unique_fd fd) noexcept {
   if (!fd || fd.get() > 2)
     return fd;
+  // In a host that runs with closed standard descriptors a socket of ours could get number 1, and
+  // whatever the program prints would go to a worker.
   return unique_fd{::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3)};
 }
 
@@ -27,6 +29,7 @@ void close_all_but(std::span<int> keep) noexcept {
     if (fd < 3)
       continue;
     const auto number = static_cast<unsigned>(fd);
+    // One call for each gap, however many numbers it has (man 2 close_range).
     if (number > next)
       ::syscall(SYS_close_range, next, number - 1, 0);
     next = number + 1;
@@ -36,6 +39,8 @@ void close_all_but(std::span<int> keep) noexcept {
 
 namespace {
 
+// Numbers that a parent had open are kept busy with /dev/null: a copied object which still closes
+// its number must not hit a descriptor that the library has there by now.
 constexpr std::size_t most_covered = 256;
 
 } // namespace
@@ -95,6 +100,8 @@ bool within_file_limit(std::size_t bytes) noexcept {
   rlimit limit{};
   if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || bytes <= limit.rlim_cur)
     return true;
+  // The limit is asked beforehand since the kernel raises SIGXFSZ for what is beyond it (man 2
+  // setrlimit).
   errno = EFBIG;
   return false;
 }

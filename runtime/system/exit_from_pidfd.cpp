@@ -32,6 +32,8 @@ int wait_status(const siginfo_t& ended) noexcept {
 std::optional<int> exit_from_pidfd(int pidfd) noexcept {
   siginfo_t ended{};
   const auto id = static_cast<id_t>(pidfd);
+  // Works for a child of ours. Others have been reaped by their parent; since Linux 6.15 a pidfd
+  // keeps their status, and whether it does is seen in the mask that comes back.
   if (::waitid(P_PIDFD, id, &ended, WEXITED | WNOHANG | __WALL) == 0 && ended.si_pid != 0)
     return wait_status(ended);
   pidfd_info info{};

@@ -12,6 +12,9 @@
 #include <cstring>
 #include <iterator>
 
+// Packets with descriptors between processes of the library. SOCK_SEQPACKET keeps their borders: a
+// packet comes whole or not at all, also when its sender dies. Nothing raises SIGPIPE, and every
+// wait has a deadline.
 namespace bulkhead::runtime::packet_socket {
 
 namespace {
@@ -57,6 +60,8 @@ int transmit(int socket, std::span<iovec> parts, std::span<const int> fds) noexc
   message.msg_iovlen = parts.size();
   attach(message, space, fds);
   for (;;) {
+    // The open file may be shared with a process that blocks on it, so waiting is chosen for each
+    // call.
     if (::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
       return 0;
     if (errno != EINTR)
@@ -115,6 +120,9 @@ received receive(int socket, std::span<std::byte> into, time_point deadline) {
     if (count >= 0) {
       result.bytes = static_cast<std::size_t>(count);
       collect(message, result.fds);
+      // Nobody here sends an empty packet, so this is the end of the stream. MSG_CTRUNC: the kernel
+      // drops descriptors for which this process has no number free (man 7 unix); those that came
+      // are closed below.
       if (count == 0)
         result.error = ECONNRESET;
       else if ((message.msg_flags & MSG_CTRUNC) != 0)

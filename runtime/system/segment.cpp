@@ -14,10 +14,13 @@
 #  define MFD_NOEXEC_SEAL 0x0008U // Linux 6.3; Debian 12's headers lack it
 #endif
 
+// Memory that two processes share. It is allocated and sealed against resizing before the other one
+// gets it: a hole or a cut file would raise SIGBUS in whoever touches it.
 namespace bulkhead::runtime {
 
 unique_fd open_memfd(const char* name) noexcept {
   const auto flags = static_cast<unsigned>(MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  // Kernels before 6.3 do not know the flag and refuse the call.
   unique_fd fd{::memfd_create(name, flags | MFD_NOEXEC_SEAL)};
   if (!fd && errno == EINVAL)
     fd.reset(::memfd_create(name, flags));
@@ -111,7 +114,9 @@ void segment::map(access own) {
       fail("mmap", bytes);
   };
   place(base_, head_bytes_ + ring_bytes_, 0);
+  // The ring a second time behind itself: what wraps around is contiguous.
   place(base_ + head_bytes_ + ring_bytes_, ring_bytes_, head_bytes_);
+  // A process that a task forks must not write into the channel of its parent.
   if (::madvise(base_, all, MADV_DONTFORK) != 0)
     fail("madvise(MADV_DONTFORK)", all);
 }

@@ -24,6 +24,7 @@ std::string limits_of(int error) {
     return limit_text("RLIMIT_NOFILE", RLIMIT_NOFILE);
   case ENFILE:
     return "the system's limit fs.file-max";
+  // fork() and pthread_create() say EAGAIN for both limits, and nothing tells which of them it was.
   case EAGAIN:
     return limit_text("RLIMIT_NPROC", RLIMIT_NPROC) + "; the cgroup's pids.max counts too";
   case ENOMEM:

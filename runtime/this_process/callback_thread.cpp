@@ -6,6 +6,9 @@
 
 #include <cstdio>
 
+// One thread that runs callbacks of the user, in order. Anybody adds, under the mutex; whatever is
+// called runs without it. Its state is shared with the thread, so that a callback may destroy the
+// last owner.
 namespace bulkhead::runtime {
 
 void report_callback_exception() noexcept { report_exception_in("a callback"); }
@@ -23,6 +26,8 @@ void callback_thread::stop() noexcept {
       ended.detach();
     return;
   }
+  // `alone`: a callback has called stop() itself, and its thread ends later without anybody who
+  // waits.
   state_->changed.wait(lock, [this] { return !state_->running || state_->alone; });
   lock.unlock();
   if (ended.joinable())
@@ -85,6 +90,7 @@ void callback_thread::loop(const std::shared_ptr<state>& s) {
     } catch (...) {
       report_callback_exception();
     }
+    // Destroyed without the lock, too: what it captured may call back.
     f = nullptr;
     lock.lock();
   }

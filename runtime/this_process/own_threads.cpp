@@ -56,6 +56,7 @@ own_thread::~own_thread() {
 
 std::size_t thread_count() noexcept {
   struct stat status {};
+  // The links of a folder of /proc are its entries: one call and no list.
   if (::stat("/proc/self/task", &status) != 0 || status.st_nlink < 3)
     return 0;
   return static_cast<std::size_t>(status.st_nlink) - 2;

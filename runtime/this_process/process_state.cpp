@@ -15,6 +15,8 @@ process_state& process_state::mine() {
   own_process::require();
   const auto identity = own_process::identity();
   auto* seen = current.load(std::memory_order_acquire); // pairs with the exchange below
+  // After fork() the copy makes a state of its own. The old one is left as it is: threads that are
+  // not here may hold its locks.
   while (seen == nullptr || seen->identity != identity) {
     auto fresh = std::make_unique<process_state>();
     fresh->identity = identity;

@@ -17,6 +17,10 @@
 #include <csignal>
 #include <system_error>
 
+// The runtime thread: descriptors, timers and posted functions of all pools, one at a time. Any
+// thread adds and removes, under the mutex; handlers run without it. unwatch() and cancel() from
+// another thread wait until the handler has ended, so their caller must hold no lock which that
+// handler takes; retract() does not wait.
 namespace bulkhead::runtime {
 
 namespace {
@@ -118,6 +122,7 @@ std::uint64_t reactor::watch(int fd, std::uint32_t epoll_events, handler run) {
   auto entry = std::make_shared<watched>(watched{fd, std::move(run)});
   const std::lock_guard lock{mutex_};
   const auto id = next_id_++;
+  // Before the descriptor is watched: its event may come at once.
   watches_.emplace(id, std::move(entry));
   epoll_event event{.events = epoll_events, .data = {.u64 = id}};
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
@@ -197,6 +202,8 @@ void reactor::retract(std::uint64_t timer) noexcept {
 void reactor::post(std::function<void()> run) {
   const std::lock_guard lock{mutex_};
   posted_.push_back(std::move(run));
+  // An eventfd costs a system call, which a thread that is awake does not need: it looks once more
+  // before it sleeps.
   if (sleeps_until_ != clock::time_point::min())
     wake();
 }
@@ -224,6 +231,7 @@ void reactor::dispatch(std::uint64_t id, std::uint32_t events) {
 
 void reactor::run_due() {
   std::unique_lock lock{mutex_};
+  // Read once: timers that come due meanwhile wait for the next round, behind the descriptors.
   const auto now = clock::now();
   while (!timers_.empty() && timers_.begin()->first.first <= now) {
     const auto id = timers_.begin()->first.second;
@@ -241,6 +249,8 @@ void reactor::run_posted() {
   std::vector<std::function<void()>> batch;
   {
     const std::lock_guard lock{mutex_};
+    // What these post runs in the next round, so that a function which posts itself keeps nobody
+    // out.
     batch.swap(posted_);
   }
   for (auto& run : batch)
@@ -258,6 +268,8 @@ bool reactor::sleep_until_next(epoll_event* events, int capacity, int& count) {
       until = timers_.begin()->first.first;
     if (!posted_.empty())
       until = clock::now();
+    // Under the mutex, in which whoever adds something reads it: either it is seen above, or it
+    // wakes.
     sleeps_until_ = until;
   }
   const auto left = time_left(until);

@@ -30,6 +30,7 @@ void task_loop::run_in_column(running_frame& frame, position p, std::uint32_t it
 }
 
 void task_loop::answer_alone(position p, const std::optional<failure>& f) {
+  // The order of answers is the order of items: what lies in the column goes first.
   const auto ran = pace_.mean(now_ns(), column_.items() + 1);
   publish_column();
   if (f)
@@ -62,6 +63,7 @@ std::uint32_t task_loop::run_in_loop(running_frame& frame, std::uint32_t item) {
     const auto f = run_loop_of(frame, run);
     const auto done =
       static_cast<std::uint32_t>((run.at - make_claim(p, claim_phase::started)) / item_step);
+    // The loop wrote past the counting of column and frame; `run` says how far it came in each.
     column_.written(done, static_cast<std::size_t>(run.result - column_.next()));
     frame.rest = frame.rest.subspan(static_cast<std::size_t>(run.rest - frame.rest.data()));
     item += done + (f || run.left_over ? 1 : 0);
@@ -129,6 +131,7 @@ bool task_loop::join_column(const frame_header& h, position p) {
 
 void task_loop::begin_column(const frame_header& h, position p, std::size_t need) {
   publish_column();
+  // A quarter of the ring, as with parts: the host can take the one while the next is written.
   const auto room = std::min(wait_for_answer_room(round_up_8(need)), end_.ring_bytes / 4);
   column_.begin(answers_end(), room, p, h.result_bytes);
 }

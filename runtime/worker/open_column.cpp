@@ -4,6 +4,9 @@
 #include <cstddef>
 #include <cstring>
 
+// A column that is being written, behind the answers that are published. The host may read it at
+// any moment, up to the claim: so a result is complete before the next item is claimed, and what
+// was written is not moved.
 namespace bulkhead::runtime {
 
 namespace {

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+// What a task may ask of its worker. The task's thread begins and ends it; threads that the task
+// has started may ask meanwhile. In the thread method each worker has its own, found by its thread.
 namespace bulkhead::runtime {
 
 namespace {
@@ -62,6 +64,7 @@ std::stop_token task_context::stop_token() {
   untidy_.store(true, std::memory_order_relaxed); // read by the task's thread, behind the task
   if (!stop_) {
     stop_.emplace();
+    // Made only where somebody asks for a token: most tasks never do.
     poller_ = std::jthread(
       [this, source = *stop_](const std::stop_token& until) mutable { poll_stop(until, source); });
   }

@@ -20,6 +20,9 @@
 #include <cstring>
 #include <system_error>
 
+// The worker's end of the protocol (docs/wire_format.md), in one thread. Order matters at three
+// places: the claim before the look at the recall and both before the item; an answer published
+// before the next claim; bell, flag, look, sleep.
 namespace bulkhead::runtime {
 
 namespace {
@@ -41,6 +44,7 @@ int task_loop::run() {
   task_context::install(&context_, is_thread_);
   if (config_.max_memory != 0 && !is_thread_)
     inherited_bytes_ = own_resident_bytes();
+  // The host hears `ready` only after it, so no limit of a task runs while it lasts.
   if (!initialize())
     return 1;
   publish(answer_kind::ready, 0, inherited_bytes_, {});
@@ -131,9 +135,11 @@ void task_loop::run_frame() {
       run_in_column(frame, p, item);
     else
       run_item(frame, p, item);
+    // Between items only: the item that made it grow has its answer.
     retire_if_grown();
   }
   publish_column();
+  // Only the worker's own numbers; the host frees the ring when it takes the answer.
   read_ += frame.header.size;
   ++next_;
   if ((frame.header.flags & segment_is_dropped) != 0)
@@ -195,6 +201,8 @@ void task_loop::give_back(position p) {
   const auto end = end_.host->tail.load(std::memory_order_acquire);
   publish(answer_kind::returned, p, end, {});
   BULKHEAD_HOOK("worker.returned");
+  // Up to the tail that was answered and no further: what the host has published since is run, or
+  // given back, in its turn.
   skip_to(end);
 }
 
@@ -254,6 +262,7 @@ void task_loop::run_item(running_frame& frame, position p, std::uint32_t item) {
     return;
   const auto args = next_arguments(frame);
   const auto& h = frame.header;
+  // Two looks at the clock cost as much as a short task, so only some of them are measured.
   const bool measure = slow_ || ++sampled_ >= 8 || h.items > 1 || h.limit != 0;
   const auto started = measure ? now_ns() : 0;
   std::optional<std::chrono::steady_clock::time_point> limit;
@@ -314,6 +323,7 @@ void task_loop::answer_result(position p, std::uint64_t ran_ns) {
     rest = rest.subspan(piece);
   }
   publish(answer_kind::result, p, ran_ns, rest, flags);
+  // One large result must not keep its memory for as long as the worker lives.
   if (result_.capacity() > (std::size_t{4} << 20))
     result_ = detail::buffer{};
 }

@@ -63,6 +63,7 @@ bool reap_leftovers(const worker_page& mine) {
   const auto before = sign_of(mine);
   const auto dead = ended_children();
   const auto due = leftovers.due(dead, before, sign_of(mine));
+  // By number: each is an unreaped child of ours.
   for (const auto pid : due)
     ::waitpid(pid, nullptr, WNOHANG | __WALL);
   return !dead.empty();
@@ -80,7 +81,10 @@ void serve(worker_start& start) {
   auto* mine = reinterpret_cast<worker_page*>(own.head());
   install_crash_recorder(mine->recorder);
   static auto& inbox = *new segment_inbox;
+  // Before the watch thread receives: with no descriptor free it gives this one up to learn what
+  // was lost.
   inbox.keep_reserve();
+  // After the recorder, whose handler it must find; before the loop, which may wait for its inbox.
   start_watch_thread(
     start.control.get(), start.host.get(), &mine->beat, config.beat,
     [](int control) { inbox.receive(control); }, [mine] { return reap_leftovers(*mine); });

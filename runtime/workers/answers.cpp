@@ -13,6 +13,9 @@
 #include <string>
 #include <utility>
 
+// Where the host believes a worker, and nowhere else. Whoever leads comes here, or the runtime
+// thread, always under the pool's lock. An answer is compared with what was sent before anything is
+// changed by it; each check has a name, by which validation_breaks_test takes it away.
 namespace bulkhead::runtime {
 
 using detail::validated;
@@ -27,6 +30,8 @@ constexpr std::size_t answers_a_turn = 512;
 // Nothing that is called from here adds or removes workers.
 bool answers::drain_all() {
   bool more = false;
+  // Debts first: whatever lacked memory for a timer or a launch has rung the bell, and this drain
+  // is the answer.
   pool_.ticks.pay();
   pay_debts_();
   for (const auto& slot : pool_.slots)
@@ -83,6 +88,8 @@ void answers::drain_unpublished(worker_slot& slot) {
     try {
       if (!take_unpublished(slot, *column, ready))
         found_bad(slot);
+      // The results were taken without the worker's bell, so a leader that waits for them has to be
+      // woken.
       pool_.waiting.wake_leader();
     } catch (const std::bad_alloc&) { // it stays where it is
       pool_.ticks.retry_soon();
@@ -121,6 +128,7 @@ bool answers::take(worker_slot& slot, const answer& a) {
 bool answers::take_ready(worker_slot& slot, const answer& a) {
   if (!validated("ready.once", !slot.ready))
     return false;
+  // From here on the limits of tasks hold; before, ready_within counted from its birth.
   slot.ready = true;
   slot.watch.ready();
   // What it had before its initializer ran (preloaded, a copy of the host's) is not its doing. Its
@@ -155,6 +163,7 @@ bool answers::take_unfit(worker_slot& slot, const answer& a) {
 bool answers::take_part(worker_slot& slot, const answer& a) {
   const auto& flown = slot.link.flown();
   const auto most = pool_.options.queue_bytes;
+  // Neither can overflow: what was kept is bounded by queue_bytes and a payload by the ring.
   const auto total = slot.partial.size + a.payload.size();
   if (!validated("part.in_flight", !flown.empty())
       || !validated("part.position", a.where == flown.next())
@@ -185,6 +194,7 @@ void answers::keep_part(partial_result& partial, std::span<const std::byte> part
 }
 
 void answers::take_large(worker_slot& slot, unit& u, std::uint32_t item) noexcept {
+  // Taken out before the outcome is told, so that no later answer finds parts of this one.
   auto result = std::exchange(slot.partial, {});
   if (result.lost) {
     auto f = failure_of(failure_kind::too_large, "the host has no memory for the result");
@@ -244,6 +254,8 @@ bool answers::take_failed(worker_slot& slot, const answer& a) {
 bool answers::take_result(worker_slot& slot, const answer& a) {
   arrived_parcel parcel;
   if (a.has_parcel) {
+    // One packet for each flagged answer. EMFILE and ENOMEM are this process's own trouble and end
+    // the item; any other error means that the worker has not sent what it announced.
     parcel = slot.process ? receive_parcel(slot.process->control()) : slot.returns.take();
     const bool came = parcel.error == 0 || parcel.error == EMFILE || parcel.error == ENOMEM;
     if (!validated("result.parcel_came", came))
@@ -268,6 +280,7 @@ bool answers::take_result(worker_slot& slot, const answer& a) {
 
 bool answers::take_column(worker_slot& slot, const answer& a) {
   const auto taken = std::exchange(slot.column_taken, 0); // before it was published
+  // All of it was taken before; the published column only says that it is complete.
   if (taken != 0 && a.items == taken)
     return true;
   return validated("column.without_parts", slot.partial.none())
@@ -307,6 +320,7 @@ bool answers::take_results(worker_slot& slot, const answer& a, std::uint32_t fir
 void answers::items_ended(worker_slot& slot, flight::answered& item, std::uint32_t count,
                           std::uint64_t ran_ns) {
   auto& u = *item.work;
+  // Figures first: finish() below may destroy the unit.
   slot.done += count;
   slot.watch.item_ended();
   if (ran_ns != 0)
@@ -325,6 +339,8 @@ void answers::items_ended(worker_slot& slot, flight::answered& item, std::uint32
 
 // How long frames take, for the worker's window; and items, for the chunks of the rest.
 void answers::learn(worker_slot& slot, const unit& u, std::uint32_t count, std::uint64_t ran_ns) {
+  // The worker says how long it ran, and may say anything: a wild figure would starve or flood it
+  // by its window, and stretch every chunk of the map.
   constexpr auto longest = UINT64_C(1) << 40;
   const bool plausible = validated("result.duration", ran_ns <= longest);
   const auto ran = std::chrono::nanoseconds{plausible ? ran_ns : longest};
@@ -347,6 +363,7 @@ bool answers::take_returned(worker_slot& slot, const answer& a) {
       pool_is_locked();
       sender_.take_back(slot, work, first, std::move(owner), back);
     });
+  // Also where the answer was a lie: what was moved to the list belongs to the queue by now.
   sender_.give_back(back);
   return good;
 }
@@ -373,6 +390,7 @@ void answers::arm_those(bool idle_too) {
     all &= how != armed::no;
     came |= how != armed::at_once;
   }
+  // Before the pump, which sets it again for each worker that it sends to.
   pool_.some_unarmed = false;
   if (came)
     sender_.pump();

@@ -4,6 +4,9 @@
 
 #include <new>
 
+// Further attempts of a task. A copy of the one item is made, because its neighbours in the frame
+// go their own way. Both functions run under the pool's lock, and either do all or nothing where
+// memory is short.
 namespace bulkhead::runtime {
 
 std::unique_ptr<unit> attempts::after(const unit& u, std::uint32_t item,
@@ -23,6 +26,7 @@ std::unique_ptr<unit> attempts::after(const unit& u, std::uint32_t item,
 bool attempts::begin(std::unique_ptr<unit>& again) noexcept try {
   auto* placed = again.get();
   const auto& policy = policy_of(placed->options.get(), pool_.options);
+  // The one call that may fail comes first: afterwards the task is counted and has its new place.
   queue_.delay(again, clock::now() + pause_before(policy, placed->attempt));
   pool_.tasks.try_again();
   placed->sink->placed(placed, placed->id);

@@ -48,11 +48,13 @@ bool dispatcher::pump_one() {
     slot = choose(u);
     return slot != nullptr;
   });
+  // Nobody has room for any of them: the next answer, start or death pumps again.
   if (next == nullptr)
     return false;
   auto u = queue_.take(*next);
   if (send_to(*slot, u))
     return true;
+  // One refusal ends the round: what this unit lacked the next would lack, too.
   put_off(std::move(u));
   return false;
 }
@@ -139,6 +141,7 @@ bool dispatcher::send_to(worker_slot& slot, std::unique_ptr<unit>& u) noexcept {
   const bool was_idle = !slot.busy();
   const int control = slot.process ? slot.process->control() : -1;
   u->worker = &slot; // before the worker can answer
+  // On success the flight owns the unit, and `u` is empty.
   if (!slot.link.send(u, limit_of(*u).count(), control, slot.inbox)) {
     u->worker = nullptr;
     return false;
@@ -149,12 +152,15 @@ bool dispatcher::send_to(worker_slot& slot, std::unique_ptr<unit>& u) noexcept {
   pool_.tasks.send(items);
   if (was_idle)
     slot.watch.item_ended(); // its clock begins where a limit needs it
+  // It drains at once, and not when the last answer comes: its successor can start meanwhile.
   if (is_used_up(slot)) {
     retire(slot);
     if (slot.pinned > 0)
       queue_.fail_pinned(slot.id);
   }
   plan_looks(slot);
+  // Nobody leads and the worker would not ring: whoever holds the turn arms it before the lock is
+  // let go (pool_turn::settle).
   if (!pool_.waiting.led && !slot.link.armed())
     pool_.some_unarmed = true;
   return true;
@@ -166,6 +172,8 @@ void dispatcher::stop_idle_workers() noexcept {
   for (const auto& s : pool_.slots) {
     if (s->phase() != worker_phase::draining || s->busy() || s->pinned > 0)
       continue;
+    // Three steps in this order: from `stopping` on nothing is sent, so no frame can follow the
+    // request; the grace counts from the request.
     s->advance(worker_phase::stopping);
     s->link.request_stop();
     s->watch.ask_for_end(clock::now());
@@ -189,8 +197,11 @@ bool has_last_words(const worker_slot& slot, exit_cause why) noexcept {
 
 void dispatcher::kill(worker_slot& slot, exit_cause why) noexcept {
   const bool last_words = has_last_words(slot, why);
+  // It was killed, or asked for its last words, before: a second signal would hit the handler that
+  // writes them.
   if (last_words && slot.watch.was_killed())
     return;
+  // The first reason is the true one: what follows is its consequence.
   if (slot.asked == exit_cause::none)
     slot.asked = why;
   slot.advance(worker_phase::draining);

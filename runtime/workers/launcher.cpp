@@ -11,6 +11,9 @@
 #include <system_error>
 #include <utility>
 
+// How a worker comes into being, as a process or as a thread. It runs in the launch thread or in
+// the user's, without the pool's lock, because a forkserver may let it wait for seconds; so it
+// reads nothing but the pool's constants.
 namespace bulkhead::runtime {
 
 namespace {
@@ -114,6 +117,8 @@ void launcher::launch_process(const slot_ptr& slot, exit_handler ended) {
   request.server = server_;
   slot->process = launch_one(
     request, [ended = std::move(ended), slot](const child_exit& exit) { ended(slot, exit); });
+  // The worker has its own by now. The mappings stay; kept descriptors would only bring
+  // RLIMIT_NOFILE nearer with each worker.
   slot->link.close_segment_fds();
   slot->output.launched();
 }
@@ -122,6 +127,8 @@ void launcher::launch_thread(const slot_ptr& slot, exit_handler ended) {
   const auto end = slot->link.thread_end(slot->inbox, &slot->returns);
   slot->thread = start_worker_thread(config_for(*slot), end,
                                      [ended = std::move(ended), slot, home = pool_.runtime_thread] {
+                                       // As with a process, the end is told on the runtime thread,
+                                       // so that deaths come one at a time.
                                        home->post([ended, slot] { ended(slot, ended_well()); });
                                      });
 }

@@ -9,6 +9,9 @@
 #include <new>
 #include <utility>
 
+// Who listens to the workers. A thread that waits leads, where nobody does, and drains the rings
+// itself; else the runtime thread serves. Bells and arming belong to whoever holds the epoll watch,
+// and `waiting.led`, under the pool's lock, says who that is.
 namespace bulkhead::runtime {
 
 leadership::leadership(pool_state& pool, answers& heard)
@@ -33,9 +36,10 @@ void leadership::stop() noexcept {
 // The runtime thread's turn, when a worker or the bell has rung.
 void leadership::serve() {
   const pool_guard lock{pool_.mutex};
-  if (pool_.waiting
-        .led) {        // its rings are not ours to clear; it gives the watch back when it leaves
-    watch_off_ = true; // a leader that left may have turned it on again just now
+  // A leader's rings are not ours to clear; it gives the watch back when it leaves. One that left
+  // may have turned it on again just now.
+  if (pool_.waiting.led) {
+    watch_off_ = true;
     pool_.runtime_thread->change(watch_, 0);
     return;
   }
@@ -69,6 +73,7 @@ private:
     auto& waiting = self_.pool_.waiting;
     waiting.led = true;
     waiting.target = target;
+    // A leader that looks by itself needs no bell; each ring would cost its worker a system call.
     self_.disarm_all();
   }
   void end() BULKHEAD_UNCHECKED {
@@ -79,12 +84,14 @@ private:
     waiting.target = nullptr;
     waiting.led = false;
     self_.retired_.clear();
+    // Before the watch goes back: what came since the last look rings, or is taken here.
     self_.answers_.arm_busy();
     waiting.changed.notify_all(); // a follower may lead now
     if (!std::exchange(self_.watch_off_, false))
       return;
     const auto watch = self_.watch_;
     lock_.unlock();
+    // Without the lock: the runtime thread may wait for it in serve().
     self_.pool_.runtime_thread->change(watch, EPOLLIN);
     lock_.lock();
   }
@@ -99,6 +106,8 @@ bool leadership::lead(pool_guard& lock, const std::function<bool()>& done,
     return follow(lock, done, deadline);
   const duty leads{*this, lock, target};
   while (!done()) {
+    // The order is look, spin, look, sleep. arm() looks once more after the flag is set, so nothing
+    // that came in between is slept over (docs/wire_format.md, "Sleep").
     const bool more = answers_.drain_all();
     if (done() || (deadline != time_point::max() && clock::now() >= deadline))
       break;
@@ -128,6 +137,8 @@ bool leadership::follow(pool_guard& lock, const std::function<bool()>& done, tim
 bool leadership::look_at_all() noexcept try {
   if (looked_version_ == pool_.slots_version)
     return true;
+  // Spinning goes on without the lock, where the list of workers may change: it looks at a list of
+  // its own, and outlive_leader() keeps those alive that end meanwhile.
   looked_at_.clear();
   looked_at_.reserve(pool_.slots.size());
   for (const auto& s : pool_.slots)
@@ -156,6 +167,7 @@ void leadership::sleep(pool_guard& lock, time_point deadline) {
     if (!s->gone() && !s->link.arm())
       return; // an answer came first
   pool_.some_unarmed = false;
+  // Two sleepers on one epoll set would both be woken for each bell.
   keep_runtime_thread_out();
   const bool forever = deadline == time_point::max();
   const auto limit = time_left(deadline);

@@ -8,6 +8,9 @@
 #include <new>
 #include <utility>
 
+// What is told of workers: events, by the callback thread, and the failures of deaths. News come
+// last: where memory is missing they are lost, and stderr says so, but no death and no outcome is
+// held up.
 namespace bulkhead::runtime {
 
 namespace {
@@ -100,6 +103,7 @@ failure news::death_failure(const worker_slot& slot, const exit_status& status) 
   f.exit = status;
   f.worker = slot.pid();
   f.may_have_executed = true;
+  // A task that was cancelled and ran into its limit all the same was ended by the limit.
   const bool cancelled = slot.cancelled_task && status.cause != exit_cause::timed_out;
   if (cancelled || status.cause == exit_cause::shutdown)
     f.kind = failure_kind::cancelled;
@@ -116,6 +120,7 @@ failure news::death_failure(const worker_slot& slot, const exit_status& status) 
 
 void news::describe(failure& f, const worker_slot& slot) const {
   crash_words said;
+  // The recorder lies in the worker's memory, so its text is checked and cut there.
   if (f.exit.cause != exit_cause::shutdown)
     said = tell_crash(f, read_crash(slot.link.worker_words().recorder));
   f.last_output += slot.output.tail(failure_tail);

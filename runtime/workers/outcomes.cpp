@@ -10,6 +10,8 @@
 #include <system_error>
 #include <utility>
 
+// Every outcome of the pool passes here, under its lock: it is counted, noted for completion_fd(),
+// and given to the sink, which stores bytes and runs nothing of the user's.
 namespace bulkhead::runtime {
 
 void outcomes::succeed(const unit& u, std::uint32_t item, std::uint32_t count) noexcept {
@@ -37,6 +39,7 @@ void outcomes::fail_all(std::unique_ptr<unit> u, const failure& f, task_place fr
 }
 
 void outcomes::finish(std::unique_ptr<unit> u) noexcept {
+  // The future must not find a unit that is being destroyed: first its place is taken back.
   u->sink->placed(nullptr, u->id);
   u.reset();
   pool_.waiting.wake_leader();
@@ -52,6 +55,7 @@ void outcomes::note_completion(std::uint64_t id) noexcept {
   } catch (const std::bad_alloc&) { // its future has the outcome all the same
     return;
   }
+  // After the id stands in the list: whoever polls reads the list next.
   ring(completion_fd_.get());
 }
 

@@ -43,6 +43,8 @@ backlog::lane_id pool_state::lane_of(const unit& u) const noexcept {
   const auto at = owner_of(
     u.options->key, slots.size(), [&](std::size_t i) { return slot(i).id; },
     [&](std::size_t i) { return slot(i).serves(); });
+  // While nobody serves, all units with keys wait in one lane, and keep_lanes() finds their owners
+  // later.
   return at == nobody ? backlog::no_worker : slot(at).id;
 }
 

@@ -17,6 +17,7 @@ void dispatcher::take_back(worker_slot& slot, unit& work, std::uint32_t first,
 
 std::unique_ptr<unit> dispatcher::detach(worker_slot& slot, unit& work, std::uint32_t first,
                                          std::unique_ptr<unit> owner) noexcept {
+  // What comes back has not run, so it is no part of the worker's share (max_tasks_per_worker).
   slot.dispatched -= work.items - first;
   if (first == 0 && work.kill_wanted) { // it did not run here after all
     work.kill_wanted = false;
@@ -28,6 +29,7 @@ std::unique_ptr<unit> dispatcher::detach(worker_slot& slot, unit& work, std::uin
     rest->worker = nullptr;
     rest->refused_since = {};
   }
+  // The unit was cut, and all that it still has is answered.
   if (owner) // what stayed is answered
     ends_.finish(std::move(owner));
   return rest;
@@ -46,6 +48,7 @@ std::unique_ptr<unit> dispatcher::split_or_fail(unit& work, std::uint32_t first)
 
 void dispatcher::give_back(unit_list& units) noexcept {
   while (!units.empty()) {
+    // The last one first, each put in front: so they keep their order.
     auto u = units.pop_back();
     pool_.tasks.come_back(u->items);
     failure room;
@@ -76,6 +79,7 @@ const failure* dispatcher::end_of_returned(const unit& u, failure& room) const n
 
 void dispatcher::recall(worker_slot& slot, position from) noexcept {
   unit_list back;
+  // Given back after the recall: what give_back() leads to must not find the flight half changed.
   slot.link.flown().recall(from, [&](unit& work, std::uint32_t first, std::unique_ptr<unit> owner) {
     pool_is_locked();
     take_back(slot, work, first, std::move(owner), back);
@@ -86,6 +90,7 @@ void dispatcher::recall(worker_slot& slot, position from) noexcept {
 
 void dispatcher::tick(time_point now) noexcept {
   if (sent_deadline_ <= now) {
+    // It is counted anew from what is still in flight.
     sent_deadline_ = time_point::max();
     for (const auto& s : pool_.slots)
       if (!s->gone())

@@ -6,11 +6,16 @@
 #include <new>
 #include <utility>
 
+// What waits: the backlog, the deadlines of what is in it, and attempts that wait for their pause.
+// All of it under the pool's lock. A unit is in one of the two places and leaves it by take() or by
+// its end alone, so that its deadline and its count of pinned ones leave with it.
 namespace bulkhead::runtime {
 
 std::unique_ptr<unit> task_queue::make_unit(detail::work&& w) const {
   constexpr std::size_t smallest_ring = 64 * 1024; // what is no larger fits where the rings did
   const auto most = pool_.options.queue_bytes;
+  // Refused here, where the caller can be told. Later, a segment that may not be made
+  // (RLIMIT_FSIZE, man 2 setrlimit) would raise SIGXFSZ or fail in a thread that has no caller.
   if (w.body.size() > smallest_ring && !within_file_limit(w.body.size()))
     throw too_large("the arguments have " + std::to_string(w.body.size())
                     + " bytes, more than this process's RLIMIT_FSIZE allows");
@@ -64,12 +69,14 @@ std::unique_ptr<unit> task_queue::take(unit& u) noexcept {
     if (auto* slot = pool_.find_slot(u.pinned_worker))
       --slot->pinned;
   auto taken = pool_.queue.remove(u);
+  // Whoever waits for room may be a follower or the leader, which sleeps elsewhere.
   if (pool_.waiting.for_room > 0)
     pool_.waiting.wake_all();
   return taken;
 }
 
 void task_queue::delay(std::unique_ptr<unit>& u, time_point until) {
+  // The place is made before the unit moves: without memory the caller still has it.
   delayed_.emplace(until, nullptr)->second = std::move(u);
   pool_.ticks.need(until);
 }
@@ -92,6 +99,7 @@ void task_queue::cancel_all(const detail::task_sink& sink) {
   const auto ours = [&](const unit& u) { return u.sink.get() == &sink; };
   for (auto* queued : pool_.queue.all(ours))
     cancel(*queued);
+  // The iterator steps on first, because cancel() takes the entry away.
   for (auto i = delayed_.begin(); i != delayed_.end();)
     if (auto here = i++; ours(*here->second))
       cancel(*here->second);

@@ -6,6 +6,9 @@
 #include <new>
 #include <utility>
 
+// One timer for a whole pool, always the nearest that anybody needs. All calls come under the
+// pool's lock; a timer that fires waits for it, and by then may be one that was replaced, which its
+// number shows.
 namespace bulkhead::runtime {
 
 void ticker::need(time_point at) noexcept try {
@@ -13,12 +16,13 @@ void ticker::need(time_point at) noexcept try {
     return;
   const auto sooner = reactor_->at(at, [fire = fire_, number = number_ + 1] { fire(number); });
   ++number_; // under the pool's lock, which the timer needs
+  // Not cancelled: the timer may be waiting for that lock, and begin() then sees the newer number.
   if (timer_ != 0)
-    reactor_->retract(
-      timer_); // it may be waiting for that lock: begin() then sees the newer number
+    reactor_->retract(timer_);
   timer_ = sooner;
   at_ = at;
 } catch (const std::bad_alloc&) {
+  // No memory for a timer: the bell wakes whoever listens, and the next drain pays.
   owed_ = std::min(owed_, at);
   ring(bell_);
 }

@@ -28,6 +28,7 @@ void workforce::start() {
     oom_kills_ = oom_kills();
     pool_.ticks.need(pool_.size.next_look(pool_.staff.target(), clock::now()));
   }
+  // The copy is made before any worker starts, since all of them are forked from it.
   if (pool_.options.start == start_method::fork)
     launcher_.copy_host();
   start_missing();
@@ -63,6 +64,7 @@ void workforce::start_worker() {
     admit(slot);
   } catch (...) { // it serves nobody
     const pool_guard lock{pool_.mutex};
+    // One that is listed was counted as launched, and its death will be counted.
     if (!pool_.is_listed(*slot))
       pool_.staff.refused();
     slot->advance(worker_phase::gone); // nobody waits to hear of its end
@@ -76,6 +78,7 @@ void workforce::start_worker() {
 
 void workforce::admit(const slot_ptr& slot) {
   pool_turn turn{pool_, answers_};
+  // The memory for the lists comes first, so that listing and counting cannot fail half way.
   pool_.slots.reserve(pool_.slots.size() + 1);
   leadership_.expect_workers(pool_.slots.size() + 1);
   watch_bell(pool_.waiting.events.get(), slot->link.event_fd());
@@ -92,6 +95,7 @@ void workforce::admit(const slot_ptr& slot) {
   pool_.ticks.need(slot->watch.next_look());
   sender_.pump();
   pool_.waiting.wake_all(); // a broadcast may wait for it; a leader is to look at it
+  // on_exit() came while the worker was in no list, and left its news in the slot.
   const auto early = std::exchange(slot->early_exit, std::nullopt);
   turn.unlock();
   if (early)
@@ -108,6 +112,7 @@ void workforce::keep_size() noexcept {
 
 void workforce::want_worker(std::chrono::nanoseconds after) noexcept try {
   if (after.count() == 0) {
+    // Posted, because the caller holds the lock and a launch takes its time.
     pool_.runtime_thread->post(pool_.while_alive([this] { launch_due(); }));
     pool_.staff.want_now(); // under our lock, which launch_due needs
     return;
@@ -148,6 +153,8 @@ void workforce::launch_due() {
 
 void workforce::start_due() {
   pool_guard lock{pool_.mutex};
+  // At most as many as were due at the beginning: a refusal makes the next one due, and must not
+  // keep this thread for ever.
   for (auto turns = pool_.staff.due(); turns > 0 && pool_.staff.due() > 0; --turns) {
     if (!pool_.staff.begin_due())
       continue;
@@ -204,6 +211,7 @@ void workforce::resize(std::size_t workers) {
     if (pool_.serving() < workers)
       s->take_back();
   auto surplus = pool_.serving() - std::min(pool_.serving(), workers);
+  // Idle workers go first, and the youngest of them: those that run would have to be waited for.
   for (const bool idle_only : {true, false})
     for (auto s = pool_.slots.rbegin(); s != pool_.slots.rend() && surplus > 0; ++s) {
       if (!(*s)->serves() || (idle_only && (*s)->busy()))

@@ -144,6 +144,7 @@ bool codec::read(std::span<const std::byte> in, T& value, std::string& why) {
       if (home_ != nullptr)
         source.redirect(as_bytes(home_->bytes), as_bytes(home_->away_bytes), plain);
       const auto err = get(source, value);
+      // What looked like a handle was none: once more, with that place read as it is.
       if (const auto at = source.mistaken(); at && plain.insert(*at).second)
         continue;
       if (err)
@@ -154,6 +155,7 @@ bool codec::read(std::span<const std::byte> in, T& value, std::string& why) {
         why = "bytes behind the message";
       else
         return true;
+      // Bytes that no honest CAF writes. What the code of a type throws is not taken for a lie.
       forged_ = true;
     } catch (const std::exception& e) {
       why = e.what();

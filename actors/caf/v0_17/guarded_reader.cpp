@@ -63,6 +63,7 @@ caf::error guarded_reader::size_of_sequence(std::size_t& size) {
 caf::error guarded_reader::begin_sequence(std::size_t& size) {
   if (auto err = size_of_sequence(size))
     return err;
+  // One budget for the whole message: nested lists would each stay below a bound of their own.
   if (size > elements_)
     return make_error(caf::sec::invalid_argument, "more elements than the message can hold");
   elements_ -= size;

@@ -115,6 +115,7 @@ private:
       std::lock_guard lock{mutex_};
       f();
     }
+    // The loop looks at its timers before it sleeps; only another thread has to wake it.
     if (!queue_.in_loop())
       queue_.wake();
   }
