@@ -22,6 +22,7 @@ constexpr const char* example = R"(
 Examples:
   bulkhead run config/word_count.json
   bulkhead run job.json --set pool.workers=4 --set map.chunk=16
+  bulkhead run job.json --web --report report.html --trace trace.json
   bulkhead run job.json --failed again.jsonl; bulkhead run job.json --retry again.jsonl
   bulkhead validate job.json
   bulkhead list --load ./libtasks.so
@@ -97,6 +98,18 @@ parsed_call parse_call(int argc, char** argv) {
     ->type_name("FILE.jsonl");
   run.add_option("--retry", retry, "Runs the failed inputs of this file in place of the job's own")
     ->type_name("FILE.jsonl");
+  run.add_flag(
+    "--web{127.0.0.1:0}", wanted.sight.web,
+    "Shows the job in a browser, live, and to Prometheus at /metrics: --web for any free "
+    "port of this machine, --web=ADDRESS:PORT; the address is printed");
+  run
+    .add_option("--trace", wanted.sight.trace,
+                "Writes the time line of all tasks to this file, for ui.perfetto.dev")
+    ->type_name("FILE.json");
+  run
+    .add_option("--report", wanted.sight.report,
+                "Writes one page about the whole job to this file, at its end")
+    ->type_name("FILE.html");
   run.add_flag("!--no-progress", wanted.progress, "No progress bar, no progress lines");
   auto& validate =
     *app.add_subcommand("validate", "Checks a configuration file and starts nothing");
