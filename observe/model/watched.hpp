@@ -40,6 +40,9 @@ public:
   void leave(std::uint64_t listener_number) noexcept;
 
   bool ended() const;
+  std::uint64_t key() const noexcept { return key_; }
+  /// Null where nobody holds it any more.
+  std::shared_ptr<pool_core> core() const noexcept { return core_.lock(); }
   steady::time_point began() const noexcept { return began_; }
 
 private:

@@ -59,11 +59,13 @@ browser::browser() {
      {"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
       "--disable-background-networking", "--disable-component-update", "--disable-sync",
       "--window-size=1200,1400", "--user-data-dir=" + (folder_.path() / "profile").string()}}};
-  const auto session =
-    ask("POST", "/session",
-        {{"capabilities",
-          {{"alwaysMatch", {{"browserName", "chrome"}, {"goog:chromeOptions", options}}}}}});
-  session_ = session["sessionId"];
+  try {
+    const json wanted{{"browserName", "chrome"}, {"goog:chromeOptions", options}};
+    session_ = ask("POST", "/session", {{"capabilities", {{"alwaysMatch", wanted}}}})["sessionId"];
+  } catch (const std::exception&) {
+    end_driver();
+    throw;
+  }
 }
 
 browser::~browser() {
@@ -71,6 +73,10 @@ browser::~browser() {
     ask("DELETE", "/session/" + session_);
   } catch (const std::exception&) { // it goes with its driver
   }
+  end_driver();
+}
+
+void browser::end_driver() noexcept {
   ::kill(driver_, SIGTERM);
   ::waitpid(driver_, nullptr, 0);
 }

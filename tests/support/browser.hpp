@@ -36,6 +36,7 @@ private:
   nlohmann::json ask(const std::string& method, const std::string& path,
                      const nlohmann::json& body = nlohmann::json::object());
   std::string find(const std::string& selector);
+  void end_driver() noexcept;
 
   temporary_folder folder_;
   pid_t driver_ = -1;

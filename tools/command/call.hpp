@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <sys/types.h>
+
 namespace bulkhead::command {
 
 inline constexpr int wrong_call = 2;
@@ -20,11 +22,12 @@ struct sight_request {
 
 /// What the command line asks for.
 struct call {
-  enum class kind { run, validate, list, init };
+  enum class kind { run, validate, list, init, top, stack, events };
   kind what = kind::run;
   config::request job;
   std::string folder; ///< of init
   sight_request sight;
+  pid_t pid = 0; ///< of top, stack and events; 0: none was named
   bool json = false;
   bool progress = true;
 };
