@@ -39,14 +39,14 @@ struct trace::writer {
   void write(const std::vector<slice>& ended, const std::vector<event_sight>& events,
              const point& at) {
     const std::lock_guard lock{mutex};
+    for (const auto& e : events) // a worker has its track before its first slice
+      if (e.event.kind == event_kind::started)
+        name_track(e.among, e.event.worker, e.event.pid);
     for (const auto& s : ended)
       if (slices++ < most_slices)
         out << detail::trace_slice(seen_host, s);
-    for (const auto& e : events) {
-      if (e.event.kind == event_kind::started)
-        name_track(e.among, e.event.worker, e.event.pid);
+    for (const auto& e : events)
       out << detail::trace_instant(seen_host, e);
-    }
     if (at.at != last_point)
       out << detail::trace_counters(seen_host, at);
     last_point = at.at;

@@ -4,6 +4,8 @@
 #include "tools/command/top_screen.hpp"
 #include "tools/command/write_out.hpp"
 
+// Else names like "timeout" and "erase" would be macros.
+#define NCURSES_NOMACROS 1
 #include <curses.h>
 
 #include <unistd.h>
