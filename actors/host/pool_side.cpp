@@ -70,7 +70,13 @@ pool_side::pool_side(const std::shared_ptr<detail::pool_core>& core, caf::actor_
   }
   hub_ = actor_hub::of(*system);
   auto options = core->options();
-  options.on_event = deferred(core, std::move(options.on_event));
+  options.on_event = [weak = std::weak_ptr{core},
+                      user = deferred(core, std::move(options.on_event))](const pool_event& e) {
+    if (const auto alive = weak.lock())
+      alive->tell_onlooker(e);
+    if (user)
+      user(e);
+  };
   group_ = std::make_shared<actor_group>(hub_, std::move(options));
   hub_->add(group_);
 }

@@ -3,6 +3,7 @@
 
 #include <bulkhead/actor.hpp>
 #include <bulkhead/bulkhead.hpp>
+#include <bulkhead/observe.hpp>
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
@@ -50,6 +51,8 @@ public:
   /// For the service's actors: takes a request, answers with the value or an error.
   const caf::actor& desk() const { return desk_; }
   caf::actor_system& system() { return system_; }
+  /// For its administrator's browser; /metrics there is for Prometheus.
+  std::string page() const { return page_.url(); }
 
   /// No more requests; those that came are answered.
   void stop() {
@@ -61,6 +64,7 @@ private:
   settings settings_;
   caf::actor_system system_{settings_};
   bulkhead::pool pool_{system_, {.workers = 2, .name = "evaluation"}};
+  bulkhead::observe::web_page page_{pool_}; // of this machine alone
   caf::actor desk_ = system_.spawn(front_desk, pool_.actor());
 };
 
@@ -140,6 +144,7 @@ int main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr); // inherited by all threads of the service
 
   service s;
+  std::cerr << "the pool shows at " << s.page() << std::endl;
   std::vector<std::jthread> clients;
   for (int i = 0; i < 2; ++i) {
     clients.emplace_back(thread_client, std::ref(s));

@@ -23,6 +23,15 @@ std::size_t skip_items(const unit& u, std::size_t at, std::uint32_t items) noexc
 
 } // namespace
 
+// A callable of the size of a function_ref that is none names no function that anybody finds.
+detail::called what_calls(const unit& u) noexcept {
+  detail::called what;
+  what.stub = u.stub;
+  if (u.callable_bytes == sizeof what.function)
+    std::memcpy(&what.function, u.body.data(), sizeof what.function);
+  return what;
+}
+
 std::unique_ptr<unit> slice(const unit& u, std::uint32_t first, std::uint32_t count) {
   assert(count > 0 && first + count <= u.items);
   auto part = std::make_unique<unit>();
@@ -44,6 +53,7 @@ std::unique_ptr<unit> slice(const unit& u, std::uint32_t first, std::uint32_t co
   part->id = u.id + first;
   part->attempt = u.attempt;
   part->deadline = u.deadline;
+  part->queued = u.queued;
   part->pinned_worker = u.pinned_worker;
   return part;
 }

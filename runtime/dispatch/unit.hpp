@@ -1,6 +1,7 @@
 #pragma once
 
 #include <bulkhead/detail/function_ref.hpp>
+#include <bulkhead/detail/onlooker.hpp>
 #include <bulkhead/detail/task_sink.hpp>
 
 #include <chrono>
@@ -32,6 +33,7 @@ struct unit {
   std::uint32_t attempt = 1;
   std::uint32_t deaths = 0; ///< workers that died running it
   time_point deadline = time_point::max();
+  time_point queued{}; ///< when it came to wait; {}: nobody looked on
 
   worker_slot* worker = nullptr; ///< where it was sent; null while queued
   std::uint64_t sequence = 0;    ///< of its frame there
@@ -51,6 +53,9 @@ struct unit {
 
   std::size_t bytes() const noexcept { return body.size(); }
 };
+
+/// Which function its items call.
+detail::called what_calls(const unit& u) noexcept;
 
 /// A unit of `count` items of `u`, from `first` on: the same call, limits and attempt. Throws
 /// std::bad_alloc.

@@ -116,4 +116,9 @@ int eager_pool::completion_fd() {
 
 std::vector<std::uint64_t> eager_pool::completions() { return {}; }
 
+void eager_pool::look_on(std::shared_ptr<detail::onlooker>) {
+  throw config_error("a pool with start_method::eager runs its tasks in the caller: there is "
+                     "nothing to look at; use another start method");
+}
+
 } // namespace bulkhead::runtime

@@ -2,6 +2,7 @@
 #include <bulkhead/version.hpp>
 
 #include "runtime/pool/eager_pool.hpp"
+#include "runtime/pool/observe_library.hpp"
 #include "runtime/pool/pool_checks.hpp"
 #include "runtime/pool/worker_pool.hpp"
 
@@ -15,6 +16,7 @@ std::shared_ptr<pool_core> make_pool_core(pool_options options) {
     return std::make_shared<runtime::eager_pool>(std::move(good));
   auto core = std::make_shared<runtime::worker_pool>(std::move(good));
   core->start();
+  runtime::observe_if_asked(core);
   return core;
 }
 

@@ -117,6 +117,41 @@ std::vector<std::size_t> worker_pool::worker_ids() {
   return ids;
 }
 
+void worker_pool::look_on(std::shared_ptr<detail::onlooker> who) {
+  own_process::require(state_.owner);
+  pool_turn turn{state_, answers_};
+  state_.onlooker.swap(who);
+  turn.unlock(); // the one before may end here, without the lock
+  who.reset();
+  turn.lock();
+}
+
+void worker_pool::look_away(const detail::onlooker& who) noexcept {
+  if (!own_process::is(state_.owner))
+    return;
+  std::shared_ptr<detail::onlooker> last; // may end here, without the lock
+  const pool_guard lock{state_.mutex};
+  if (state_.onlooker.get() == &who)
+    last.swap(state_.onlooker);
+}
+
+std::vector<detail::running_task> worker_pool::running() {
+  own_process::require(state_.owner);
+  const pool_turn turn{state_, answers_};
+  std::vector<detail::running_task> all;
+  all.reserve(state_.slots.size());
+  for (const auto& s : state_.slots)
+    if (const auto f = dispatcher_.facts_of(*s); f.has_task && f.runs)
+      all.push_back({s->id, what_calls(*s->link.flown().front())});
+  return all;
+}
+
+void worker_pool::tell_onlooker(const pool_event& event) noexcept {
+  const pool_guard lock{state_.mutex};
+  if (state_.onlooker)
+    state_.onlooker->happened(worker_kind::actors, event);
+}
+
 int worker_pool::completion_fd() {
   own_process::require(state_.owner);
   const pool_turn turn{state_, answers_};

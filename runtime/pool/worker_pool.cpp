@@ -178,6 +178,12 @@ void worker_pool::terminate() noexcept {
     state_.runtime_thread->cancel(timer);
   news_.callbacks().stop();
   turn.lock();
+  if (const auto told = std::exchange(state_.onlooker, nullptr)) {
+    const auto last = state_.tasks.stats();
+    turn.unlock();
+    told->pool_ended(last);
+    turn.lock();
+  }
 }
 
 void worker_pool::resize(std::size_t workers) {

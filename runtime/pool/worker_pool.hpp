@@ -56,6 +56,10 @@ public:
   std::vector<std::uint64_t> completions() override;
   const pool_options& options() const noexcept override { return state_.options; }
   std::vector<std::size_t> worker_ids() override;
+  void look_on(std::shared_ptr<detail::onlooker> who) override;
+  void look_away(const detail::onlooker& who) noexcept override;
+  std::vector<detail::running_task> running() override;
+  void tell_onlooker(const pool_event& event) noexcept override;
 
 private:
   /// How a unit gets into the pool.
@@ -76,7 +80,7 @@ private:
   void describe_task(worker_info& info, worker_slot& slot) BULKHEAD_REQUIRES(pool_lock);
 
   pool_state state_;
-  news news_{state_.options};
+  news news_{state_};
   outcomes outcomes_{state_};
   task_queue queue_{state_, outcomes_};
   attempts attempts_{state_, queue_};

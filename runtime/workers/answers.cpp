@@ -25,6 +25,9 @@ namespace {
 /// Answers of one worker taken in one turn, so that a flooding one does not starve the others.
 constexpr std::size_t answers_a_turn = 512;
 
+/// What a worker says beyond it is no running time.
+constexpr std::uint64_t longest_ran_ns = UINT64_C(1) << 40;
+
 } // namespace
 
 // Nothing that is called from here adds or removes workers.
@@ -236,6 +239,7 @@ bool answers::take_failed(worker_slot& slot, const answer& a) {
   auto item = slot.link.flown().accept_result(a.where);
   if (!item)
     return false;
+  slot.answer_ran_ns = std::min(a.value, longest_ran_ns);
   f.worker = slot.pid();
   auto again = attempts_.after(*item->work, item->item, f);
   if (!again) {
@@ -265,6 +269,7 @@ bool answers::take_result(worker_slot& slot, const answer& a) {
   if (!item)
     return false;
   auto& u = *item->work;
+  slot.answer_ran_ns = std::min(a.value, longest_ran_ns);
   if (a.has_parcel) {
     take_described(slot, u, item->item, a, std::move(parcel));
   } else if (!slot.partial.none()) {
@@ -311,6 +316,7 @@ bool answers::take_results(worker_slot& slot, const answer& a, std::uint32_t fir
   if (!items)
     return false;
   auto& u = *items->work;
+  slot.answer_ran_ns = std::min(a.value, longest_ran_ns);
   ends_.succeed(u, items->item, count);
   u.sink->on_column(u.first_item + items->item, std::move(*results));
   items_ended(slot, *items, count, a.value);
@@ -341,9 +347,8 @@ void answers::items_ended(worker_slot& slot, flight::answered& item, std::uint32
 void answers::learn(worker_slot& slot, const unit& u, std::uint32_t count, std::uint64_t ran_ns) {
   // The worker says how long it ran, and may say anything: a wild figure would starve or flood it
   // by its window, and stretch every chunk of the map.
-  constexpr auto longest = UINT64_C(1) << 40;
-  const bool plausible = validated("result.duration", ran_ns <= longest);
-  const auto ran = std::chrono::nanoseconds{plausible ? ran_ns : longest};
+  const bool plausible = validated("result.duration", ran_ns <= longest_ran_ns);
+  const auto ran = std::chrono::nanoseconds{plausible ? ran_ns : longest_ran_ns};
   slot.frames.learn(u.items > 1 ? ran * u.items : ran);
   slot.last_ran = ran;
   const auto old = u.sink->mean_item_ns.load(std::memory_order_relaxed); // only we write it

@@ -17,6 +17,7 @@ std::unique_ptr<unit> attempts::after(const unit& u, std::uint32_t item,
     return nullptr;
   auto again = slice(u, item, 1); // its neighbours are elsewhere
   again->attempt = u.attempt + 1;
+  again->queued = {}; // it waits anew
   again->deaths = u.deaths;
   return again;
 } catch (const std::bad_alloc&) {

@@ -52,7 +52,7 @@ std::string name_of(const worker_slot& slot, const std::string& pool) {
 
 void news::tell(event_kind kind, const worker_slot& slot, const exit_status& exit,
                 std::string_view text, std::string_view more) noexcept try {
-  if (!options_.on_event)
+  if (!is_heard())
     return;
   auto whole = name_of(slot, options_.name);
   whole.append(1, ' ').append(text).append(more);
@@ -63,20 +63,24 @@ void news::tell(event_kind kind, const worker_slot& slot, const exit_status& exi
 
 void news::tell_end(event_kind kind, const worker_slot& slot, const exit_status& exit) noexcept
   try {
-  if (options_.on_event)
+  if (is_heard())
     tell(kind, slot, exit, end_of(slot, exit));
 } catch (const std::exception& e) {
   std::fprintf(stderr, "bulkhead: an event is lost: %s\n", e.what());
 }
 
 void news::tell_broken(const std::string& text) noexcept try {
-  if (options_.on_event)
+  if (is_heard())
     call({event_kind::broken, 0, 0, {}, text});
 } catch (const std::exception& e) {
   std::fprintf(stderr, "bulkhead: an event is lost: %s\n", e.what());
 }
 
 void news::call(pool_event event) noexcept try {
+  if (pool_.onlooker)
+    pool_.onlooker->happened(worker_kind::tasks, event);
+  if (!options_.on_event)
+    return;
   callbacks_->run([tell = options_.on_event, event = std::move(event)] { tell(event); });
 } catch (const std::exception& e) {
   std::fprintf(stderr, "bulkhead: an event is lost: %s\n", e.what());

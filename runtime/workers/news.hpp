@@ -15,14 +15,16 @@ namespace bulkhead::runtime {
 /// texts of deaths.
 class news {
 public:
-  explicit news(const pool_options& options) : options_(options) {}
+  explicit news(pool_state& pool) : pool_(pool), options_(pool.options) {}
 
   /// News only: where there is no memory for one, the pool goes on without it.
   void tell(event_kind kind, const worker_slot& slot, const exit_status& exit,
-            std::string_view text, std::string_view more = {}) noexcept;
+            std::string_view text, std::string_view more = {}) noexcept
+    BULKHEAD_REQUIRES(pool_lock);
   /// The same with the text of its end.
-  void tell_end(event_kind kind, const worker_slot& slot, const exit_status& exit) noexcept;
-  void tell_broken(const std::string& text) noexcept;
+  void tell_end(event_kind kind, const worker_slot& slot, const exit_status& exit) noexcept
+    BULKHEAD_REQUIRES(pool_lock);
+  void tell_broken(const std::string& text) noexcept BULKHEAD_REQUIRES(pool_lock);
 
   /// "was killed by SIGSEGV (...) in its initializer; it said: ...", without its name.
   std::string end_of(const worker_slot& slot, const exit_status& status) const;
@@ -35,9 +37,13 @@ public:
   void forget_thread() noexcept { static_cast<void>(callbacks_.release()); }
 
 private:
-  void call(pool_event event) noexcept;
+  bool is_heard() const noexcept BULKHEAD_REQUIRES(pool_lock) {
+    return options_.on_event || pool_.onlooker;
+  }
+  void call(pool_event event) noexcept BULKHEAD_REQUIRES(pool_lock);
   void describe(failure& f, const worker_slot& slot) const;
 
+  pool_state& pool_;
   const pool_options& options_;
   std::unique_ptr<callback_thread> callbacks_ = std::make_unique<callback_thread>();
 };

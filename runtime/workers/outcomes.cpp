@@ -18,6 +18,8 @@ void outcomes::succeed(const unit& u, std::uint32_t item, std::uint32_t count) n
   pool_.tasks.end(task_end::succeeded, task_place::sent, count);
   for (std::uint32_t i = 0; completion_fd_ && i < count; ++i)
     note_completion(u.id + item + i);
+  if (pool_.onlooker)
+    show(u, item, count, nullptr);
 }
 
 void outcomes::succeed_here(const unit& u, std::uint32_t item) noexcept {
@@ -29,7 +31,30 @@ void outcomes::fail(unit& u, std::uint32_t item, failure f, task_place from) noe
   f.may_have_executed |= u.attempt > 1; // an earlier attempt began
   pool_.tasks.end(f.kind == failure_kind::cancelled ? task_end::cancelled : task_end::failed, from);
   note_completion(u.id + item);
+  if (pool_.onlooker)
+    show(u, item, 1, &f);
   u.sink->on_failure(u.first_item + item, std::move(f));
+}
+
+void outcomes::show(const unit& u, std::uint32_t item, std::uint32_t count,
+                    const failure* f) noexcept {
+  detail::items_end end;
+  end.task = u.id + item;
+  end.items = count;
+  end.attempt = u.attempt;
+  end.what = what_calls(u);
+  if (u.worker != nullptr) {
+    end.worker = u.worker->id;
+    end.pid = u.worker->pid();
+    end.ran = std::chrono::nanoseconds{u.worker->answer_ran_ns};
+  } else if (u.died_with != nullptr) {
+    end.worker = u.died_with->id;
+    end.pid = u.died_with->pid();
+  }
+  end.queued = u.queued;
+  end.ended = clock::now();
+  end.failed = f;
+  pool_.onlooker->items_ended(end);
 }
 
 void outcomes::fail_all(std::unique_ptr<unit> u, const failure& f, task_place from) noexcept {

@@ -32,6 +32,8 @@ public:
   std::vector<std::uint64_t> completions() BULKHEAD_REQUIRES(pool_lock);
 
 private:
+  void show(const unit& u, std::uint32_t item, std::uint32_t count, const failure* f) noexcept
+    BULKHEAD_REQUIRES(pool_lock);
   void note_completion(std::uint64_t id) noexcept BULKHEAD_REQUIRES(pool_lock);
 
   pool_state& pool_;

@@ -60,6 +60,8 @@ struct pool_state {
   bool closed BULKHEAD_GUARDED_BY(pool_lock) = false;
   bool terminated BULKHEAD_GUARDED_BY(pool_lock) = false;
   std::optional<failure> broken BULKHEAD_GUARDED_BY(pool_lock);
+  /// Is told of each outcome and event; null: nobody looks on, and nothing is measured for them.
+  std::shared_ptr<detail::onlooker> onlooker BULKHEAD_GUARDED_BY(pool_lock);
 
   /// It starts nothing more.
   bool ended() const noexcept BULKHEAD_REQUIRES(pool_lock) { return terminated || broken; }

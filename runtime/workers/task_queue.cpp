@@ -55,6 +55,8 @@ void task_queue::enqueue(std::unique_ptr<unit> u, bool in_front) noexcept {
   if (u->pinned_worker != 0)
     if (auto* slot = pool_.find_slot(u->pinned_worker))
       ++slot->pinned;
+  if (pool_.onlooker && u->queued == time_point{})
+    u->queued = clock::now();
   const auto lane = pool_.lane_of(*u);
   if (in_front)
     pool_.queue.push_front(std::move(u), lane);

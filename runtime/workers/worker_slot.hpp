@@ -76,6 +76,7 @@ struct worker_slot {
   std::uint64_t done = 0;               ///< items answered
   std::chrono::nanoseconds busy_time{}; ///< in answered items; those not measured count as the last
   std::chrono::nanoseconds last_ran{};
+  std::uint64_t answer_ran_ns = 0; ///< what the answer that is being taken says; 0: not measured
   partial_result partial;
   std::uint32_t column_taken = 0; ///< results that were taken of its unpublished column
 

@@ -22,10 +22,12 @@ constexpr const char* example = R"(
 Examples:
   bulkhead run config/word_count.json
   bulkhead run job.json --set pool.workers=4 --set map.chunk=16
+  bulkhead run job.json --web --report report.html --trace trace.json
   bulkhead run job.json --failed again.jsonl; bulkhead run job.json --retry again.jsonl
   bulkhead validate job.json
   bulkhead list --load ./libtasks.so
   bulkhead init my_tasks
+  BULKHEAD_OBSERVE=1 ./my_service & bulkhead top
 
 Exit status: 0 all tasks succeeded, 1 some failed, 2 the configuration or the call is wrong,
 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP, 131 after SIGQUIT.)";
@@ -62,52 +64,100 @@ std::string mistake(const CLI::App& app, const CLI::ParseError& e, int argc, cha
   return config::printable(e.what());
 }
 
+/// Options that end up elsewhere once all is read.
+struct raw_call {
+  std::string file;
+  std::string failed;
+  std::string retry;
+  std::vector<std::string> load;
+};
+
+void add_common(CLI::App& sub, call& wanted, raw_call& raw, call::kind kind) {
+  sub.add_option("--load", raw.load, "A task library (.so); may be given more than once")
+    ->type_name("LIB.so")
+    ->allow_extra_args(false);
+  sub.add_flag("--json", wanted.json,
+               "One JSON document on standard output, and nothing else there");
+  sub.callback([&wanted, kind] { wanted.what = kind; });
+}
+
+void add_file(CLI::App& sub, call& wanted, raw_call& raw) {
+  sub.add_option("FILE", raw.file, "The configuration: JSON, comments allowed")->required();
+  sub
+    .add_option("--set", wanted.job.settings,
+                "Overrides a value: --set pool.workers=4; may be given more than once")
+    ->type_name("PATH=VALUE")
+    ->allow_extra_args(false);
+}
+
+void add_run(CLI::App& app, call& wanted, raw_call& raw) {
+  auto& run = *app.add_subcommand("run", "Runs the job of a configuration file");
+  add_common(run, wanted, raw, call::kind::run);
+  add_file(run, wanted, raw);
+  run
+    .add_option("--failed", raw.failed,
+                "Writes inputs that fail to this file, one JSON value a line")
+    ->type_name("FILE.jsonl");
+  run
+    .add_option("--retry", raw.retry,
+                "Runs the failed inputs of this file in place of the job's own")
+    ->type_name("FILE.jsonl");
+  run.add_flag(
+    "--web{127.0.0.1:0}", wanted.sight.web,
+    "Shows the job in a browser, live, and to Prometheus at /metrics: --web for any free "
+    "port of this machine, --web=ADDRESS:PORT; the address is printed");
+  run
+    .add_option("--trace", wanted.sight.trace,
+                "Writes the time line of all tasks to this file, for ui.perfetto.dev")
+    ->type_name("FILE.json");
+  run
+    .add_option("--report", wanted.sight.report,
+                "Writes one page about the whole job to this file, at its end")
+    ->type_name("FILE.html");
+  run.add_flag("!--no-progress", wanted.progress, "No progress bar, no progress lines");
+}
+
+CLI::App& add_look(CLI::App& app, call& wanted, call::kind kind, const char* name,
+                   const char* what) {
+  auto& sub = *app.add_subcommand(name, what);
+  sub.callback([&wanted, kind] { wanted.what = kind; });
+  auto* pid = sub.add_option("PID", wanted.pid, "A process of yours")->check(CLI::PositiveNumber);
+  if (kind != call::kind::top)
+    pid->required();
+  return sub;
+}
+
+void add_looks(CLI::App& app, call& wanted) {
+  add_look(app, wanted, call::kind::top, "top",
+           "Shows a program's pools in the terminal, live; without PID, which programs there are");
+  add_look(app, wanted, call::kind::stack, "stack",
+           "Prints where the threads of a worker, or of all workers of a program, stand now");
+  auto& events = add_look(app, wanted, call::kind::events, "events",
+                          "Prints what happens to a program's workers, until it ends");
+  events.add_flag("--json", wanted.json, "Each as one JSON value a line");
+}
+
 } // namespace
 
 parsed_call parse_call(int argc, char** argv) {
   call wanted;
+  raw_call raw;
   CLI::App app{"Runs tasks in isolated worker processes.", "bulkhead"};
   app.footer(example);
   app.set_version_flag("--version", std::string(version()));
   app.require_subcommand(1);
-  std::string file;
-  std::vector<std::string> load;
-  const auto common = [&](CLI::App& sub, call::kind kind) {
-    sub.add_option("--load", load, "A task library (.so); may be given more than once")
-      ->type_name("LIB.so")
-      ->allow_extra_args(false);
-    sub.add_flag("--json", wanted.json,
-                 "One JSON document on standard output, and nothing else there");
-    sub.callback([&wanted, kind] { wanted.what = kind; });
-  };
-  const auto of_file = [&](CLI::App& sub) {
-    sub.add_option("FILE", file, "The configuration: JSON, comments allowed")->required();
-    sub
-      .add_option("--set", wanted.job.settings,
-                  "Overrides a value: --set pool.workers=4; may be given more than once")
-      ->type_name("PATH=VALUE")
-      ->allow_extra_args(false);
-  };
-  auto& run = *app.add_subcommand("run", "Runs the job of a configuration file");
-  common(run, call::kind::run);
-  of_file(run);
-  std::string failed;
-  std::string retry;
-  run.add_option("--failed", failed, "Writes inputs that fail to this file, one JSON value a line")
-    ->type_name("FILE.jsonl");
-  run.add_option("--retry", retry, "Runs the failed inputs of this file in place of the job's own")
-    ->type_name("FILE.jsonl");
-  run.add_flag("!--no-progress", wanted.progress, "No progress bar, no progress lines");
+  add_run(app, wanted, raw);
   auto& validate =
     *app.add_subcommand("validate", "Checks a configuration file and starts nothing");
-  common(validate, call::kind::validate);
-  of_file(validate);
+  add_common(validate, wanted, raw, call::kind::validate);
+  add_file(validate, wanted, raw);
   auto& list = *app.add_subcommand("list", "Lists the tasks that are known, with their types");
-  common(list, call::kind::list);
+  add_common(list, wanted, raw, call::kind::list);
   auto& init = *app.add_subcommand("init", "Writes a new project: tasks, a job and a test");
   init.add_option("FOLDER", wanted.folder, "Is empty or not there yet; its name is the project's")
     ->required();
   init.callback([&wanted] { wanted.what = call::kind::init; });
+  add_looks(app, wanted);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {
@@ -118,10 +168,10 @@ parsed_call parse_call(int argc, char** argv) {
     std::fputs(text.c_str(), stderr);
     return {std::nullopt, wrong_call};
   }
-  wanted.job.file = file;
-  wanted.job.failed = failed;
-  wanted.job.retry = retry;
-  for (const auto& library : load)
+  wanted.job.file = raw.file;
+  wanted.job.failed = raw.failed;
+  wanted.job.retry = raw.retry;
+  for (const auto& library : raw.load)
     wanted.job.load.emplace_back(library);
   return {std::move(wanted), 0};
 }

@@ -7,16 +7,27 @@
 #include <string>
 #include <vector>
 
+#include <sys/types.h>
+
 namespace bulkhead::command {
 
 inline constexpr int wrong_call = 2;
 
+/// How a job is shown from outside; "" each: not at all.
+struct sight_request {
+  std::string web;    ///< address and port of the page
+  std::string trace;  ///< file
+  std::string report; ///< file
+};
+
 /// What the command line asks for.
 struct call {
-  enum class kind { run, validate, list, init };
+  enum class kind { run, validate, list, init, top, stack, events };
   kind what = kind::run;
   config::request job;
   std::string folder; ///< of init
+  sight_request sight;
+  pid_t pid = 0; ///< of top, stack and events; 0: none was named
   bool json = false;
   bool progress = true;
 };

@@ -10,6 +10,12 @@ namespace bulkhead::command {
 int run_job(const call& wanted, int argc, char** argv);
 int validate_job(const call& wanted);
 int list_tasks(const call& wanted);
+/// A live view in the terminal of a program of this user; without one, the list of such programs.
+int show_top(const call& wanted);
+/// Where the threads of a worker, or of all workers of a program, stand now.
+int show_stack(const call& wanted);
+/// What happens to the workers of a program, a line each, until it ends.
+int show_events(const call& wanted);
 /// Writes the files of a new project into a folder that is empty or not there yet.
 int init_project(const call& wanted);
 

@@ -42,12 +42,13 @@ short room_for(const result_file& file) noexcept { return file.pending() != 0 ? 
 
 } // namespace
 
-job_run::job_run(const config::job& job, signals& interrupts, progress& shown, streams standard)
+job_run::job_run(const config::job& job, signals& interrupts, progress& shown, streams standard,
+                 const sight_request& sight)
   : job_(job), interrupts_(interrupts), shown_(shown), task_(detail::expect_task(job.task)),
     arrivals_(std::make_shared<completions>()),
     results_({job.output, job.append, job.ordered, standard.output}),
     failed_({job.failed, false, false, -1}), pool_(options_of(job, arrivals_)),
-    feeder_(job, task_, pool_.core(), arrivals_, standard.input),
+    sight_(sight, pool_), feeder_(job, task_, pool_.core(), arrivals_, standard.input),
     workers_(job.pool.workers != 0 ? job.pool.workers : available_parallelism()) {
   if (job.reduce)
     reducer_.emplace(job, pool_.core(), arrivals_);
@@ -56,6 +57,8 @@ job_run::job_run(const config::job& job, signals& interrupts, progress& shown, s
 }
 
 report job_run::run() {
+  if (const auto page = sight_.url(); !page.empty() && has_room(STDERR_FILENO))
+    spdlog::info("the job shows at {}", page);
   // Not before the pool is there: what cannot start leaves old results alone.
   while (!(results_.open() && failed_.open()) && report_.signal == 0)
     wait();
@@ -280,6 +283,8 @@ void job_run::end_pool() {
     on_event(event);
   report_.pool = pool_.stats();
   report_.workers = workers_.rows();
+  report_.sight_error = sight_.finish(job_.name, job_.task);
+  report_.sight = sight_.as_json();
 }
 
 /// An input whose task takes long, or the writer of the inputs where all that came is done.

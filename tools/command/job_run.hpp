@@ -6,6 +6,7 @@
 #include "tools/command/reducer.hpp"
 #include "tools/command/report.hpp"
 #include "tools/command/result_file.hpp"
+#include "tools/command/sight.hpp"
 #include "tools/command/signals.hpp"
 
 #include <bulkhead/pool.hpp>
@@ -29,7 +30,8 @@ public:
   };
 
   /// Makes the pool. Throws config_error and std::system_error; nothing is left behind then.
-  job_run(const config::job& job, signals& interrupts, progress& shown, streams standard);
+  job_run(const config::job& job, signals& interrupts, progress& shown, streams standard,
+          const sight_request& sight);
 
   /// Returns when all tasks have their outcome and the pool has ended.
   report run();
@@ -64,6 +66,7 @@ private:
   result_file results_;
   result_file failed_; ///< inputs without a result, in the order of their ends
   pool pool_;
+  sight sight_;
   feeder feeder_;
   std::optional<reducer> reducer_;
   worker_totals workers_;

@@ -27,6 +27,12 @@ int execute(const bulkhead::command::call& wanted, int argc, char** argv) {
     return bulkhead::command::validate_job(wanted);
   case kind::list:
     return bulkhead::command::list_tasks(wanted);
+  case kind::top:
+    return bulkhead::command::show_top(wanted);
+  case kind::stack:
+    return bulkhead::command::show_stack(wanted);
+  case kind::events:
+    return bulkhead::command::show_events(wanted);
   case kind::init:
     return bulkhead::command::init_project(wanted);
   default:

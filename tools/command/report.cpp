@@ -102,6 +102,7 @@ std::string summary_text(const report& r) {
     text += "the inputs were not read to their end\n";
   if (!r.output_error.empty())
     text += fmt::format("the results could not be written: {}\n", r.output_error);
+  text += r.sight_error;
   if (!r.failed_error.empty())
     text += fmt::format("the failed inputs could not be written: {}\n", r.failed_error);
   else if (!r.failed_file.empty() && r.failed + r.cancelled != 0)
@@ -116,8 +117,8 @@ int report::exit_status() const noexcept {
   if (signal != 0)
     return 128 + signal;
   return failed == 0 && cancelled == 0 && not_started() == 0 && !reduce_failed
-             && output_error.empty() && failed_error.empty() && input_error.empty()
-             && !inputs_unread
+             && output_error.empty() && failed_error.empty() && sight_error.empty()
+             && input_error.empty() && !inputs_unread
            ? 0
            : 1;
 }

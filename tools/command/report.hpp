@@ -53,6 +53,8 @@ struct report {
   int signal = 0;             ///< what interrupted the job; 0: nothing
   bool inputs_unread = false; ///< `inputs` is what was read: more may have come
   std::string input_error;    ///< why inputs could not be read to their end
+  std::string sight;          ///< what --web, --trace or --report saw, as JSON; "": nothing
+  std::string sight_error;    ///< what of them could not be written, a line each
 
   std::uint64_t not_started() const noexcept { return inputs - succeeded - failed - cancelled; }
 

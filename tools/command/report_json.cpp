@@ -93,6 +93,8 @@ json report_json(const report& r) {
     {"output_error", r.output_error.empty() ? json(nullptr) : json(r.output_error)},
     {"failed_file", r.failed_file.empty() ? json(nullptr) : json(r.failed_file)},
     {"failed_error", r.failed_error.empty() ? json(nullptr) : json(r.failed_error)},
+    {"sight", r.sight.empty() ? json(nullptr) : json::parse(r.sight)},
+    {"sight_error", r.sight_error.empty() ? json(nullptr) : json(r.sight_error)},
     {"result", r.result}};
 }
 

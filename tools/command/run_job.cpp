@@ -60,7 +60,7 @@ bool has_no_input(const config::job& job) {
 int run(const config::job& job, const call& wanted, job_run::streams standard) {
   signals interrupts;
   progress shown{wanted.progress ? progress::fitting() : progress::style::none};
-  const auto done = job_run{job, interrupts, shown, standard}.run();
+  const auto done = job_run{job, interrupts, shown, standard, wanted.sight}.run();
   const auto text = wanted.json
                       ? report_json(done).dump(2, ' ', false, json::error_handler_t::replace) + "\n"
                       : report_text(done);

@@ -2,6 +2,7 @@
 
 #include <bulkhead/detail/future_base.hpp>
 #include <bulkhead/detail/future_core.hpp>
+#include <bulkhead/detail/onlooker.hpp>
 #include <bulkhead/isolation.hpp>
 #include <bulkhead/pool_info.hpp>
 
@@ -68,6 +69,16 @@ public:
 
   /// Ids of the workers that a broadcast reaches now.
   virtual std::vector<std::size_t> worker_ids() = 0;
+
+  /// Who is told of all that happens from now on, in the place of the one before. Throws
+  /// config_error where tasks run in the caller.
+  virtual void look_on(std::shared_ptr<onlooker> who) = 0;
+  /// Ends that, where it is still this one.
+  virtual void look_away(const onlooker& who) noexcept = 0;
+  /// Of workers of tasks.
+  virtual std::vector<running_task> running() = 0;
+  /// Tells the onlooker of an event among the actor workers.
+  virtual void tell_onlooker(const pool_event& event) noexcept = 0;
 
   /// Null while the pool has no actors.
   std::mutex attachment_mutex;

@@ -1,0 +1,97 @@
+#include <bulkhead/observe/trace.hpp>
+
+#include "observe/model/watched.hpp"
+#include "observe/output/trace_events.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <mutex>
+#include <system_error>
+#include <utility>
+
+namespace bulkhead::observe {
+
+namespace {
+
+/// What a trace holds at most; a viewer takes less.
+constexpr std::uint64_t most_slices = 5'000'000;
+
+} // namespace
+
+struct trace::writer {
+  writer(const pool& of, const std::filesystem::path& file)
+    : seen(of), out(file, std::ios::binary | std::ios::trunc) {
+    if (!out)
+      throw std::system_error(errno, std::generic_category(),
+                              "the trace cannot be written to " + file.string());
+    const auto now = seen.now({UINT64_MAX, UINT64_MAX, UINT64_MAX});
+    out << detail::trace_begin(now.host, now.pool);
+    for (const auto& w : now.workers)
+      name_track(w.worker.kind, w.worker.id, w.worker.pid);
+    listener = seen.shared()->listen(
+      [this](const auto& ended, const auto& events, const auto& at) { write(ended, events, at); });
+  }
+
+  ~writer() { finish(); }
+
+  void write(const std::vector<slice>& ended, const std::vector<event_sight>& events,
+             const point& at) {
+    const std::lock_guard lock{mutex};
+    for (const auto& e : events) // a worker has its track before its first slice
+      if (e.event.kind == event_kind::started)
+        name_track(e.among, e.event.worker, e.event.pid);
+    for (const auto& s : ended)
+      if (slices++ < most_slices)
+        out << detail::trace_slice(seen_host, s);
+    for (const auto& e : events)
+      out << detail::trace_instant(seen_host, e);
+    if (at.at != last_point)
+      out << detail::trace_counters(seen_host, at);
+    last_point = at.at;
+  }
+
+  void name_track(worker_kind kind, std::size_t worker, pid_t pid) {
+    out << detail::trace_track(seen_host, kind, worker, pid);
+  }
+
+  std::string finish() noexcept try {
+    if (std::exchange(finished, true))
+      return error;
+    seen.now({UINT64_MAX, UINT64_MAX, UINT64_MAX}); // tells what came by now
+    seen.shared()->leave(listener);
+    const std::lock_guard lock{mutex};
+    out << detail::trace_end();
+    out.close();
+    if (!out)
+      error = "the trace could not be written to its end: the disk may be full";
+    else if (slices > most_slices)
+      error = "the trace ends after " + std::to_string(most_slices) + " of "
+              + std::to_string(slices) + " slices";
+    return error;
+  } catch (const std::exception&) {
+    return {};
+  }
+
+  watch seen;
+  const pid_t seen_host = ::getpid();
+  std::mutex mutex;
+  std::ofstream out;
+  std::uint64_t listener = 0;
+  std::uint64_t slices = 0;
+  std::chrono::nanoseconds last_point{-1};
+  bool finished = false;
+  std::string error;
+};
+
+trace::trace(const pool& of, const std::filesystem::path& file)
+  : writer_(std::make_shared<writer>(of, file)) {}
+
+trace::~trace() = default;
+trace::trace(trace&&) noexcept = default;
+trace& trace::operator=(trace&&) noexcept = default;
+
+std::string trace::finish() noexcept { return writer_ ? writer_->finish() : std::string{}; }
+
+} // namespace bulkhead::observe

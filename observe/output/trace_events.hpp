@@ -1,0 +1,22 @@
+#pragma once
+
+#include <bulkhead/observe/snapshot.hpp>
+
+#include <sys/types.h>
+
+#include <string>
+
+namespace bulkhead::observe::detail {
+
+// Lines of a document of Chrome's trace event format; times in microseconds since the watch began.
+// Workers of tasks are threads 1, 2, ... of process `host`, those of actors behind 1,000,000; tasks
+// that no worker has begun are in thread 0.
+
+std::string trace_begin(pid_t host, const std::string& pool);
+std::string trace_track(pid_t host, worker_kind kind, std::size_t worker, pid_t pid);
+std::string trace_slice(pid_t host, const slice& s);
+std::string trace_instant(pid_t host, const event_sight& e);
+std::string trace_counters(pid_t host, const point& p);
+std::string trace_end();
+
+} // namespace bulkhead::observe::detail
