@@ -40,7 +40,7 @@ sample sample_of(pool_core& core, model& names) {
       workers.push_back(w);
     now.actors = side->actors();
   }
-  const auto running = core.running();
+  const auto running = core.running_tasks();
   now.at = steady::now();
   for (auto& info : workers) {
     worker_sight w;

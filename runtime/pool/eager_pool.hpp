@@ -46,7 +46,7 @@ public:
   std::vector<std::size_t> worker_ids() override { return {1}; }
   [[noreturn]] void look_on(std::shared_ptr<detail::onlooker> who) override;
   void look_away(const detail::onlooker&) noexcept override {}
-  std::vector<detail::running_task> running() override { return {}; }
+  std::vector<detail::running_task> running_tasks() override { return {}; }
   void tell_onlooker(const pool_event&) noexcept override {}
 
 private:

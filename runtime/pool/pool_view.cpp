@@ -135,7 +135,7 @@ void worker_pool::look_away(const detail::onlooker& who) noexcept {
     last.swap(state_.onlooker);
 }
 
-std::vector<detail::running_task> worker_pool::running() {
+std::vector<detail::running_task> worker_pool::running_tasks() {
   own_process::require(state_.owner);
   const pool_turn turn{state_, answers_};
   std::vector<detail::running_task> all;

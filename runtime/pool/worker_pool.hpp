@@ -58,7 +58,7 @@ public:
   std::vector<std::size_t> worker_ids() override;
   void look_on(std::shared_ptr<detail::onlooker> who) override;
   void look_away(const detail::onlooker& who) noexcept override;
-  std::vector<detail::running_task> running() override;
+  std::vector<detail::running_task> running_tasks() override;
   void tell_onlooker(const pool_event& event) noexcept override;
 
 private:

@@ -76,7 +76,7 @@ public:
   /// Ends that, where it is still this one.
   virtual void look_away(const onlooker& who) noexcept = 0;
   /// Of workers of tasks.
-  virtual std::vector<running_task> running() = 0;
+  virtual std::vector<running_task> running_tasks() = 0;
   /// Tells the onlooker of an event among the actor workers.
   virtual void tell_onlooker(const pool_event& event) noexcept = 0;
 
