@@ -73,7 +73,7 @@ private:
   }
 
   static constexpr std::size_t warm_rounds = 40;
-  static constexpr std::size_t allowed_bytes = std::size_t{32} << 20;
+  static constexpr std::size_t allowed_bytes = std::size_t{64} << 20;
   std::size_t at_start_ = 0;
 };
 
