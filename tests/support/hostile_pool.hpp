@@ -1,6 +1,6 @@
 #pragma once
 
-#include <bulkhead/pool_options.hpp>
+#include <bulkhead/options.hpp>
 
 #include <chrono>
 #include <cstdlib>
