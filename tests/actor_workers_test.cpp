@@ -11,6 +11,7 @@
 
 #include <bulkhead/actor.hpp>
 #include <bulkhead/error.hpp>
+#include <bulkhead/queue.hpp>
 #include <bulkhead/spawn_pool.hpp>
 
 #include <caf/event_based_actor.hpp>
@@ -224,6 +225,28 @@ TEST_CASE("a worker that says hello as another harms no other") {
   victim.join();
   caf::scoped_actor self{*h.system};
   CHECK(ask<int>(self, good.spawn(echo), 7) == 7);
+}
+
+TEST_CASE("initializer and finalizer of actor workers have the queues that they were given") {
+  const leak_guard guard;
+  bulkhead::queue<std::string> said;
+  {
+    auto options = small();
+    options.initializer =
+      bulkhead::call([](bulkhead::queue<std::string> to) { to.put("begins"); }, said);
+    options.finalizer = bulkhead::call(
+      [](bulkhead::queue<std::string> to) {
+        to.put("ends");
+        throw 7; // goes to stderr, and the worker ends in order
+      },
+      said);
+    host_system h;
+    bulkhead::pool p{*h.system, options};
+    caf::scoped_actor self{*h.system};
+    CHECK(ask<int>(self, p.spawn(echo), 7) == 7);
+    CHECK(said.get(60s) == "begins");
+  }
+  CHECK(said.get(60s) == "ends");
 }
 
 TEST_CASE("no worker is told to have worked longer than it has lived") {

@@ -11,12 +11,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <forward_list>
 #include <mutex>
 #include <ranges>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -228,6 +230,24 @@ TEST_CASE("shutdown as it comes waits for all") {
   p.shutdown();
   for (const auto& f : pending)
     CHECK(f.successful());
+}
+
+TEST_CASE("of many threads that wait for room each gets in") {
+  const leak_guard guard;
+  pool p{{.workers = 2, .queue_capacity = 2}};
+  constexpr int threads = 8;
+  constexpr int calls = 2000;
+  std::vector<std::thread> all;
+  std::atomic<int> good = 0;
+  for (int i = 0; i < threads; ++i)
+    all.emplace_back([&] {
+      for (int n = 0; n < calls; ++n)
+        good += p.submit(doubled, n).get() == 2 * n ? 1 : 0;
+    });
+  for (auto& each : all)
+    each.join();
+  CHECK(good == threads * calls);
+  CHECK(p.stats().succeeded == threads * calls);
 }
 
 // Without a leak guard: what is never destroyed keeps some descriptors.

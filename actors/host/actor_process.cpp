@@ -146,8 +146,15 @@ void actor_process::start_child(const pool_options& options) {
   request.entry = &actor_worker_main;
   request.name =
     (options.name.empty() ? "pool" : options.name) + "/actors-" + std::to_string(number_);
-  request.start = encode_settings(settings_for(options));
+  detail::descriptor_list brought;
+  runtime::add_descriptors(brought, options.initializer);
+  runtime::add_descriptors(brought, options.finalizer);
+  auto settings = settings_for(options);
+  settings.keys = brought.keys();
+  request.start = encode_settings(settings);
   request.fds = io_->worker_fds();
+  const auto fds = brought.fds();
+  request.fds.insert(request.fds.end(), fds.begin(), fds.end());
   request.setup = runtime::worker_setup::from(options.limits, options.affinity, options.nice);
   request.confine(runtime::sandbox::pack_policy(options.sandbox, "pool_options::"));
   output_ = {options.output, options.name, number_, hub_->thread()};
@@ -378,23 +385,26 @@ void actor_process::stop(exit_cause why, std::chrono::nanoseconds grace) noexcep
   byte_buf buf;
   begin_frame(buf);
   hub_->edge().control(*link_, frame_kind::stop, {.dest_peer = peer_}, std::move(buf));
-  auto timer = hub_->thread()->at(clock::now() + grace, [weak = weak_from_this()] {
+  hub_->thread()->at(clock::now() + grace, [weak = weak_from_this()] {
     if (auto self = weak.lock())
-      self->child_->kill(SIGKILL);
+      self->end_child();
   });
-  std::lock_guard lock{mutex_};
-  timer_ = timer;
 }
 
-void actor_process::kill(exit_cause why) noexcept {
-  claim_cause(why);
+// Where it has not been launched yet, adopt() sees that it was asked to end.
+void actor_process::end_child() noexcept {
   std::shared_ptr<runtime::child> child;
   {
     const std::lock_guard lock{mutex_};
     child = child_;
   }
-  if (child) // else adopt() sees the cause
+  if (child)
     child->kill(SIGKILL);
+}
+
+void actor_process::kill(exit_cause why) noexcept {
+  claim_cause(why);
+  end_child();
 }
 
 bool actor_process::wait(clock::time_point deadline) {

@@ -121,6 +121,7 @@ private:
   bool on_control(const frame& f);
   void on_bell();
   void give_turn_back(bool good) noexcept;
+  void end_child() noexcept;
   void look_again() noexcept;
   bool drain();
   bool look_on() noexcept;
@@ -185,7 +186,6 @@ private:
   bool over_ = false;
   std::uint64_t requests_ = 0;
   std::map<std::uint64_t, spawn_handler> waiting_;
-  std::uint64_t timer_ = 0;
 };
 
 } // namespace bulkhead::actors

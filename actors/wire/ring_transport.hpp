@@ -18,6 +18,8 @@ class ring_transport final : public transport {
 public:
   /// The host's end; throws std::system_error. `ring_bytes` a multiple of the page size.
   explicit ring_transport(std::size_t ring_bytes);
+  static constexpr std::size_t descriptors = 5; ///< of worker_fds()
+
   /// The worker's end, from the descriptors of worker_fds() in their order.
   ring_transport(std::vector<runtime::unique_fd>&& fds, std::size_t ring_bytes);
 

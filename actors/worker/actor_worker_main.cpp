@@ -13,6 +13,7 @@
 #include "runtime/process/watch_thread.hpp"
 #include "runtime/system/proc_stat.hpp"
 #include "runtime/testing/hooks.hpp"
+#include "runtime/worker/finalizer.hpp"
 #include "runtime/worker/task_context.hpp"
 
 #include <bulkhead/actors/spawn_stub.hpp>
@@ -34,8 +35,9 @@ namespace {
 /// Everything of one actor worker, on its main thread.
 class worker_process {
 public:
-  worker_process(const worker_settings& settings, std::shared_ptr<ring_transport> io)
-    : settings_(settings), io_(std::move(io)),
+  worker_process(const worker_settings& settings, detail::descriptor_list brought,
+                 std::shared_ptr<ring_transport> io)
+    : settings_(settings), brought_(std::move(brought)), io_(std::move(io)),
       context_(settings.number, settings.pool_name, host_words_, own_words_),
       board_(io_->own_words(), io_->own_rows()),
       system_(settings.threaded ? engine::threaded : engine::in_loop) {}
@@ -43,7 +45,7 @@ public:
   int run() {
     runtime::task_context::install(&context_, false);
     if (!settings_.initializer.empty())
-      runtime::run_call(settings_.initializer);
+      runtime::run_call(settings_.initializer, &brought_);
     load_messages(system_.config());
     system_.on_wake([this] { io_->wake(); });
     system_.listen(&board_);
@@ -66,8 +68,8 @@ public:
     actor_loop loop{system_, border_, host_, board_};
     loop_ = &loop;
     const bool in_order = loop.run();
-    if (in_order && !settings_.finalizer.empty())
-      runtime::run_call(settings_.finalizer);
+    if (in_order)
+      runtime::run_finalizer(settings_.finalizer, &brought_, settings_.pool_name);
     return in_order ? 0 : 1;
   }
 
@@ -165,6 +167,7 @@ private:
   }
 
   const worker_settings& settings_;
+  const detail::descriptor_list brought_; ///< for initializer and finalizer
   const std::shared_ptr<ring_transport> io_;
   // What this_worker answers from: an actor worker has no tasks, and no such pages of a host.
   runtime::host_page host_words_{};
@@ -184,6 +187,7 @@ private:
 void actor_worker_main(runtime::worker_start& start) {
   static const auto& settings = *new worker_settings{decode_settings(start.start)};
   try {
+    auto brought = runtime::take_brought(start, ring_transport::descriptors, settings.keys);
     auto io = std::make_shared<ring_transport>(std::move(start.fds), settings.ring_bytes);
     io->spin_at_most(settings.spin);
     // relaxed: the host looks at it after the hello
@@ -191,7 +195,7 @@ void actor_worker_main(runtime::worker_start& start) {
     runtime::install_crash_recorder(io->own_recorder());
     runtime::start_watch_thread(start.control.get(), start.host.get(), io->own_beat(),
                                 settings.beat);
-    auto* process = new worker_process(settings, std::move(io));
+    auto* process = new worker_process(settings, std::move(brought), std::move(io));
     start.exit_code = process->run();
   } catch (const std::exception& e) {
     std::fprintf(stderr, "bulkhead: actor worker of pool '%s' could not start: %s\n",

@@ -27,13 +27,14 @@ struct worker_settings {
   std::vector<std::byte> host_node;
   std::vector<std::byte> initializer; ///< see runtime::encode_call; empty: none
   std::vector<std::byte> finalizer;
-  std::uint64_t number = 0; ///< what this_worker::id() says
-  std::uint64_t names = 0;  ///< the host's actor that keeps the names
+  std::uint64_t number = 0;        ///< what this_worker::id() says
+  std::uint64_t names = 0;         ///< the host's actor that keeps the names
+  std::vector<std::uint64_t> keys; ///< of the descriptors for initializer and finalizer
 
   template <class Inspector>
   friend auto inspect(Inspector& f, worker_settings& x) {
     return f(x.peer, x.pool_name, x.ring_bytes, x.window, x.window_bytes, x.beat, x.grace, x.spin,
-             x.threaded, x.host_node, x.initializer, x.finalizer, x.number, x.names);
+             x.threaded, x.host_node, x.initializer, x.finalizer, x.number, x.names, x.keys);
   }
 };
 

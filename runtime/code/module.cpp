@@ -62,14 +62,14 @@ public:
   const void* find(function_ref ref) {
     const fork_gate::pass own_pass;
     kept_library kept;
-    const std::lock_guard lock{mutex_};
+    std::unique_lock lock{mutex_};
     const auto* module = find_id(ref.module);
     if (module == nullptr || !is_kept(*module)) {
       modules_ = scan_modules();
       module = find_id(ref.module);
     }
     if (module == nullptr)
-      module = &load(ref.module);
+      module = &load(ref.module, lock);
     kept.path = keep(*module);
     // The offset comes from another process: it is only followed into code of that module.
     const auto address = module->base + ref.offset;
@@ -95,11 +95,16 @@ public:
 
   void load_known() {
     const fork_gate::pass own_pass;
-    const std::lock_guard lock{mutex_};
+    std::unique_lock lock{mutex_};
     modules_ = scan_modules();
+    std::vector<std::string> missing;
     for (const auto& known : known_)
       if (find_id(known.id) == nullptr)
-        dlopen(known.path.c_str(), RTLD_NOW | RTLD_LOCAL);
+        missing.push_back(known.path);
+    lock.unlock(); // see load()
+    for (const auto& path : missing)
+      dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    lock.lock();
     modules_ = scan_modules();
   }
 
@@ -145,18 +150,21 @@ private:
     return nullptr;
   }
 
-  const loaded_module& load(std::uint64_t id) {
+  // Without the lock while it loads: a static constructor there may name functions itself.
+  const loaded_module& load(std::uint64_t id, std::unique_lock<std::mutex>& lock) {
     const auto* known = find_known(id);
     if (known == nullptr)
       throw codec_error("the function's module " + hex(id)
                         + " is not loaded here and the host named no file for it: load the "
                           "library with bulkhead::load_library before the pool is made");
-    auto* handle = dlopen(known->path.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (handle == nullptr) {
-      const char* reason = dlerror();
-      throw codec_error("the function's module " + hex(id) + " cannot be loaded from " + known->path
-                        + ": " + (reason == nullptr ? "no reason given" : reason));
-    }
+    const auto path = known->path;
+    lock.unlock();
+    auto* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    const char* reason = handle == nullptr ? dlerror() : nullptr;
+    lock.lock();
+    if (handle == nullptr)
+      throw codec_error("the function's module " + hex(id) + " cannot be loaded from " + path + ": "
+                        + (reason == nullptr ? "no reason given" : reason));
     modules_ = scan_modules();
     if (const auto* module = find_id(id))
       return *module;
@@ -164,7 +172,7 @@ private:
     // anything.
     dlclose(handle);
     modules_ = scan_modules();
-    throw codec_error(known->path + " is not the module " + hex(id)
+    throw codec_error(path + " is not the module " + hex(id)
                       + " any more that the host has loaded: it was replaced on disk; restart the "
                         "host");
   }

@@ -38,15 +38,11 @@ std::string take_name(std::span<const std::byte>& bytes) {
 }
 
 // The keys come next; the descriptors under them, in the same order, from the launch, behind ours.
-detail::descriptor_list take_descriptors(std::span<const std::byte>& bytes,
-                                         std::vector<unique_fd>& fds) {
+std::vector<std::uint64_t> take_keys(std::span<const std::byte>& bytes) {
   detail::reader in{bytes};
-  const auto keys = detail::decode<std::vector<std::uint64_t>>(in);
+  auto keys = detail::decode<std::vector<std::uint64_t>>(in);
   bytes = bytes.last(in.remaining());
-  detail::descriptor_list list;
-  for (std::size_t i = 0; i < keys.size(); ++i)
-    list.add(keys[i], std::make_shared<detail::open_descriptor>(fds.at(2 + i).release()));
-  return list;
+  return keys;
 }
 
 void print_failure(const std::string& name, const failure& f) {
@@ -151,7 +147,7 @@ void process_entry(worker_start& worker) {
     install_crash_recorder(page->recorder);
     stop_request::listen();
     start_watch_thread(worker.control.get(), worker.host.get(), nullptr, {}, take_request);
-    const auto brought = take_descriptors(bytes, worker.fds);
+    const auto brought = take_brought(worker, 2, take_keys(bytes)); // behind page and result
     worker.exit_code = run(name, bytes, brought, {*page, worker.fds.at(1).get()});
   } catch (const std::exception& e) { // of the system: nothing of the user's has run
     std::fprintf(stderr, "bulkhead: process %s cannot start: %s\n", name.c_str(), e.what());

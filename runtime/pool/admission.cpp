@@ -26,14 +26,14 @@ worker_pool::entry worker_pool::wait_for_room(pool_turn& turn, const unit& u, de
     return entry::refused;
   if (how == detail::admission::policy && state_.options.on_full != on_full::block)
     return enter_full(u);
+  const auto let_in = [&]() {
+    pool_is_locked();
+    return room() || state_.ended() || state_.closed;
+  };
   ++state_.waiting.for_room;
-  lead(
-    turn,
-    [&]() {
-      pool_is_locked();
-      return room() || state_.ended() || state_.closed;
-    },
-    until);
+  // Who gives the lead on lets go of the lock, and another may take the room meanwhile.
+  while (!let_in() && clock::now() < until)
+    lead(turn, let_in, until);
   --state_.waiting.for_room;
   state_.check_open();
   return room() ? entry::queued : entry::refused;

@@ -2,7 +2,11 @@
 
 #include "runtime/system/unique_fd.hpp"
 
+#include <bulkhead/detail/descriptor_list.hpp>
+
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -20,6 +24,15 @@ struct worker_start {
   unique_fd host;    ///< pidfd of the host; for the watch thread
   int exit_code = 0; ///< the process ends with it when the entry returns
 };
+
+/// The descriptors from `first` on, under the keys by which the arguments of calls name them.
+inline detail::descriptor_list take_brought(worker_start& start, std::size_t first,
+                                            std::span<const std::uint64_t> keys) {
+  detail::descriptor_list list;
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    list.add(keys[i], std::make_shared<detail::open_descriptor>(start.fds.at(first + i).release()));
+  return list;
+}
 
 /// Runs in the new process, on its only thread. When it returns, stdio is flushed and the process
 /// ends without destructors or atexit functions: they belong to the host. An exception that

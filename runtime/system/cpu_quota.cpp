@@ -86,7 +86,8 @@ std::optional<double> quota_in(const std::string& directory, bool unified) {
 // root.
 // Every cgroup on the way to the root limits too.
 double smallest_quota(const cgroup_mount& mount, std::string path, double limit) {
-  if (mount.root != "/" && path.starts_with(mount.root))
+  const auto behind = path.size() > mount.root.size() ? path[mount.root.size()] : '/';
+  if (mount.root != "/" && path.starts_with(mount.root) && behind == '/')
     path.erase(0, mount.root.size()); // in a container the mount shows only our part
   for (;;) {
     if (const auto quota = quota_in(mount.point + path, mount.unified))

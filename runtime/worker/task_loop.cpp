@@ -6,6 +6,7 @@
 #include "runtime/system/futex.hpp"
 #include "runtime/system/proc_stat.hpp"
 #include "runtime/testing/hooks.hpp"
+#include "runtime/worker/finalizer.hpp"
 
 #include <bulkhead/detail/ship.hpp>
 #include <bulkhead/error.hpp>
@@ -51,7 +52,7 @@ int task_loop::run() {
   BULKHEAD_HOOK("worker.ready");
   while (wait_for_frame())
     run_frame();
-  finalize();
+  run_finalizer(config_.finalizer, config_.brought.get(), config_.pool_name);
   task_context::install(nullptr, is_thread_);
   return 0;
 }
@@ -71,20 +72,6 @@ bool task_loop::initialize() {
       text.resize(end_.ring_bytes / 4); // what does not fit the ring would wait for ever
     publish(answer_kind::unfit, 0, 0, bytes_of(text));
     return false;
-  }
-}
-
-void task_loop::finalize() noexcept {
-  if (config_.finalizer.empty())
-    return;
-  try {
-    run_call(config_.finalizer, config_.brought.get());
-  } catch (...) {
-    const auto f = describe_current_exception();
-    const auto line = "bulkhead: the finalizer of pool '" + config_.pool_name + "' threw " + f.type
-                      + ": " + f.message + "\n";
-    if (::write(STDERR_FILENO, line.data(), line.size()) < 0)
-      return; // nowhere left to say it
   }
 }
 

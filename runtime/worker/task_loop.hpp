@@ -43,7 +43,6 @@ private:
   };
 
   bool initialize();
-  void finalize() noexcept;
   bool wait_for_frame();
   void run_frame();
   running_frame open_frame();

@@ -30,15 +30,6 @@ void refuse(worker_start& start, const char* why) noexcept {
   start.exit_code = 1;
 }
 
-/// Those for initializer and finalizer, behind the three of the channel.
-std::shared_ptr<const detail::descriptor_list> brought(worker_start& start,
-                                                       std::span<const std::uint64_t> keys) {
-  auto list = std::make_shared<detail::descriptor_list>();
-  for (std::size_t i = 0; i < keys.size(); ++i)
-    list->add(keys[i], std::make_shared<detail::open_descriptor>(start.fds.at(3 + i).release()));
-  return list;
-}
-
 /// What ps and top show: "bh:POOL/3", the pool's name cut to what the kernel keeps, 15 bytes.
 void show_name(const worker_config& config) noexcept {
   if (config.pool_name.empty())
@@ -71,7 +62,9 @@ bool reap_leftovers(const worker_page& mine) {
 
 void serve(worker_start& start) {
   auto config = decode_config(start.start);
-  config.brought = brought(start, config.keys);
+  constexpr std::size_t of_channel = 3;
+  config.brought =
+    std::make_shared<detail::descriptor_list>(take_brought(start, of_channel, config.keys));
   show_name(config);
   // Never destroyed: exit() in a task runs destructors beside the watch thread.
   static const auto& host = *new segment{segment::attach(

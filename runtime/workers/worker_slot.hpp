@@ -88,9 +88,10 @@ struct worker_slot {
     advance(worker_phase::draining);
     leaving = why;
   }
-  /// Wanted after all: true where it may still serve.
+  /// Wanted after all: true where it may still serve. One that has grown beyond its memory would
+  /// give back all that it is sent.
   bool take_back() noexcept {
-    if (!surplus || phase_ != worker_phase::draining)
+    if (!surplus || grown || phase_ != worker_phase::draining)
       return false;
     surplus = false;
     leaving = exit_cause::none;

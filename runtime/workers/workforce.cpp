@@ -208,7 +208,7 @@ void workforce::resize(std::size_t workers) {
   pool_.staff.set_target(workers);
   // A worker that an earlier resize made superfluous and that still runs its last task may stay.
   for (const auto& s : pool_.slots)
-    if (pool_.serving() < workers)
+    if (pool_.serving() < workers && !sender_.is_used_up(*s))
       s->take_back();
   auto surplus = pool_.serving() - std::min(pool_.serving(), workers);
   // Idle workers go first, and the youngest of them: those that run would have to be waited for.
