@@ -80,15 +80,19 @@ void attach_server::start() {
   }
   stop();
   auto socket = listen_as(attach_name(::getpid()));
-  bell_ = runtime::make_bell("eventfd of the attach socket");
+  auto bell =
+    std::make_shared<runtime::unique_fd>(runtime::make_bell("eventfd of the attach socket"));
+  bell_ = bell;
   owner_ = runtime::own_process::identity();
   running_ = true;
   try {
+    // Socket and bell go with the thread, which may end by itself.
     thread_ = runtime::masked_thread(
-      "bh-attach", [this, bell = bell_.get(),
+      "bh-attach", [this, bell = std::move(bell),
                     held = std::make_shared<runtime::unique_fd>(std::move(socket))]() mutable {
-        const auto own = std::move(*held); // the socket goes with the thread
-        run(own.get(), bell);
+        const auto own_bell = std::move(bell);
+        const auto own_socket = std::move(held);
+        run(own_socket->get(), own_bell->get());
       });
   } catch (...) {
     running_ = false;
@@ -104,7 +108,8 @@ void attach_server::stop() noexcept {
     running_ = false;
     return;
   }
-  runtime::ring(bell_.get());
+  if (const auto bell = bell_.lock())
+    runtime::ring(bell->get());
   thread_.join();
 }
 

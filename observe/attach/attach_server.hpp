@@ -43,8 +43,8 @@ private:
   std::mutex life_mutex_; ///< who adds and removes; before mutex_
   std::mutex mutex_;
   std::vector<entry> entries_;
-  runtime::unique_fd bell_;
-  std::uint64_t owner_ = 0; ///< own_process::identity of the thread
+  std::weak_ptr<runtime::unique_fd> bell_; ///< its thread holds it
+  std::uint64_t owner_ = 0;                ///< own_process::identity of the thread
   std::thread thread_;
   bool running_ = false;
 };

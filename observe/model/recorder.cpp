@@ -43,19 +43,13 @@ void recorder::stop() noexcept {
   woken_.notify_one();
 }
 
-batch recorder::wait_until(steady::time_point deadline) {
+void recorder::wait_until(steady::time_point deadline) {
   std::unique_lock lock{mutex_};
   woken_.wait_until(lock, deadline, [this] { return stop_ || waiting_.over || is_full(); });
-  return take_locked();
 }
 
 batch recorder::take() {
   const std::lock_guard lock{mutex_};
-  return take_locked();
-}
-
-// That the pool is over stays true for whoever takes the next.
-batch recorder::take_locked() {
   batch next;
   next.over = waiting_.over;
   next.last = waiting_.last;

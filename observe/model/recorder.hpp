@@ -61,13 +61,12 @@ public:
   void pool_ended(const pool_stats& last) noexcept override;
 
   /// Waits until the deadline, or until much has come, the pool has ended or stop() was called.
-  batch wait_until(steady::time_point deadline);
-  /// All that is there.
+  void wait_until(steady::time_point deadline);
+  /// All that is there. That the pool is over stays true for whoever takes the next.
   batch take();
   void stop() noexcept;
 
 private:
-  batch take_locked();
   bool is_full() const noexcept { return waiting_.ended.size() >= most_ended / 2; }
 
   std::mutex mutex_;

@@ -108,20 +108,22 @@ watched::~watched() {
 
 void watched::run() {
   for (;;) {
-    const auto came = recorder_->wait_until(steady::now() + fresh);
+    recorder_->wait_until(steady::now() + fresh);
     try {
-      step(came, between_samples);
+      step(between_samples);
     } catch (const std::exception&) { // no memory for it now: the next look may see more
     }
+    const bool over = ended();
     const std::lock_guard lock{stop_mutex_};
-    if (stop_ || came.over)
+    if (stop_ || over)
       return;
   }
 }
 
 // One at a time: what came first is told first.
-void watched::step(const batch& came, std::chrono::nanoseconds most_age) {
+void watched::step(std::chrono::nanoseconds most_age) {
   const std::lock_guard lock{mutex_};
+  const auto came = recorder_->take(); // under our lock: who looks next misses nothing
   const auto ended = model_.take(came);
   const bool last = came.over && !over_;
   if (last) {
@@ -146,7 +148,7 @@ void watched::sample_pool() {
 }
 
 snapshot watched::now(const watch::cursor& since) {
-  step(recorder_->take(), fresh);
+  step(fresh);
   const std::lock_guard lock{mutex_};
   auto all = model_.look(since);
   all.pool = name_;

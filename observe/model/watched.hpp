@@ -51,7 +51,7 @@ private:
 
   explicit watched(const std::shared_ptr<pool_core>& core, std::uint64_t key);
   void run();
-  void step(const batch& came, std::chrono::nanoseconds most_age);
+  void step(std::chrono::nanoseconds most_age);
   void sample_pool();
 
   const std::uint64_t key_;
