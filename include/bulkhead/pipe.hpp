@@ -84,7 +84,11 @@ public:
 
   /// The next message; waits for it. Throws pipe_closed where the other end is gone and all is
   /// read, config_error at the sending end of a simplex pipe.
-  T recv() { return *take(detail::time_point::max()); }
+  T recv() {
+    detail::buffer message;
+    connection_base::receive(message, detail::time_point::max());
+    return value_of(message);
+  }
   /// Empty: none came in time. What came of it in part is kept for the next call.
   template <class Rep, class Period>
   std::optional<T> recv(std::chrono::duration<Rep, Period> timeout) {
@@ -127,9 +131,13 @@ private:
     detail::buffer message;
     if (!connection_base::receive(message, deadline))
       return std::nullopt;
+    return value_of(message);
+  }
+
+  static T value_of(const detail::buffer& message) {
     detail::reader in{message.bytes()};
     in.bring(message.descriptors());
-    std::optional<T> value{detail::decode<T>(in)};
+    T value{detail::decode<T>(in)};
     in.expect_end();
     return value;
   }
@@ -151,8 +159,10 @@ std::pair<connection<T>, connection<T>> make_pipe(bool duplex = true) {
 
 namespace detail {
 
-/// Makes a connection of a connected SOCK_SEQPACKET socket.
+/// What coders and listeners may do with connections, and users may not.
 struct connection_access {
+  static connection_base read(reader& in) { return connection_base::read(in); }
+  /// Of a connected SOCK_SEQPACKET socket.
   template <class T>
   static connection<T> make(shared_descriptor socket) {
     return connection<T>{connection_base{std::move(socket), connection_base::direction::both}};
@@ -164,9 +174,7 @@ struct coder<connection<T>> {
   static constexpr bool supported = true;
   static constexpr std::size_t least_bytes = coder<shared_descriptor>::least_bytes;
   static void write(buffer& out, const connection<T>& value) { value.write(out); }
-  static connection<T> read(reader& in) {
-    return connection<T>{connection<T>::connection_base::read(in)};
-  }
+  static connection<T> read(reader& in) { return connection<T>{connection_access::read(in)}; }
 };
 
 } // namespace detail

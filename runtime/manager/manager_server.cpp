@@ -107,16 +107,19 @@ private:
     for (;;) {
       try {
         auto peer = entrance.next(detail::time_point::max());
-        std::thread([this, &entrance, peer = std::move(peer)] {
-          try {
-            entrance.authenticate(peer);
-            detail::connection_access::make<detail::manager_door>(peer).send(outside_);
-          } catch (const std::exception&) { // the peer is told by the end of its connection
-          }
-        }).detach();
+        std::thread([this, &entrance, peer = std::move(peer)] { greet(entrance, peer); }).detach();
       } catch (const std::exception&) { // no descriptors or threads: they may come back
         std::this_thread::sleep_for(std::chrono::milliseconds{10});
       }
+    }
+  }
+
+  void greet(const detail::listening_socket& entrance,
+             const detail::shared_descriptor& peer) noexcept {
+    try {
+      entrance.authenticate(peer);
+      detail::connection_access::make<detail::manager_door>(peer).send(outside_);
+    } catch (const std::exception&) { // the peer is told by the end of its connection
     }
   }
 
@@ -127,8 +130,8 @@ private:
 
 } // namespace
 
-void serve_managed(detail::manager_door inside, detail::manager_door outside) {
-  static auto& server = *new manager_server{std::move(outside)}; // its threads never end before it
+void serve_managed(detail::manager_door inside, const detail::manager_door& outside) {
+  static auto& server = *new manager_server{outside}; // its threads never end before it
   for (;;)
     server.take(inside.recv());
 }

@@ -39,7 +39,7 @@ int show_stack(const call& wanted) {
   for (const auto& [pid, title] : processes_of(wanted.pid)) {
     try {
       const auto text = live_stack(pid);
-      if (!print(title + '\n' + text))
+      if (!print(fmt::format("{}\n{}", title, text)))
         return 1;
     } catch (const std::exception& e) {
       write_out(2, fmt::format("bulkhead: {}\n", e.what()));

@@ -64,12 +64,15 @@ sight::sight(const sight_request& wanted, const pool& of) : wanted_(wanted) {
 
 std::string sight::finish(const std::string& job, const std::string& task) {
   std::string problems;
-  if (trace_)
-    if (const auto why = trace_->finish(); !why.empty())
-      problems += why + '\n';
-  if (!wanted_.report.empty()) {
+  if (auto* const trace = trace_ ? &*trace_ : nullptr) {
+    const auto why = trace->finish();
+    if (!why.empty())
+      problems += fmt::format("{}\n", why);
+  }
+  if (const auto* const seen = seen_ ? &*seen_ : nullptr;
+      seen != nullptr && !wanted_.report.empty()) {
     std::ofstream out(wanted_.report, std::ios::binary | std::ios::trunc);
-    out << observe::report_html(seen_->now(), {{"job", job}, {"task of the job", task}});
+    out << observe::report_html(seen->now(), {{"job", job}, {"task of the job", task}});
     out.close();
     if (!out)
       problems +=

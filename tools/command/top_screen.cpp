@@ -146,9 +146,9 @@ lines actor_lines(const json& pool) {
     const auto above = a["supervisor"].get<std::string>();
     const auto name = a["name"].get<std::string>();
     const auto own = name.empty() ? a["type"].get<std::string>() : name;
+    const auto whole = above.empty() ? own : fmt::format("{}/{}", above, own);
     rows.push_back(
-      fmt::format(" {:<35} {:>6} {:>7} {:>8} {:>9} {:>9}",
-                  config::printable(above.empty() ? own : above + '/' + own).substr(0, 35),
+      fmt::format(" {:<35} {:>6} {:>7} {:>8} {:>9} {:>9}", config::printable(whole).substr(0, 35),
                   a["worker"].get<int>(), a["pid"].get<int>(), a["mailbox"].get<std::uint64_t>(),
                   a["messages"].get<std::uint64_t>(), a["restarts"].get<std::uint64_t>()));
   }
