@@ -23,13 +23,16 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <fstream>
 #include <limits>
+#include <map>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 // Actor workers from their start to their end: what fails leaves nothing, what lies harms nobody.
@@ -227,19 +230,32 @@ TEST_CASE("a worker that says hello as another harms no other") {
   CHECK(ask<int>(self, good.spawn(echo), 7) == 7);
 }
 
-TEST_CASE("the initializer of actor workers has the queue that it was given") {
+TEST_CASE("initializer and finalizer of actor workers have the queues that they were given") {
   const leak_guard guard;
-  bulkhead::queue<std::string> said;
-  auto options = small();
-  options.initializer =
-    bulkhead::call([](bulkhead::queue<std::string> to) { to.put("begins"); }, said);
+  const auto say = [](bulkhead::queue<std::pair<pid_t, std::string>> to, const std::string& what) {
+    to.put({::getpid(), what});
+    if (what == "ends")
+      throw 7; // goes to stderr, and the worker ends in order
+  };
+  bulkhead::queue<std::pair<pid_t, std::string>> said;
   host_system h;
+  auto options = small();
+  options.initializer = bulkhead::call(say, said, "begins");
+  options.finalizer = bulkhead::call(say, said, "ends");
   bulkhead::pool p{*h.system, options};
   caf::scoped_actor self{*h.system};
-  CHECK(ask<int>(self, p.spawn(echo), 7) == 7);
-  p.apply([] {});
-  CHECK(said.get(60s) == "begins"); // of the actor worker, and of the one for tasks
-  CHECK(said.get(60s) == "begins");
+  auto one = p.spawn(placement::own_process, echo); // its worker ends with it
+  CHECK(ask<int>(self, one, 7) == 7);
+  caf::anon_send_exit(one, caf::exit_reason::user_shutdown);
+  one = nullptr;
+  std::map<pid_t, std::vector<std::string>> words; // the worker for tasks only begins
+  for (int i = 0; i < 3; ++i)
+    if (auto each = said.get(60s))
+      words[each->first].push_back(each->second);
+  CHECK(words.size() == 2);
+  CHECK(std::ranges::any_of(words, [](const auto& each) {
+    return each.second == std::vector<std::string>{"begins", "ends"};
+  }));
 }
 
 TEST_CASE("no worker is told to have worked longer than it has lived") {
