@@ -34,16 +34,16 @@ public:
   template <std::convertible_to<T> Value = T>
     requires(!std::is_void_v<T>)
   bool set_value(Value&& value) {
-    return state().give(outcome<T>{T(std::forward<Value>(value))});
+    return state()->give(outcome<T>{T(std::forward<Value>(value))});
   }
   bool set_value()
     requires std::is_void_v<T>
   {
-    return state().give(outcome<void>{});
+    return state()->give(outcome<void>{});
   }
 
   /// Fails the future; false as above.
-  bool set_failure(failure f) { return state().give(outcome<T>{std::move(f)}); }
+  bool set_failure(failure f) { return state()->give(outcome<T>{std::move(f)}); }
   /// Fails it with what was thrown: an exception of ours as it is, another as a task's.
   bool set_exception(const std::exception_ptr& thrown) {
     return set_failure(detail::failure_of(thrown));
@@ -51,13 +51,15 @@ public:
 
   /// From now on the future is running() and cannot be cancelled. False where it was cancelled
   /// before, or has another outcome.
-  bool set_running() { return state().begin(); }
+  bool set_running() { return state()->begin(); }
 
 private:
-  detail::held_state<T>& state() const {
+  // A copy: whoever sees the outcome may destroy the promise while it is still being told to
+  // others.
+  std::shared_ptr<detail::held_state<T>> state() const {
     if (!duty_.state())
       throw config_error("this promise was moved from; use the one that it was moved to");
-    return *duty_.state();
+    return duty_.state();
   }
 
   detail::outcome_duty<T> duty_;
