@@ -7,7 +7,6 @@
 #include "runtime/system/spin.hpp"
 #include "runtime/worker/task_worker.hpp"
 
-#include <algorithm>
 #include <system_error>
 #include <utility>
 
