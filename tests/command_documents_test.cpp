@@ -6,6 +6,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <iterator>
@@ -65,16 +68,10 @@ std::set<std::string> options_of(const char* subcommand) {
   return options;
 }
 
-/// What bash completes for these words.
-std::set<std::string> completed(const std::string& words) {
-  const auto script = "source '" BULKHEAD_SOURCE_DIR
-                      "/tools/completion/bulkhead'; compopt() { :; };"
-                      " COMP_WORDS=("
-                      + words
-                      + "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1));"
-                        " _bulkhead; printf '%s\\n' \"${COMPREPLY[@]}\"";
-  auto* pipe = ::popen(
-    ("bash -c '" + std::regex_replace(script, std::regex("'"), "'\\''") + "'").c_str(), "r");
+/// The words that a shell program prints; empty where there is no such shell.
+std::set<std::string> words_of(const std::string& shell, const std::string& program) {
+  const auto quoted = "'" + std::regex_replace(program, std::regex("'"), "'\\''") + "'";
+  auto* pipe = ::popen((shell + " -c " + quoted).c_str(), "r");
   REQUIRE(pipe != nullptr);
   std::string text;
   char block[4096];
@@ -85,23 +82,84 @@ std::set<std::string> completed(const std::string& words) {
   return {std::istream_iterator<std::string>(lines), {}};
 }
 
+bool is_there(const std::string& shell) {
+  return std::system(("command -v " + shell + " > /dev/null").c_str()) == 0;
+}
+
+/// What bash completes for these words.
+std::set<std::string> bash_completes(const std::string& words) {
+  return words_of("bash --norc", "source '" BULKHEAD_SOURCE_DIR
+                                 "/tools/completion/bulkhead'; compopt() { :; };"
+                                 " COMP_WORDS=("
+                                   + words
+                                   + "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1));"
+                                     " _bulkhead; printf '%s\\n' \"${COMPREPLY[@]}\"");
+}
+
+/// What zsh is offered for them.
+std::set<std::string> zsh_completes(const std::string& words) {
+  return words_of("zsh -f", "compdef() { :; }; compadd() { while [[ $1 != -- ]]; do shift; done;"
+                            " shift; print -l -- $@; }; _files() { :; };"
+                            " source '" BULKHEAD_BINARY_DIR "/tools/_bulkhead'; words=("
+                              + words + "); CURRENT=${#words}; _bulkhead");
+}
+
+/// What fish completes for them, without their descriptions.
+std::set<std::string> fish_completes(const std::string& words) {
+  return words_of("HOME=/nonexistent fish --no-config",
+                  "source '" BULKHEAD_BINARY_DIR "/tools/bulkhead.fish'; complete -C '" + words
+                    + "' | string replace -r '\\t.*' ''");
+}
+
+struct shell {
+  const char* name;
+  std::set<std::string> (*completes)(const std::string& words);
+};
+constexpr shell shells[] = {
+  {"bash", bash_completes}, {"zsh", zsh_completes}, {"fish", fish_completes}};
+
 } // namespace
 
 TEST_CASE("the completion offers each path that a job may have, and no other") {
   CHECK(completed_paths() == accepted_paths());
 }
 
-TEST_CASE("the completion offers each option that the command has, and no other") {
-  for (const std::string subcommand : {"run", "validate", "list", "init"}) {
+TEST_CASE("each shell's completion offers each option that the command has, and no other") {
+  for (const auto& shell : shells) {
+    CAPTURE(shell.name);
+    if (!is_there(shell.name)) {
+      MESSAGE("skipped: there is no " << shell.name);
+      continue;
+    }
+    for (const std::string subcommand :
+         {"run", "validate", "list", "init", "top", "stack", "events"}) {
+      CAPTURE(subcommand);
+      CHECK(shell.completes("bulkhead " + subcommand + " --") == options_of(subcommand.c_str()));
+    }
+    CHECK(shell.completes("bulkhead run job.json --log-level wa").count("warning") == 1);
+    std::set<std::string> settings;
+    for (const auto& path : accepted_paths())
+      settings.insert(path + "=");
+    CHECK(shell.completes("bulkhead run job.json --set ''") == settings);
+  }
+}
+
+TEST_CASE("the help of each command has an example of it") {
+  for (const std::string subcommand :
+       {"run", "validate", "list", "init", "top", "stack", "events"}) {
     CAPTURE(subcommand);
-    CHECK(completed("bulkhead " + subcommand + " --") == options_of(subcommand.c_str()));
+    command help({subcommand, "--help"});
+    CHECK(help.wait() == 0);
+    const auto examples =
+      help.out().substr(std::min(help.out().find("Examples:"), help.out().size()));
+    CHECK(examples.find("bulkhead " + subcommand) != std::string::npos);
   }
 }
 
 TEST_CASE("the man page names each option, and each exit status of the help") {
   auto page = text_of("tools/bulkhead.1.in");
   page = std::regex_replace(page, std::regex(R"(\\-)"), "-");
-  for (const auto* subcommand : {"run", "validate", "list", "init"})
+  for (const auto* subcommand : {"run", "validate", "list", "init", "events"})
     for (const auto& option : options_of(subcommand)) {
       CAPTURE(option);
       CHECK(page.find(option) != std::string::npos);

@@ -30,8 +30,8 @@ ends make_pipe() {
   return {fds[0], fds[1]};
 }
 
-ends make_terminal() {
-  winsize size{24, 100, 0, 0};
+ends make_terminal(unsigned short columns) {
+  winsize size{24, columns, 0, 0};
   int ours = -1;
   int theirs = -1;
   if (::openpty(&ours, &theirs, nullptr, nullptr, &size) != 0)
@@ -75,7 +75,8 @@ command::command(std::vector<std::string> arguments, terminal shown, bool traced
     words.push_back(word.data());
   words.push_back(nullptr);
   const auto out = make_pipe();
-  const auto err = shown == terminal::none ? make_pipe() : make_terminal();
+  const auto err =
+    shown == terminal::none ? make_pipe() : make_terminal(shown == terminal::narrow ? 12 : 100);
   // LeakSanitizer starts a process of its own at the end.
   if (traced)
     ::setenv("ASAN_OPTIONS", "detect_leaks=0", 1);

@@ -11,10 +11,11 @@ namespace bulkhead::testing {
 /// The bulkhead command as a child, its output read as it comes.
 class command {
 public:
-  enum class terminal { none, standard_error };
+  enum class terminal { none, standard_error, narrow };
 
-  /// Starts it. With a terminal its standard error is one, of 100 columns. With `traced` each
-  /// process and thread that it starts is counted. `input` becomes its standard input; -1: ours.
+  /// Starts it. With a terminal its standard error is one, of 100 columns, or of 12. With `traced`
+  /// each process and thread that it starts is counted. `input` becomes its standard input; -1:
+  /// ours.
   explicit command(std::vector<std::string> arguments, terminal shown = terminal::none,
                    bool traced = false, int input = -1);
   command(const command&) = delete;

@@ -6,6 +6,7 @@
 #include <bulkhead/version.hpp>
 
 #include <cstdio>
+#include <map>
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wshadow"
@@ -20,17 +21,53 @@ namespace {
 
 constexpr const char* example = R"(
 Examples:
+  bulkhead init my_tasks
+  bulkhead run job.json --web
+  bulkhead validate job.json
+  bulkhead list --load ./libtasks.so
+  BULKHEAD_OBSERVE=1 ./my_service & bulkhead top
+Each command has more: bulkhead run --help.
+
+Exit status: 0 all tasks succeeded, 1 some failed, 2 the configuration or the call is wrong,
+130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP, 131 after SIGQUIT.)";
+
+constexpr const char* run_examples = R"(
+Examples:
   bulkhead run config/word_count.json
   bulkhead run job.json --set pool.workers=4 --set map.chunk=16
   bulkhead run job.json --web --report report.html --trace trace.json
   bulkhead run job.json --failed again.jsonl; bulkhead run job.json --retry again.jsonl
-  bulkhead validate job.json
-  bulkhead list --load ./libtasks.so
-  bulkhead init my_tasks
-  BULKHEAD_OBSERVE=1 ./my_service & bulkhead top
+  bulkhead run job.json --journal job.journal    # again after a kill: goes on
+  bulkhead run job.json --dry-run
+  bulkhead run job.json --log-format json 2> log.jsonl)";
 
-Exit status: 0 all tasks succeeded, 1 some failed, 2 the configuration or the call is wrong,
-130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP, 131 after SIGQUIT.)";
+constexpr const char* validate_examples = R"(
+Examples:
+  bulkhead validate job.json
+  bulkhead validate job.json --set pool.workers=4 --json)";
+
+constexpr const char* list_examples = R"(
+Examples:
+  bulkhead list
+  bulkhead list --load ./libtasks.so --json)";
+
+constexpr const char* init_examples = R"(
+Examples:
+  bulkhead init my_tasks && cd my_tasks && cmake -B build && cmake --build build)";
+
+constexpr const char* top_examples = R"(
+Examples:
+  BULKHEAD_OBSERVE=1 ./my_service & bulkhead top
+  bulkhead top 4711)";
+
+constexpr const char* stack_examples = R"(
+Examples:
+  bulkhead stack 4711    # of a program: all its workers; of a worker: its own)";
+
+constexpr const char* events_examples = R"(
+Examples:
+  bulkhead events 4711
+  bulkhead events 4711 --json | jq 'select(.kind == "died")')";
 
 std::vector<std::string> known_options(const CLI::App& app) {
   std::vector<std::string> names;
@@ -69,6 +106,7 @@ struct raw_call {
   std::string file;
   std::string failed;
   std::string retry;
+  std::string journal;
   std::vector<std::string> load;
 };
 
@@ -90,6 +128,36 @@ void add_file(CLI::App& sub, call& wanted, raw_call& raw) {
     ->allow_extra_args(false);
 }
 
+void add_telling(CLI::App& run, call& wanted) {
+  using level = log_options::level;
+  const std::map<std::string, level> levels{{"debug", level::debug},
+                                            {"info", level::info},
+                                            {"warning", level::warning},
+                                            {"error", level::error}};
+  auto* quiet = run.add_flag_callback(
+    "-q,--quiet",
+    [&wanted] {
+      wanted.quiet = true;
+      wanted.log.least = level::error;
+    },
+    "Tells errors alone: no progress, no table; only the result of a reduction");
+  run
+    .add_flag_callback(
+      "-v,--verbose", [&wanted] { wanted.log.least = level::debug; },
+      "Tells also starts of workers, and failures as they come")
+    ->excludes(quiet);
+  run
+    .add_option_function<std::string>(
+      "--log-format", [&wanted](const std::string& form) { wanted.log.as_json = form == "json"; },
+      "How standard error is written: text, or json: an object a line")
+    ->check(CLI::IsMember({"text", "json"}));
+  run
+    .add_option("--log-level", wanted.log.least,
+                "The least that is told: debug, info, warning, error")
+    ->transform(CLI::CheckedTransformer(levels))
+    ->type_name("LEVEL");
+}
+
 void add_run(CLI::App& app, call& wanted, raw_call& raw) {
   auto& run = *app.add_subcommand("run", "Runs the job of a configuration file");
   add_common(run, wanted, raw, call::kind::run);
@@ -98,10 +166,21 @@ void add_run(CLI::App& app, call& wanted, raw_call& raw) {
     .add_option("--failed", raw.failed,
                 "Writes inputs that fail to this file, one JSON value a line")
     ->type_name("FILE.jsonl");
+  auto* retry = run
+                  .add_option("--retry", raw.retry,
+                              "Runs the failed inputs of this file in place of the job's own")
+                  ->type_name("FILE.jsonl");
+  auto* journal =
+    run
+      .add_option("--journal", raw.journal,
+                  "Keeps each outcome in this file; where it has some of the same job, goes on "
+                  "behind them")
+      ->type_name("FILE")
+      ->excludes(retry);
   run
-    .add_option("--retry", raw.retry,
-                "Runs the failed inputs of this file in place of the job's own")
-    ->type_name("FILE.jsonl");
+    .add_flag("--resume-failed", wanted.job.resume_failed,
+              "Runs inputs again whose outcome in the journal is a failure")
+    ->needs(journal);
   run.add_flag(
     "--web{127.0.0.1:0}", wanted.sight.web,
     "Shows the job in a browser, live, and to Prometheus at /metrics: --web for any free "
@@ -115,11 +194,15 @@ void add_run(CLI::App& app, call& wanted, raw_call& raw) {
                 "Writes one page about the whole job to this file, at its end")
     ->type_name("FILE.html");
   run.add_flag("!--no-progress", wanted.progress, "No progress bar, no progress lines");
+  run.add_flag("--dry-run", wanted.dry_run, "Says what would run, and starts nothing");
+  add_telling(run, wanted);
+  run.footer(run_examples);
 }
 
-CLI::App& add_look(CLI::App& app, call& wanted, call::kind kind, const char* name,
-                   const char* what) {
+CLI::App& add_look(CLI::App& app, call& wanted, call::kind kind, const char* name, const char* what,
+                   const char* examples) {
   auto& sub = *app.add_subcommand(name, what);
+  sub.footer(examples);
   sub.callback([&wanted, kind] { wanted.what = kind; });
   auto* pid = sub.add_option("PID", wanted.pid, "A process of yours")->check(CLI::PositiveNumber);
   if (kind != call::kind::top)
@@ -129,11 +212,14 @@ CLI::App& add_look(CLI::App& app, call& wanted, call::kind kind, const char* nam
 
 void add_looks(CLI::App& app, call& wanted) {
   add_look(app, wanted, call::kind::top, "top",
-           "Shows a program's pools in the terminal, live; without PID, which programs there are");
+           "Shows a program's pools in the terminal, live; without PID, which programs there are",
+           top_examples);
   add_look(app, wanted, call::kind::stack, "stack",
-           "Prints where the threads of a worker, or of all workers of a program, stand now");
-  auto& events = add_look(app, wanted, call::kind::events, "events",
-                          "Prints what happens to a program's workers, until it ends");
+           "Prints where the threads of a worker, or of all workers of a program, stand now",
+           stack_examples);
+  auto& events =
+    add_look(app, wanted, call::kind::events, "events",
+             "Prints what happens to a program's workers, until it ends", events_examples);
   events.add_flag("--json", wanted.json, "Each as one JSON value a line");
 }
 
@@ -151,11 +237,14 @@ parsed_call parse_call(int argc, char** argv) {
     *app.add_subcommand("validate", "Checks a configuration file and starts nothing");
   add_common(validate, wanted, raw, call::kind::validate);
   add_file(validate, wanted, raw);
+  validate.footer(validate_examples);
   auto& list = *app.add_subcommand("list", "Lists the tasks that are known, with their types");
   add_common(list, wanted, raw, call::kind::list);
+  list.footer(list_examples);
   auto& init = *app.add_subcommand("init", "Writes a new project: tasks, a job and a test");
   init.add_option("FOLDER", wanted.folder, "Is empty or not there yet; its name is the project's")
     ->required();
+  init.footer(init_examples);
   init.callback([&wanted] { wanted.what = call::kind::init; });
   add_looks(app, wanted);
   try {
@@ -171,6 +260,7 @@ parsed_call parse_call(int argc, char** argv) {
   wanted.job.file = raw.file;
   wanted.job.failed = raw.failed;
   wanted.job.retry = raw.retry;
+  wanted.job.journal = raw.journal;
   for (const auto& library : raw.load)
     wanted.job.load.emplace_back(library);
   return {std::move(wanted), 0};

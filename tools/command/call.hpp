@@ -1,5 +1,6 @@
 #pragma once
 
+#include "tools/command/job_log.hpp"
 #include "tools/config/load_job.hpp"
 
 #include <filesystem>
@@ -30,6 +31,9 @@ struct call {
   pid_t pid = 0; ///< of top, stack and events; 0: none was named
   bool json = false;
   bool progress = true;
+  bool dry_run = false;
+  bool quiet = false;
+  log_options log;
 };
 
 /// Reads the command line. Where there is nothing to do any more (help, version, a mistake, all of

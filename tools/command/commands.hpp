@@ -8,6 +8,8 @@ namespace bulkhead::command {
 
 /// `init` is called, with the arguments of main, once the configuration is known to be good.
 int run_job(const call& wanted, int argc, char** argv);
+/// What run would do, for --dry-run. Throws config_error where the journal does not fit.
+int show_plan(const call& wanted, const config::job& job);
 int validate_job(const call& wanted);
 int list_tasks(const call& wanted);
 /// A live view in the terminal of a program of this user; without one, the list of such programs.

@@ -26,6 +26,7 @@ struct completion {
   std::uint64_t item = 0;
   std::optional<failure> failed;
   detail::buffer result;
+  bool kept = false; ///< of an earlier run, by the journal
 };
 
 /// Outcomes and events of a pool on their way to the main thread, which polls a descriptor. Filled

@@ -31,12 +31,12 @@ failure failure_of(failure_kind kind, const char* message) {
 
 feeder::feeder(const config::job& job, const detail::task_entry& task,
                std::shared_ptr<detail::pool_core> core, std::shared_ptr<completions> outcomes,
-               int standard_input)
+               int standard_input, journal* kept)
   : job_(job), task_(task), core_(std::move(core)), outcomes_(std::move(outcomes)),
     sink_(std::make_shared<stage_sink>(stage::map, outcomes_)),
     options_(std::make_shared<task_options>(job.task_options)),
     key_per_input_(job.task_options.key.find("{}") != std::string::npos),
-    window_(window_of(job, core_->options())), source_(job, standard_input),
+    window_(window_of(job, core_->options())), source_(job, standard_input), kept_(kept),
     exhausted_(source_.ended()) {}
 
 void feeder::feed(std::size_t held) {
@@ -83,6 +83,8 @@ bool feeder::add_input(detail::work& to, input from) {
   const auto item = fed_++;
   const bool any = !std::holds_alternative<config::no_input>(job_.input);
   const auto& input = unfinished_.emplace(item, std::move(from.value)).first->second;
+  if (kept_ != nullptr && take_kept(item, input))
+    return false;
   try {
     if (!from.wrong.empty())
       throw codec_error(from.wrong);
@@ -92,6 +94,18 @@ bool feeder::add_input(detail::work& to, input from) {
     outcomes_->put(completion{stage::map, item, failure_of(failure_kind::codec, e.what()), {}});
     return false;
   }
+}
+
+/// True where the input needs no task: an earlier run has its outcome, or the journal is in error.
+bool feeder::take_kept(std::uint64_t item, const json& input) {
+  if (auto outcome = kept_->find(item, input))
+    outcomes_->put(std::move(*outcome));
+  else if (!kept_->error().empty())
+    outcomes_->put(completion{
+      stage::map, item, failure_of(failure_kind::cancelled, "the journal is in error"), {}});
+  else
+    return false;
+  return true;
 }
 
 void feeder::refuse(const detail::work& w, const failure& f) {

@@ -2,6 +2,7 @@
 
 #include "tools/command/completions.hpp"
 #include "tools/command/inputs.hpp"
+#include "tools/command/journal.hpp"
 
 #include <bulkhead/detail/pool_core.hpp>
 #include <bulkhead/detail/task_entry.hpp>
@@ -17,9 +18,10 @@ namespace bulkhead::command {
 /// whose outcome is still to come.
 class feeder {
 public:
+  /// Inputs that have an outcome in `kept`, borrowed, are not run again; null: there is none.
   feeder(const config::job& job, const detail::task_entry& task,
          std::shared_ptr<detail::pool_core> core, std::shared_ptr<completions> outcomes,
-         int standard_input);
+         int standard_input, journal* kept);
 
   /// Submits units while there are inputs and fewer than `window` are unfinished, `held` of them
   /// because their lines wait to be written.
@@ -65,6 +67,7 @@ public:
 private:
   bool feed_unit(std::size_t room);
   bool add_input(detail::work& to, input from);
+  bool take_kept(std::uint64_t item, const json& input);
   void submit(detail::work&& w);
   void refuse(const detail::work& w, const failure& f);
   std::shared_ptr<const task_options> options_for(const json& input) const;
@@ -78,6 +81,7 @@ private:
   bool key_per_input_;
   std::size_t window_;
   inputs source_;
+  journal* kept_;
   std::map<std::uint64_t, json> unfinished_;
   std::optional<detail::work> held_; ///< a unit that found the pool's queue full
   std::uint64_t fed_ = 0;

@@ -1,6 +1,5 @@
 #include "tools/command/job_run.hpp"
 
-#include "tools/command/write_out.hpp"
 #include "tools/config/shown.hpp"
 #include "tools/config/task_call.hpp"
 
@@ -16,7 +15,6 @@
 #include <unistd.h>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 namespace bulkhead::command {
 
@@ -27,7 +25,6 @@ namespace {
 constexpr auto between_snapshots = 100ms;
 constexpr auto until_room = 5ms;
 constexpr auto long_wait = 5s;
-constexpr std::size_t most_deaths_told = 10;
 constexpr std::size_t most_pending = std::size_t{1} << 20;
 
 pool_options options_of(const config::job& job, std::shared_ptr<completions> arrivals) {
@@ -38,17 +35,22 @@ pool_options options_of(const config::job& job, std::shared_ptr<completions> arr
   return options;
 }
 
+std::unique_ptr<journal> journal_of(const config::job& job, const detail::task_entry& task) {
+  return job.journal.empty() ? nullptr : std::make_unique<journal>(job, task);
+}
+
 short room_for(const result_file& file) noexcept { return file.pending() != 0 ? POLLOUT : 0; }
 
 } // namespace
 
-job_run::job_run(const config::job& job, signals& interrupts, progress& shown, streams standard,
-                 const sight_request& sight)
-  : job_(job), interrupts_(interrupts), shown_(shown), task_(detail::expect_task(job.task)),
-    arrivals_(std::make_shared<completions>()),
+job_run::job_run(const config::job& job, signals& interrupts, progress& shown, const job_log& log,
+                 streams standard, const sight_request& sight)
+  : job_(job), interrupts_(interrupts), shown_(shown), log_(log),
+    task_(detail::expect_task(job.task)), arrivals_(std::make_shared<completions>()),
     results_({job.output, job.append, job.ordered, standard.output}),
-    failed_({job.failed, false, false, -1}), pool_(options_of(job, arrivals_)),
-    sight_(sight, pool_), feeder_(job, task_, pool_.core(), arrivals_, standard.input),
+    failed_({job.failed, false, false, -1}), journal_(journal_of(job, task_)),
+    pool_(options_of(job, arrivals_)), sight_(sight, pool_),
+    feeder_(job, task_, pool_.core(), arrivals_, standard.input, journal_.get()),
     workers_(job.pool.workers != 0 ? job.pool.workers : available_parallelism()) {
   if (job.reduce)
     reducer_.emplace(job, pool_.core(), arrivals_);
@@ -57,8 +59,10 @@ job_run::job_run(const config::job& job, signals& interrupts, progress& shown, s
 }
 
 report job_run::run() {
-  if (const auto page = sight_.url(); !page.empty() && has_room(STDERR_FILENO))
-    spdlog::info("the job shows at {}", page);
+  if (const auto page = sight_.url(); !page.empty())
+    tell(job_log::level::info, "the job shows at " + page, {{"url", page}});
+  tell(log_.is_json() ? job_log::level::info : job_log::level::debug, "the job begins",
+       {{"task", job_.task}});
   // Not before the pool is there: what cannot start leaves old results alone.
   while (!(results_.open() && failed_.open()) && report_.signal == 0)
     wait();
@@ -78,6 +82,8 @@ report job_run::run() {
   report_.output_error = results_.error();
   report_.failed_file = job_.failed;
   report_.failed_error = failed_.error();
+  report_.journal_file = job_.journal;
+  report_.journal_error = journal_ ? journal_->error() : std::string{};
   shown_.finish(now());
   end_pool();
   if (reducer_) {
@@ -129,10 +135,11 @@ void job_run::wait() {
 void job_run::write_results() {
   results_.flush();
   failed_.flush();
-  if ((results_.error().empty() && failed_.error().empty()) || unwritable_)
+  const bool written = results_.error().empty() && failed_.error().empty();
+  if ((written && (!journal_ || journal_->error().empty())) || unwritable_)
     return;
   unwritable_ = true;
-  withdraw(); // nobody reads what further tasks would bring
+  withdraw(); // nobody reads, or keeps, what further tasks would bring
 }
 
 /// No more inputs; what runs has the grace to finish, and is cut off then.
@@ -178,11 +185,11 @@ void job_run::handle_signal() {
 
 void job_run::interrupt(int signal) {
   report_.signal = signal;
-  shown_.clear();
-  if (has_room(STDERR_FILENO))
-    spdlog::warn("{}: no more inputs; running tasks have {:.1f} s to finish, again to kill them",
-                 signal == SIGINT ? "Ctrl-C" : signal_name(signal),
-                 std::chrono::duration<double>(job_.pool.grace).count());
+  tell(job_log::level::warning,
+       fmt::format("{}: no more inputs; running tasks have {:.1f} s to finish, again to kill them",
+                   signal == SIGINT ? "Ctrl-C" : signal_name(signal),
+                   std::chrono::duration<double>(job_.pool.grace).count()),
+       {{"signal", signal_name(signal)}});
   withdraw();
 }
 
@@ -190,74 +197,6 @@ void job_run::cut_off() {
   cut_off_at_ = clock::time_point::max();
   take_snapshot();
   pool_.terminate(); // every task has an outcome after it
-}
-
-void job_run::take_outcomes() {
-  auto arrived = arrivals_->take();
-  for (const auto& event : arrived.events)
-    on_event(event);
-  for (auto& c : arrived.outcomes)
-    on_outcome(std::move(c));
-  const auto* oldest = feeder_.oldest();
-  const auto waited = oldest != nullptr ? oldest->first : feeder_.fed();
-  if (std::exchange(oldest_, waited) != waited)
-    oldest_since_ = clock::now();
-}
-
-void job_run::on_outcome(completion c) {
-  if (c.from == stage::map)
-    on_map_outcome(std::move(c));
-  else if (reducer_) // there is one, or nothing was merged
-    reducer_->on_completion(std::move(c));
-}
-
-void job_run::on_map_outcome(completion c) {
-  auto input = feeder_.take_input(c.item);
-  config::json line{
-    {"input", input.is_string() ? config::text_json(input.get<std::string>()) : input}};
-  if (!c.failed && results_.wanted()) {
-    try {
-      line["result"] = config::to_json(task_.result_to_value(c.result.bytes()));
-    } catch (const error& e) {
-      c.failed = e.info();
-    }
-  }
-  if (c.failed) {
-    line["failure"] = outcome_json(c.item, *c.failed);
-    if (failed_.wanted())
-      failed_.put(c.item, {{"input", line["input"]}, {"failure", line["failure"]}});
-    const bool cancelled = c.failed->kind == failure_kind::cancelled;
-    ++(cancelled ? report_.cancelled : report_.failed);
-    if (!cancelled)
-      note_failure({c.item, "map", std::move(input), std::move(*c.failed)});
-  } else {
-    ++report_.succeeded;
-    if (reducer_)
-      reducer_->add(std::move(c.result));
-  }
-  if (results_.wanted())
-    results_.put(c.item, line);
-}
-
-void job_run::note_failure(failed_task task) {
-  ++report_.kinds[std::string(to_string(task.what.kind))];
-  if (report_.failures.size() < listed_failures)
-    report_.failures.push_back(std::move(task));
-}
-
-void job_run::on_event(const pool_event& event) {
-  workers_.on_event(event);
-  const bool told = event.kind == event_kind::died ? deaths_told_++ < most_deaths_told
-                                                   : event.kind == event_kind::broken;
-  if (!told || !has_room(STDERR_FILENO)) // who does not read the log does not stop the job
-    return;
-  shown_.clear();
-  if (event.kind == event_kind::broken)
-    spdlog::error("{}", config::printable(event.text));
-  else
-    spdlog::warn("worker {} (pid {}) ended: {}{}", event.worker, event.pid,
-                 config::printable(to_string(event.exit)),
-                 deaths_told_ == most_deaths_told ? "; further deaths only in the table" : "");
 }
 
 void job_run::take_snapshot() {
@@ -308,7 +247,8 @@ advance job_run::now() const {
           report_.cancelled,
           waited_for(),
           !feeder_.counted(),
-          workers_.running()};
+          workers_.running(),
+          report_.kept};
 }
 
 } // namespace bulkhead::command

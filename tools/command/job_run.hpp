@@ -2,6 +2,8 @@
 
 #include "tools/command/completions.hpp"
 #include "tools/command/feeder.hpp"
+#include "tools/command/job_log.hpp"
+#include "tools/command/journal.hpp"
 #include "tools/command/progress.hpp"
 #include "tools/command/reducer.hpp"
 #include "tools/command/report.hpp"
@@ -11,6 +13,7 @@
 
 #include <bulkhead/pool.hpp>
 
+#include <memory>
 #include <optional>
 
 namespace bulkhead::command {
@@ -30,8 +33,8 @@ public:
   };
 
   /// Makes the pool. Throws config_error and std::system_error; nothing is left behind then.
-  job_run(const config::job& job, signals& interrupts, progress& shown, streams standard,
-          const sight_request& sight);
+  job_run(const config::job& job, signals& interrupts, progress& shown, const job_log& log,
+          streams standard, const sight_request& sight);
 
   /// Returns when all tasks have their outcome and the pool has ended.
   report run();
@@ -52,6 +55,7 @@ private:
   void on_outcome(completion c);
   void on_map_outcome(completion c);
   void on_event(const pool_event& event);
+  void tell(job_log::level what, const std::string& text, json more = json::object());
   void note_failure(failed_task task);
   void take_snapshot();
   void end_pool();
@@ -60,11 +64,13 @@ private:
   const config::job& job_;
   signals& interrupts_;
   progress& shown_;
+  const job_log& log_;
   report report_;
   const detail::task_entry& task_;
   std::shared_ptr<completions> arrivals_;
   result_file results_;
-  result_file failed_; ///< inputs without a result, in the order of their ends
+  result_file failed_;               ///< inputs without a result, in the order of their ends
+  std::unique_ptr<journal> journal_; ///< null: none is wanted
   pool pool_;
   sight sight_;
   feeder feeder_;
@@ -74,7 +80,7 @@ private:
   clock::time_point cut_off_at_ = clock::time_point::max();
   clock::time_point snapshot_at_{};
   std::size_t deaths_told_ = 0;
-  bool unwritable_ = false;  ///< the output failed, and what was to come was withdrawn
+  bool unwritable_ = false; ///< an output or the journal failed, and what was to come was withdrawn
   std::uint64_t oldest_ = 0; ///< the first input without outcome or to come, and since when it is
   clock::time_point oldest_since_ = clock::now();
 };

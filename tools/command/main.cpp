@@ -9,16 +9,7 @@
 
 #include <fcntl.h>
 
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
-
 namespace {
-
-void log_to_stderr() {
-  auto logger = spdlog::stderr_color_st("bulkhead");
-  logger->set_pattern("%^%l:%$ %v");
-  spdlog::set_default_logger(std::move(logger));
-}
 
 int execute(const bulkhead::command::call& wanted, int argc, char** argv) {
   using kind = bulkhead::command::call::kind;
@@ -57,7 +48,6 @@ int main(int argc, char** argv) {
     bulkhead::init(argc, argv);
   occupy_closed_streams();
   try {
-    log_to_stderr();
     const auto parsed = bulkhead::command::parse_call(argc, argv);
     return parsed.wanted ? execute(*parsed.wanted, argc, argv) : parsed.exit_status;
   } catch (const std::exception& e) {

@@ -4,6 +4,8 @@
 #include "tools/config/shown.hpp"
 
 #include <algorithm>
+#include <cstdlib>
+#include <string_view>
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -22,7 +24,7 @@ constexpr std::size_t most_running = 4;
 
 std::size_t terminal_columns() {
   winsize size{};
-  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20;
+  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
   return known ? size.ws_col : 80;
 }
 
@@ -34,11 +36,11 @@ void write_all(const std::string& text) {
 std::string left_text(const advance& now) {
   if (!now.oldest.empty())
     return "  waits for " + now.oldest;
-  if (now.open || now.done == 0 || now.cancelled != 0 || now.done >= now.total)
+  const auto own = now.done - now.kept;
+  if (now.open || own == 0 || now.cancelled != 0 || now.done >= now.total)
     return {};
   const auto seconds = std::chrono::duration<double>(now.elapsed).count();
-  const auto left =
-    seconds / static_cast<double>(now.done) * static_cast<double>(now.total - now.done);
+  const auto left = seconds / static_cast<double>(own) * static_cast<double>(now.total - now.done);
   return left < 1 ? "  <1 s left" : fmt::format("  {:.0f} s left", left);
 }
 
@@ -64,7 +66,7 @@ std::string counts_text(const advance& now) {
   return fmt::format("{}{}{}  {:.0f}/s{}{}", how_far_text(now),
                      now.failed == 0 ? "" : fmt::format("  {} failed", now.failed),
                      now.cancelled == 0 ? "" : fmt::format("  {} cancelled", now.cancelled),
-                     static_cast<double>(now.done) / seconds, running_text(now.running),
+                     static_cast<double>(now.done - now.kept) / seconds, running_text(now.running),
                      left_text(now));
 }
 
@@ -84,7 +86,9 @@ std::string bar_text(const advance& now, std::size_t columns) {
 }
 
 progress::style progress::fitting() {
-  return ::isatty(STDERR_FILENO) == 1 ? style::bar : style::lines;
+  const char* kind = std::getenv("TERM");
+  const bool dumb = kind != nullptr && std::string_view(kind) == "dumb";
+  return ::isatty(STDERR_FILENO) == 1 && !dumb ? style::bar : style::lines;
 }
 
 void progress::show(const advance& now) {
@@ -99,6 +103,8 @@ void progress::show(const advance& now) {
 }
 
 void progress::draw(const advance& now) {
+  if (style_ == style::told)
+    return tell_(now);
   if (style_ == style::lines)
     return write_all(fmt::format("{}\n", counts_text(now)));
   // What was drawn is covered with blanks, but not beyond the edge: a terminal that has been made

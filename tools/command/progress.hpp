@@ -2,7 +2,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace bulkhead::command {
@@ -17,6 +19,7 @@ struct advance {
   std::string oldest;          ///< what is waited for for long, and since when; empty: nothing
   bool open = false;           ///< `total` is what was read by now, and more may come
   std::vector<double> running; ///< how far running tasks say they are, 0 to 1
+  std::uint64_t kept = 0;      ///< of `done`: by earlier runs
 };
 
 /// Shows on standard error how far a job is: a bar that is drawn anew on a terminal, else a plain
@@ -25,10 +28,12 @@ class progress {
 public:
   using clock = std::chrono::steady_clock;
 
-  enum class style { none, lines, bar };
-  explicit progress(style how) : style_(how) {}
+  enum class style { none, lines, bar, told };
+  using teller = std::function<void(const advance& now)>;
+  /// `tell`: who is told in place of a line, with style::told.
+  explicit progress(style how, teller tell = {}) : style_(how), tell_(std::move(tell)) {}
 
-  /// A bar on a terminal, lines elsewhere.
+  /// A bar on a terminal that can go back in its line, lines elsewhere.
   static style fitting();
 
   void show(const advance& now);
@@ -41,6 +46,7 @@ private:
   void draw(const advance& now);
 
   style style_;
+  teller tell_;
   clock::time_point next_{};
   std::size_t drawn_ = 0; ///< columns on the terminal now
 };

@@ -82,17 +82,8 @@ std::string workers_text(const report& r) {
   return t.text() + "\n";
 }
 
-std::string summary_text(const report& r) {
-  const auto done = r.succeeded + r.failed;
-  const auto rate = static_cast<double>(done) / std::max(1e-9, seconds_of(r.elapsed));
-  auto text = fmt::format("{}: {} succeeded, {} failed",
-                          printable(r.name.empty() ? r.task : r.name), r.succeeded, r.failed);
-  if (r.cancelled != 0)
-    text += fmt::format(", {} cancelled", r.cancelled);
-  if (r.not_started() != 0)
-    text += fmt::format(", {} not started", r.not_started());
-  text += fmt::format(" of {} in {} ({:.0f} tasks/s", r.inputs, duration_text(r.elapsed), rate);
-  text += r.merges != 0 ? fmt::format(", {} merges)\n", r.merges) : ")\n";
+std::string problems_text(const report& r) {
+  std::string text;
   if (r.signal != 0)
     text +=
       fmt::format("interrupted by {}\n", r.signal == SIGINT ? "Ctrl-C" : signal_name(r.signal));
@@ -103,12 +94,33 @@ std::string summary_text(const report& r) {
   if (!r.output_error.empty())
     text += fmt::format("the results could not be written: {}\n", r.output_error);
   text += r.sight_error;
+  if (!r.journal_error.empty())
+    text += fmt::format("the journal {} went no further: {}\n", printable(r.journal_file),
+                        printable(r.journal_error));
+  else if (!r.journal_file.empty() && (r.cancelled != 0 || r.not_started() != 0 || r.inputs_unread))
+    text += fmt::format("--journal {} goes on from here\n", printable(r.journal_file));
   if (!r.failed_error.empty())
     text += fmt::format("the failed inputs could not be written: {}\n", r.failed_error);
   else if (!r.failed_file.empty() && r.failed + r.cancelled != 0)
     text +=
       fmt::format("failed inputs are in {}; --retry runs them again\n", printable(r.failed_file));
   return text;
+}
+
+std::string summary_text(const report& r) {
+  const auto done = r.succeeded + r.failed - r.kept;
+  const auto rate = static_cast<double>(done) / std::max(1e-9, seconds_of(r.elapsed));
+  auto text = fmt::format("{}: {} succeeded, {} failed",
+                          printable(r.name.empty() ? r.task : r.name), r.succeeded, r.failed);
+  if (r.kept != 0)
+    text += fmt::format(" ({} of them before)", r.kept);
+  if (r.cancelled != 0)
+    text += fmt::format(", {} cancelled", r.cancelled);
+  if (r.not_started() != 0)
+    text += fmt::format(", {} not started", r.not_started());
+  text += fmt::format(" of {} in {} ({:.0f} tasks/s", r.inputs, duration_text(r.elapsed), rate);
+  text += r.merges != 0 ? fmt::format(", {} merges)\n", r.merges) : ")\n";
+  return text + problems_text(r);
 }
 
 } // namespace
@@ -118,7 +130,7 @@ int report::exit_status() const noexcept {
     return 128 + signal;
   return failed == 0 && cancelled == 0 && not_started() == 0 && !reduce_failed
              && output_error.empty() && failed_error.empty() && sight_error.empty()
-             && input_error.empty() && !inputs_unread
+             && journal_error.empty() && input_error.empty() && !inputs_unread
            ? 0
            : 1;
 }
@@ -133,6 +145,8 @@ std::string result_text(const json& result) {
     text += '\n';
   return text;
 }
+
+std::string short_report_text(const report& r) { return result_text(r.result) + problems_text(r); }
 
 std::string report_text(const report& r) {
   const auto result = result_text(r.result);

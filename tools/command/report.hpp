@@ -39,6 +39,7 @@ struct report {
   std::uint64_t succeeded = 0;
   std::uint64_t failed = 0;
   std::uint64_t cancelled = 0;
+  std::uint64_t kept = 0; ///< of the succeeded and failed ones: outcomes of earlier runs
   std::uint64_t merges = 0;
   std::chrono::nanoseconds elapsed{};
   std::vector<failed_task> failures;          ///< the first of them
@@ -50,6 +51,8 @@ struct report {
   std::string output_error;   ///< why results could not be written
   std::string failed_file;    ///< where failed inputs are; empty: nowhere
   std::string failed_error;   ///< why they could not be written
+  std::string journal_file;   ///< where outcomes are kept; empty: nowhere
+  std::string journal_error;  ///< why they could not be kept
   int signal = 0;             ///< what interrupted the job; 0: nothing
   bool inputs_unread = false; ///< `inputs` is what was read: more may have come
   std::string input_error;    ///< why inputs could not be read to their end
@@ -61,6 +64,9 @@ struct report {
   /// 0, 1, or 128 + signal.
   int exit_status() const noexcept;
 };
+
+/// What --quiet leaves of it: the result, and what could not be read or written.
+std::string short_report_text(const report& r);
 
 /// The report for people: result, failures, table of the workers, summary.
 std::string report_text(const report& r);

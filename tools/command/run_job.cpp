@@ -57,13 +57,28 @@ bool has_no_input(const config::job& job) {
   return list != nullptr && list->items.empty();
 }
 
-int run(const config::job& job, const call& wanted, job_run::streams standard) {
+progress progress_of(const call& wanted, const job_log& log) {
+  if (!wanted.progress || wanted.quiet)
+    return progress{progress::style::none};
+  if (!log.is_json())
+    return progress{progress::fitting()};
+  return progress{progress::style::told, [&log](const advance& now) {
+                    log.tell(job_log::level::info, "progress",
+                             {{"done", now.done},
+                              {"failed", now.failed},
+                              {"total", now.open ? json(nullptr) : json(now.total)},
+                              {"seconds", seconds_of(now.elapsed)}});
+                  }};
+}
+
+int run(const config::job& job, const call& wanted, const job_log& log, job_run::streams standard) {
   signals interrupts;
-  progress shown{wanted.progress ? progress::fitting() : progress::style::none};
-  const auto done = job_run{job, interrupts, shown, standard, wanted.sight}.run();
+  auto shown = progress_of(wanted, log);
+  const auto done = job_run{job, interrupts, shown, log, standard, wanted.sight}.run();
   const auto text = wanted.json
                       ? report_json(done).dump(2, ' ', false, json::error_handler_t::replace) + "\n"
-                      : report_text(done);
+                    : wanted.quiet ? short_report_text(done)
+                                   : report_text(done);
   // A reader that went away wants no report; one that does not read is waited for until a signal.
   const int stream = job.output == "-" ? STDERR_FILENO : STDOUT_FILENO;
   if (write_out(stream, text, interrupts.fd()) || errno == EPIPE)
@@ -73,6 +88,12 @@ int run(const config::job& job, const call& wanted, job_run::streams standard) {
   const auto why = std::system_category().message(errno);
   write_out(STDERR_FILENO, "bulkhead: the report cannot be written: " + why + "\n");
   return done.exit_status() != 0 ? done.exit_status() : 1;
+}
+
+int plan(const call& wanted, const config::job& job) try {
+  return show_plan(wanted, job);
+} catch (const config_error& e) {
+  return refuse(wanted, e.what(), "");
 }
 
 } // namespace
@@ -91,14 +112,17 @@ int run_job(const call& wanted, int argc, char** argv) {
                                          config::printable(job->retry.native())));
     return 0;
   }
+  const job_log log{wanted.log, job->name.empty() ? job->task : job->name};
   for (const auto& warning : found.warnings())
-    write_out(STDERR_FILENO, fmt::format("warning: {}\n", warning));
+    log.tell(job_log::level::warning, warning);
+  if (wanted.dry_run)
+    return plan(wanted, *job);
   const auto standard_input = take_standard_input(*job);
   const auto standard_output = take_standard_output(*job);
   // Not earlier: a configuration that is wrong starts no process.
   bulkhead::init(argc, argv);
   try {
-    return run(*job, wanted, {standard_input.get(), standard_output.get()});
+    return run(*job, wanted, log, {standard_input.get(), standard_output.get()});
   } catch (const config_error& e) {
     return refuse(wanted, e.what(), "");
   } catch (const std::system_error& e) {

@@ -200,6 +200,36 @@ void check_failed(const job& wanted, problems& found) {
               "a file of its own that may be written", objection.remedy);
 }
 
+/// What makes it no place for the outcomes of the job.
+objection to_journal(const job& wanted) {
+  const std::string other = "choose another file";
+  std::error_code error;
+  if (wanted.journal == "-")
+    return {"standard output", other};
+  if (auto found = to_output(wanted.journal, wanted); !found.why.empty())
+    return found;
+  const auto status = fs::status(wanted.journal, error);
+  if (fs::exists(status) && !fs::is_regular_file(status))
+    return {kind_of(status.type()), other};
+  for (const auto& taken : {wanted.output, wanted.failed})
+    if (!taken.empty() && (wanted.journal == taken || fs::equivalent(wanted.journal, taken, error)))
+      return {"a file that the job writes to already", other};
+  return {};
+}
+
+void check_journal(const document& from, const job& wanted, problems& found) {
+  if (wanted.journal.empty())
+    return;
+  if (const auto objection = to_journal(wanted); !objection.why.empty())
+    found.add(place{"--journal"},
+              fmt::format("the file is {}, {}", shown(wanted.journal), objection.why),
+              "a file of its own that may be written", objection.remedy);
+  if (wanted.append)
+    found.add(from.value_place(pointer("/append")), "append is true, and --journal is given",
+              "an output that is written anew: a job that goes on writes all its results",
+              "remove \"append\", or run without --journal");
+}
+
 } // namespace
 
 void check_files(const document& from, job& wanted, problems& found) {
@@ -209,6 +239,7 @@ void check_files(const document& from, job& wanted, problems& found) {
     check_lines(from, wanted, *lines, found);
   check_output(from, wanted, found);
   check_failed(wanted, found);
+  check_journal(from, wanted, found);
 }
 
 } // namespace bulkhead::config

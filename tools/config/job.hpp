@@ -58,6 +58,8 @@ struct job {
   std::optional<reduction> reduce;
   bool append = false;         ///< results go behind what the output has
   std::string failed;          ///< file for inputs that fail, of the command line; empty: none
+  std::string journal;         ///< file of outcomes, of the command line; empty: none
+  bool resume_failed = false;  ///< what failed before the journal went on runs again
   std::filesystem::path retry; ///< file whose failed inputs these are; empty: the job's own
 };
 

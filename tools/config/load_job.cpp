@@ -71,6 +71,8 @@ std::optional<job> load_job(const request& wanted, problems& found) {
   made.file = wanted.file;
   made.failed = wanted.failed.string();
   made.retry = wanted.retry;
+  made.journal = wanted.journal.string();
+  made.resume_failed = wanted.resume_failed;
   made.load.insert(made.load.end(), wanted.load.begin(), wanted.load.end());
   check_contradictions(*read, made, found);
   check_capacity(*read, made.pool, found);

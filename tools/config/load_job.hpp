@@ -16,6 +16,8 @@ struct request {
   std::vector<std::filesystem::path> load; ///< task libraries besides those of the file
   std::filesystem::path retry = {};        ///< its failed inputs are the job's; empty: none
   std::filesystem::path failed = {};       ///< where inputs that fail go; empty: nowhere
+  std::filesystem::path journal = {};      ///< where outcomes are kept; empty: nowhere
+  bool resume_failed = false;              ///< failures in it do not count
 };
 
 /// Reads and checks a job: text, schema, contradictions, machine, files, tasks. Loads its task

@@ -35,6 +35,8 @@ std::size_t columns_of(std::string_view text) {
 std::string shortened(std::string_view text, std::size_t columns) {
   if (columns_of(text) <= columns)
     return std::string(text);
+  if (columns <= 3)
+    return std::string(columns, '.');
   std::string out;
   for (std::size_t at = 0, seen = 3; at < text.size(); ++seen) {
     const auto length = std::max<std::size_t>(1, utf8_length(text.substr(at)));

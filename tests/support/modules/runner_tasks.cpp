@@ -86,6 +86,15 @@ std::string there(const std::string& file) {
   return file;
 }
 
+/// Leaves a line in a file: that it ran, for this number.
+std::int64_t leave_note(std::int64_t number, const std::string& file) {
+  const auto line = std::to_string(number) + "\n";
+  const int fd = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  (void)!::write(fd, line.data(), line.size());
+  ::close(fd);
+  return number;
+}
+
 std::uint64_t whole(std::uint64_t number) { return number; }
 
 } // namespace
@@ -99,6 +108,7 @@ BULKHEAD_TASK("test.loud", loud)
 BULKHEAD_TASK("test.odd_text", odd_text)
 BULKHEAD_TASK("test.odd_number", odd_number)
 BULKHEAD_TASK("test.whole", whole)
+BULKHEAD_TASK("test.leave_note", leave_note)
 BULKHEAD_TASK("test.there", there)
 BULKHEAD_TASK("test.bytes_of_input", bytes_of_input)
 BULKHEAD_TASK("test.wait_at_40_percent", wait_at_40_percent)
