@@ -2,6 +2,7 @@
 // ctest-timeout: 300
 // A worker whose answers break the rules of the wire: the host kills it, answers its tasks, serves
 // on.
+#include "runtime/channel/span_list.hpp"
 #include "runtime/outcome/failure_wire.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/evil_worker.hpp"
@@ -120,6 +121,14 @@ const lie lies[] = {
   {"a parcel that never came", [](evil_worker& w) { say_parcel(w); }},
   {"kind 0", [](evil_worker& w) { say_kind(w, 0); }},
   {"kind 9", [](evil_worker& w) { say_kind(w, 9); }},
+  {"spans that are none", [](evil_worker& w) { w.say(answer_kind::spans, 0, 0, 64); }},
+  {"spans without end",
+   [](evil_worker& w) {
+     detail::buffer list;
+     add_span(list, {1, "part", {}, {}});
+     for (int i = 0; i < 100; ++i)
+       w.say(answer_kind::spans, 0, 0, list.bytes());
+   }},
   {"a column without items", [](evil_worker& w) { say_column(w, w.own_position(), 0, 8); }},
   {"a column of more items than the frame has",
    [](evil_worker& w) { say_column(w, w.own_position(), 2, 64); }},

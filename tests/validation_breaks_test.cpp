@@ -70,6 +70,8 @@ const witness witnesses[] = {
   {"grown.once", "repeated_answers_test", "a worker that has grown*"},
   {"unfit.once", "repeated_answers_test", "a worker that is unfit*"},
   {"unfit.before_ready", "lying_worker_test", each_lie, "unfit after ready"},
+  {"spans.form", "lying_worker_test", each_lie, "spans that are none"},
+  {"spans.once", "lying_worker_test", each_lie, "spans without end"},
   {"part.in_flight", "lying_worker_test", "a piece of a result for which nothing*"},
   {"part.position", "lying_worker_test", "a part of a result that is awaited*"},
   {"part.not_taken", "lying_worker_test", "*for an item that was taken back*"},

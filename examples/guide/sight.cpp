@@ -6,6 +6,8 @@
 #include <cmath>
 #include <fstream>
 #include <iostream>
+#include <iterator>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -33,9 +35,33 @@ void look(bulkhead::pool& pool, const std::vector<double>& numbers) {
   //]
 }
 
+std::string content_of(const std::string& file) {
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::size_t words_in(const std::string& text) {
+  std::istringstream in(text);
+  return static_cast<std::size_t>(
+    std::distance(std::istream_iterator<std::string>(in), std::istream_iterator<std::string>()));
+}
+
+//[
+#include <bulkhead/span.hpp>
+
+std::size_t count_words(const std::string& file) {
+  bulkhead::this_task::span reading("read");
+  const std::string text = content_of(file);
+  reading.end();
+  const bulkhead::this_task::span counting("count"); // until the task ends
+  return words_in(text);
+}
+//]
+
 int main(int argc, char** argv) {
   bulkhead::init(argc, argv);
   bulkhead::pool pool({.workers = 2});
   serve(pool);
   look(pool, std::vector<double>(1000, 2.0));
+  pool.apply(count_words, "report.html");
 }

@@ -45,7 +45,7 @@ std::size_t model::kind_of(const called& what) {
     std::find_if(kinds_.begin(), kinds_.end(), [&](const task_sight& t) { return t.name == name; });
   const auto at = static_cast<std::size_t>(same - kinds_.begin());
   if (same == kinds_.end())
-    kinds_.push_back({std::move(name), 0, 0, 0, {}, {}});
+    kinds_.push_back({std::move(name), 0, 0, 0, {}, {}, {}});
   if (indices_.size() < 16 * most_names)
     indices_.emplace(what, at);
   return at;
@@ -67,6 +67,43 @@ std::vector<slice> model::take(const batch& what) {
   for (const auto& event : what.events)
     note(event);
   unseen_ += what.unseen;
+  return all;
+}
+
+// The slice was measured by another clock reader: a span does not reach beyond it, so that a viewer
+// can draw the one within the other.
+span_sight model::seen(const noted_span& s, const slice* around) const {
+  span_sight made{s.task, s.worker, s.name, since_begin(s.began), since_begin(s.began + s.took)};
+  if (around != nullptr) {
+    made.began = std::clamp(made.began, around->began, around->ended);
+    made.ended = std::clamp(made.ended, around->began, around->ended);
+  }
+  return made;
+}
+
+std::vector<span_sight> model::take_spans(std::vector<noted_span> came) {
+  std::vector<span_sight> all;
+  if (came.empty() && early_spans_.empty())
+    return all;
+  std::map<std::uint64_t, const slice*> by_task;
+  for (const auto& s : slices_)
+    by_task[s.task] = &s;
+  const auto around = [&](const noted_span& s) -> const slice* {
+    auto behind = by_task.upper_bound(s.task);
+    if (behind == by_task.begin())
+      return nullptr;
+    const auto& found = *(--behind)->second;
+    return s.task < found.task + found.items && s.worker == found.worker ? &found : nullptr;
+  };
+  for (const auto& s : early_spans_)
+    all.push_back(seen(s, around(s)));
+  early_spans_.clear();
+  for (auto& s : came) {
+    if (const auto* slice = around(s))
+      all.push_back(seen(s, slice));
+    else
+      early_spans_.push_back(std::move(s));
+  }
   return all;
 }
 
@@ -109,6 +146,8 @@ slice model::count(const noted_end& end) {
     s.waited = std::max(began - end.queued, std::chrono::nanoseconds{0});
     kind.wait.add(s.waited, end.items);
   }
+  if (end.sent != steady::time_point{})
+    kind.dispatch.add(std::max(began - end.sent, std::chrono::nanoseconds{0}), end.items);
   return s;
 }
 

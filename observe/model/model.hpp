@@ -23,6 +23,15 @@ struct sample {
   std::vector<actor_info> actors;
 };
 
+/// A part of a task, within its slice where that is known.
+struct span_sight {
+  std::uint64_t task = 0;
+  std::size_t worker = 0;
+  std::string name;
+  std::chrono::nanoseconds began{}; ///< since the watch began
+  std::chrono::nanoseconds ended{};
+};
+
 /// What is known of one pool: takes batches and samples, gives snapshots. Without a clock, a lock
 /// or a system call.
 class model {
@@ -39,6 +48,8 @@ public:
 
   /// The slices of the batch, in the order of their ends.
   std::vector<slice> take(const batch& what);
+  /// The spans of tasks whose slices were taken by now, and those that have waited for theirs once.
+  std::vector<span_sight> take_spans(std::vector<noted_span> came);
   void take(sample now);
   /// The pool has ended with these counts.
   void end(const pool_stats& last, steady::time_point at);
@@ -63,6 +74,7 @@ private:
   place& place_of(std::size_t worker);
   std::size_t kind_of(const called& what);
   slice count(const noted_end& end);
+  span_sight seen(const noted_span& s, const slice* around) const;
   void note(const noted_failure& failed);
   void note(const noted_event& event);
   std::chrono::nanoseconds since_begin(steady::time_point at) const noexcept;
@@ -74,6 +86,7 @@ private:
   std::unordered_map<called, std::size_t, hash> indices_;
   std::vector<task_sight> kinds_;
   std::map<std::size_t, place> places_; ///< by worker
+  std::vector<noted_span> early_spans_; ///< whose task had not ended
   std::deque<slice> slices_;
   std::deque<failure_sight> failures_;
   std::deque<event_sight> events_;

@@ -23,6 +23,14 @@ void recorder::items_ended(const items_end& what) noexcept {
     woken_.notify_one();
 }
 
+void recorder::span_ended(std::size_t worker, const bulkhead::detail::task_span& what) noexcept
+  try {
+  const std::lock_guard lock{mutex_};
+  if (waiting_.spans.size() < most_spans)
+    waiting_.spans.push_back({what.task, worker, std::string(what.name), what.began, what.took});
+} catch (const std::bad_alloc&) { // it is only shown: this one is lost
+}
+
 void recorder::happened(worker_kind among, const pool_event& event) noexcept try {
   const std::lock_guard lock{mutex_};
   if (waiting_.events.size() < most_notes)

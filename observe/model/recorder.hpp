@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <string>
 #include <vector>
 
 namespace bulkhead::observe::detail {
@@ -38,6 +39,14 @@ struct noted_failure {
   failure what;
 };
 
+struct noted_span {
+  std::uint64_t task;
+  std::size_t worker;
+  std::string name;
+  steady::time_point began;
+  std::chrono::nanoseconds took;
+};
+
 /// What came since the last look.
 struct batch {
   std::vector<noted_end> ended;
@@ -46,6 +55,7 @@ struct batch {
   std::uint64_t unseen = 0; ///< items that found no room
   bool over = false;        ///< the pool has ended
   pool_stats last;          ///< its last counts, where it has
+  std::vector<noted_span> spans = {};
 };
 
 /// Keeps what a pool tells, up to a bound, until somebody takes it. Called under the pool's lock:
@@ -55,8 +65,10 @@ public:
   /// At most so many outcomes, and so many failures and events, are kept.
   static constexpr std::size_t most_ended = std::size_t{1} << 16;
   static constexpr std::size_t most_notes = 1024;
+  static constexpr std::size_t most_spans = std::size_t{1} << 15;
 
   void items_ended(const items_end& what) noexcept override;
+  void span_ended(std::size_t worker, const bulkhead::detail::task_span& what) noexcept override;
   void happened(worker_kind among, const pool_event& event) noexcept override;
   void pool_ended(const pool_stats& last) noexcept override;
 

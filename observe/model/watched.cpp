@@ -123,8 +123,10 @@ void watched::run() {
 // One at a time: what came first is told first.
 void watched::step(std::chrono::nanoseconds most_age) {
   const std::lock_guard lock{mutex_};
-  const auto came = recorder_->take(); // under our lock: who looks next misses nothing
-  const auto ended = model_.take(came);
+  auto came = recorder_->take(); // under our lock: who looks next misses nothing
+  news told;
+  told.ended = model_.take(came);
+  told.spans = model_.take_spans(std::move(came.spans));
   const bool last = came.over && !over_;
   if (last) {
     over_ = true;
@@ -134,11 +136,12 @@ void watched::step(std::chrono::nanoseconds most_age) {
     sample_pool();
   if (listeners_.empty())
     return;
-  const auto known = model_.look({UINT64_MAX, UINT64_MAX, events_told_});
+  auto known = model_.look({UINT64_MAX, UINT64_MAX, events_told_});
   events_told_ = known.events.empty() ? events_told_ : known.events.back().number;
-  const auto now = known.history.empty() ? point{} : known.history.back();
+  told.events = std::move(known.events);
+  told.now = known.history.empty() ? point{} : known.history.back();
   for (const auto& [number, tell] : listeners_)
-    tell(ended, known.events, now);
+    tell(told);
 }
 
 void watched::sample_pool() {

@@ -34,8 +34,13 @@ public:
 
   /// Is told of all that came since the time before, one call after the other, in any thread.
   /// Called until it is removed; a snapshot has nothing new but the samples.
-  using listener = std::function<void(const std::vector<slice>& ended,
-                                      const std::vector<event_sight>& events, const point& now)>;
+  struct news {
+    std::vector<slice> ended;
+    std::vector<span_sight> spans;
+    std::vector<event_sight> events;
+    point now;
+  };
+  using listener = std::function<void(const news& what)>;
   std::uint64_t listen(listener who);
   void leave(std::uint64_t listener_number) noexcept;
 

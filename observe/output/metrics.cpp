@@ -93,6 +93,8 @@ void add_tasks(families& to, const labels& pool, const snapshot& s) {
     const auto l = with(pool, {{"task", as_utf8(t.name)}});
     to.times("bulkhead_task_run_seconds", "Time that tasks ran in their worker.", l, t.run);
     to.times("bulkhead_task_wait_seconds", "Time from submit to the start.", l, t.wait);
+    to.times("bulkhead_task_dispatch_seconds", "Time from being sent to a worker to the start.", l,
+             t.dispatch);
   }
   to.number(counter, "bulkhead_tasks_unseen_total",
             "Outcomes that came too fast to be in the histograms.", pool, number_of(s.unseen));

@@ -55,8 +55,13 @@ json to_json(const histogram& h) {
 }
 
 json to_json(const task_sight& t) {
-  return {{"name", t.name},           {"succeeded", t.succeeded}, {"failed", t.failed},
-          {"cancelled", t.cancelled}, {"run", to_json(t.run)},    {"wait", to_json(t.wait)}};
+  return {{"name", t.name},
+          {"succeeded", t.succeeded},
+          {"failed", t.failed},
+          {"cancelled", t.cancelled},
+          {"run", to_json(t.run)},
+          {"wait", to_json(t.wait)},
+          {"dispatch", to_json(t.dispatch)}};
 }
 
 json to_json(const slice& s) {

@@ -17,6 +17,8 @@ namespace {
 
 /// What a trace holds at most; a viewer takes less.
 constexpr std::uint64_t most_slices = 5'000'000;
+/// Slices with arrows, which take more than the slices themselves.
+constexpr std::uint64_t most_arrows = 20'000;
 
 } // namespace
 
@@ -30,26 +32,30 @@ struct trace::writer {
     out << detail::trace_begin(now.host, now.pool);
     for (const auto& w : now.workers)
       name_track(w.worker.kind, w.worker.id, w.worker.pid);
-    listener = seen.shared()->listen(
-      [this](const auto& ended, const auto& events, const auto& at) { write(ended, events, at); });
+    listener = seen.shared()->listen([this](const detail::watched::news& what) { write(what); });
   }
 
   ~writer() { finish(); }
 
-  void write(const std::vector<slice>& ended, const std::vector<event_sight>& events,
-             const point& at) {
+  void write(const detail::watched::news& what) {
     const std::lock_guard lock{mutex};
-    for (const auto& e : events) // a worker has its track before its first slice
+    for (const auto& e : what.events) // a worker has its track before its first slice
       if (e.event.kind == event_kind::started)
         name_track(e.among, e.event.worker, e.event.pid);
-    for (const auto& s : ended)
+    for (const auto& s : what.ended) {
       if (slices++ < most_slices)
         out << detail::trace_slice(seen_host, s);
-    for (const auto& e : events)
+      if (slices <= most_arrows)
+        out << detail::trace_arrows(seen_host, s);
+    }
+    for (const auto& s : what.spans)
+      if (slices++ < most_slices)
+        out << detail::trace_span(seen_host, s);
+    for (const auto& e : what.events)
       out << detail::trace_instant(seen_host, e);
-    if (at.at != last_point)
-      out << detail::trace_counters(seen_host, at);
-    last_point = at.at;
+    if (what.now.at != last_point)
+      out << detail::trace_counters(seen_host, what.now);
+    last_point = what.now.at;
   }
 
   void name_track(worker_kind kind, std::size_t worker, pid_t pid) {

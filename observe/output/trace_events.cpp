@@ -15,6 +15,8 @@ std::size_t track_of(worker_kind kind, std::size_t worker) noexcept {
   return kind == worker_kind::tasks ? worker : 1'000'000 + worker;
 }
 
+constexpr std::size_t host_track = 2'000'000;
+
 std::string line(const json& event) { return ",\n" + text_of(event); }
 
 json named(const char* what, pid_t host, std::size_t track, const std::string& name) {
@@ -27,7 +29,8 @@ std::string trace_begin(pid_t host, const std::string& pool) {
   const auto name = pool.empty() ? "pool" : "pool " + pool;
   return "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n"
          + text_of(named("process_name", host, 0, name))
-         + line(named("thread_name", host, 0, "never started"));
+         + line(named("thread_name", host, 0, "never started"))
+         + line(named("thread_name", host, host_track, "host: submit and outcome"));
 }
 
 std::string trace_track(pid_t host, worker_kind kind, std::size_t worker, pid_t pid) {
@@ -60,6 +63,39 @@ std::string trace_slice(pid_t host, const slice& s) {
   if (s.result == task_result::failed)
     event["cname"] = "terrible"; // the viewer's red
   return line(event);
+}
+
+std::string trace_arrows(pid_t host, const slice& s) {
+  if (s.worker == 0)
+    return {};
+  const auto at = [&](const char* phase, std::size_t track, std::chrono::nanoseconds when) {
+    return json{{"ph", phase}, {"pid", host}, {"tid", track}, {"ts", micros(when)}};
+  };
+  const auto moment = [&](const std::string& name, std::chrono::nanoseconds when) {
+    auto slice = at("X", host_track, when); // an arrow ends at a slice
+    slice.update({{"name", name}, {"cat", "host"}, {"dur", 0}});
+    return line(slice);
+  };
+  const auto arrow = [&](const char* phase, std::size_t track, std::chrono::nanoseconds when) {
+    auto part = at(phase, track, when);
+    part.update({{"name", "task"}, {"cat", "flow"}, {"id", s.number}, {"bp", "e"}});
+    return line(part);
+  };
+  const auto submitted = s.began - s.waited;
+  return moment("submit " + s.name, submitted) + arrow("s", host_track, submitted)
+         + arrow("t", s.worker, s.began) + moment("outcome of " + s.name, s.ended)
+         + arrow("f", host_track, s.ended);
+}
+
+std::string trace_span(pid_t host, const span_sight& s) {
+  return line({{"name", s.name},
+               {"cat", "span"},
+               {"ph", "X"},
+               {"pid", host},
+               {"tid", s.worker},
+               {"ts", micros(s.began)},
+               {"dur", micros(s.ended - s.began)},
+               {"args", {{"task", s.task}}}});
 }
 
 std::string trace_instant(pid_t host, const event_sight& e) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "observe/model/model.hpp"
+
 #include <bulkhead/observe/snapshot.hpp>
 
 #include <sys/types.h>
@@ -15,6 +17,10 @@ namespace bulkhead::observe::detail {
 std::string trace_begin(pid_t host, const std::string& pool);
 std::string trace_track(pid_t host, worker_kind kind, std::size_t worker, pid_t pid);
 std::string trace_slice(pid_t host, const slice& s);
+/// From the submit of a task through its slice to its outcome, which both are on a track of their
+/// own. Nothing for one that never began.
+std::string trace_arrows(pid_t host, const slice& s);
+std::string trace_span(pid_t host, const span_sight& s);
 std::string trace_instant(pid_t host, const event_sight& e);
 std::string trace_counters(pid_t host, const point& p);
 std::string trace_end();

@@ -104,6 +104,11 @@ public:
   void disarm() noexcept;
   bool armed() const noexcept { return (sleep_epoch_ & 1) != 0; }
 
+  /// Whether the worker tells of spans.
+  void set_watched(bool on) noexcept {
+    mine_->watched.store(on ? 1 : 0, std::memory_order_relaxed); // a hint
+  }
+
   /// Asks the worker to end once it is idle.
   void request_stop() noexcept;
   /// Asks the task at this position to stop; no_position: every task.

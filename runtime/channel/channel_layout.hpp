@@ -48,6 +48,7 @@ struct host_page {
   alignas(64) std::atomic<std::uint32_t> h_sleep;  ///< epoch, odd while the host sleeps
   alignas(64) std::atomic<std::uint32_t> stop;     ///< 1: end when idle
   alignas(64) std::atomic<position> stop_task;     ///< this task is asked to stop; ~0: all
+  alignas(64) std::atomic<std::uint32_t> watched;  ///< 1: somebody wants to hear of spans
 };
 static_assert(sizeof(host_page) <= page_bytes);
 
@@ -106,6 +107,7 @@ enum class answer_kind : std::uint16_t {
   unfit = 6,    ///< the initializer failed; text follows
   grown = 7,    ///< it exceeds its memory limit between items: it starts nothing more
   column = 8,   ///< first position; the results of `items` items, one behind the other
+  spans = 10,   ///< parts of a task that it has named; at most once for each item
 };
 
 enum answer_flags : std::uint16_t {

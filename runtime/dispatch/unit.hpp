@@ -34,6 +34,7 @@ struct unit {
   std::uint32_t deaths = 0; ///< workers that died running it
   time_point deadline = time_point::max();
   time_point queued{}; ///< when it came to wait; {}: nobody looked on
+  time_point sent{};   ///< when it was sent to `worker`; {}: nobody looked on
 
   worker_slot* worker = nullptr; ///< where it was sent; null while queued
   std::uint64_t sequence = 0;    ///< of its frame there

@@ -121,6 +121,8 @@ void worker_pool::look_on(std::shared_ptr<detail::onlooker> who) {
   own_process::require(state_.owner);
   pool_turn turn{state_, answers_};
   state_.onlooker.swap(who);
+  for (const auto& s : state_.slots)
+    s->link.set_watched(true);
   turn.unlock(); // the one before may end here, without the lock
   who.reset();
   turn.lock();
@@ -131,8 +133,11 @@ void worker_pool::look_away(const detail::onlooker& who) noexcept {
     return;
   std::shared_ptr<detail::onlooker> last; // may end here, without the lock
   const pool_guard lock{state_.mutex};
-  if (state_.onlooker.get() == &who)
-    last.swap(state_.onlooker);
+  if (state_.onlooker.get() != &who)
+    return;
+  last.swap(state_.onlooker);
+  for (const auto& s : state_.slots)
+    s->link.set_watched(false);
 }
 
 std::vector<detail::running_task> worker_pool::running_tasks() {

@@ -22,6 +22,7 @@ void task_loop::run_in_column(running_frame& frame, position p, std::uint32_t it
   context_.begin(p, frame.header.task_id + item, frame.header.attempt, std::nullopt);
   const auto f = run_call_of(frame, args);
   BULKHEAD_HOOK("worker.ran");
+  tell_spans();
   if (f || !join_column(frame.header, p))
     return answer_alone(p, f);
   BULKHEAD_HOOK("worker.column_grown");
@@ -67,6 +68,7 @@ std::uint32_t task_loop::run_in_loop(running_frame& frame, std::uint32_t item) {
     column_.written(done, static_cast<std::size_t>(run.result - column_.next()));
     frame.rest = frame.rest.subspan(static_cast<std::size_t>(run.rest - frame.rest.data()));
     item += done + (f || run.left_over ? 1 : 0);
+    tell_spans();
     if (f || (run.left_over && !join_column(h, position_of(run.at))))
       answer_alone(position_of(run.at), f);
     else if (run.left_over)

@@ -2,9 +2,11 @@
 
 #include "runtime/process/stop_request.hpp"
 
+#include <bulkhead/span.hpp>
 #include <bulkhead/worker.hpp>
 
 #include <algorithm>
+#include <utility>
 
 // What a task may ask of its worker. The task's thread begins and ends it; threads that the task
 // has started may ask meanwhile. In the thread method each worker has its own, found by its thread.
@@ -88,6 +90,11 @@ void task_context::progress(double fraction) noexcept {
   mine_.progress.store(static_cast<std::uint64_t>(clamped * 1e6), std::memory_order_relaxed);
 }
 
+void task_context::add_span(const detail::task_span& s) noexcept {
+  untidy_.store(true, std::memory_order_relaxed); // read by the task's thread, behind the task
+  spans_.add(s);
+}
+
 } // namespace bulkhead::runtime
 
 namespace bulkhead::this_worker {
@@ -140,6 +147,24 @@ std::optional<std::chrono::steady_clock::time_point> deadline() noexcept {
 void progress(double fraction) noexcept {
   if (auto* c = task_context::current())
     c->progress(fraction);
+}
+
+span::span(std::string_view name) noexcept {
+  const auto* c = task_context::current();
+  if (c == nullptr || !c->is_watched())
+    return;
+  length_ = std::min(name.size(), name_.size());
+  std::copy_n(name.data(), length_, name_.data());
+  task_ = c->task();
+  began_ = std::chrono::steady_clock::now();
+}
+
+void span::end() noexcept {
+  const auto task = std::exchange(task_, 0);
+  auto* c = task == 0 ? nullptr : task_context::current();
+  if (c == nullptr || c->task() != task) // of a thread that has outlived its task
+    return;
+  c->add_span({task, {name_.data(), length_}, began_, std::chrono::steady_clock::now() - began_});
 }
 
 } // namespace bulkhead::this_task

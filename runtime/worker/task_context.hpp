@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/channel/channel_layout.hpp"
+#include "runtime/worker/span_notes.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -48,6 +49,14 @@ public:
   std::stop_token stop_token();
   void progress(double fraction) noexcept;
 
+  /// Whether somebody wants to hear of spans.
+  bool is_watched() const noexcept {
+    return host_.watched.load(std::memory_order_relaxed)
+           != 0; // a hint; nothing is read on its word
+  }
+  void add_span(const detail::task_span& s) noexcept;
+  span_notes& spans() noexcept { return spans_; }
+
 private:
   void poll_stop(const std::stop_token& until, std::stop_source& source) const;
 
@@ -59,8 +68,9 @@ private:
   std::atomic<std::uint64_t> id_{0};
   std::uint32_t attempt_ = 0;
   std::optional<std::chrono::steady_clock::time_point> deadline_;
-  std::atomic<bool> untidy_{false}; // it has asked for a stop token, or told its progress
+  std::atomic<bool> untidy_{false}; // it has asked for a stop token, or told something
   std::mutex stop_mutex_;
+  span_notes spans_;
   std::optional<std::stop_source> stop_; // of the running task, if it asked
   std::jthread poller_;
 };

@@ -268,6 +268,7 @@ void task_loop::run_item(running_frame& frame, position p, std::uint32_t item) {
     sampled_ = 0;
   }
   BULKHEAD_HOOK("worker.ran");
+  tell_spans();
   if (f)
     answer_failure(p, *f, ran);
   else
@@ -287,6 +288,15 @@ void task_loop::call_stub(running_frame& frame, std::span<const std::byte> args)
   callable.bring(&frame.descriptors);
   in.bring(&frame.descriptors);
   detail::stub_at({frame.header.module, frame.header.offset})(callable, in, result_);
+}
+
+/// Behind the results of the items before, which may be in a column.
+void task_loop::tell_spans() {
+  if (!context_.spans().any())
+    return;
+  const auto list = context_.spans().take();
+  if (!list.bytes().empty())
+    publish(answer_kind::spans, 0, 0, list.bytes());
 }
 
 void task_loop::answer_result(position p, std::uint64_t ran_ns) {

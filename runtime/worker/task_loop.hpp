@@ -72,6 +72,7 @@ private:
   void answer_result(position p, std::uint64_t ran_ns);
   bool send_descriptors(position p, std::uint64_t ran_ns);
   void answer_failure(position p, const failure& f, std::uint64_t ran_ns);
+  void tell_spans();
   void retire_if_grown();
   void skip_to(std::uint64_t sequence);
 

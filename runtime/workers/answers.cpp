@@ -1,5 +1,6 @@
 #include "runtime/workers/answers.hpp"
 
+#include "runtime/channel/span_list.hpp"
 #include "runtime/dispatch/copy_column.hpp"
 #include "runtime/outcome/failure_of.hpp"
 #include "runtime/outcome/failure_wire.hpp"
@@ -124,6 +125,8 @@ bool answers::take(worker_slot& slot, const answer& a) {
     return take_column(slot, a);
   case answer_kind::unfit:
     return take_unfit(slot, a);
+  case answer_kind::spans:
+    return take_spans(slot, a);
   }
   return validated("answer.kind", false);
 }
@@ -160,6 +163,26 @@ bool answers::take_unfit(worker_slot& slot, const answer& a) {
   const auto* text = reinterpret_cast<const char*>(a.payload.data());
   const std::string copy{text, a.payload.size()}; // the worker may change it meanwhile
   slot.unfit = printable(copy);
+  return true;
+}
+
+// They are shown and nothing rests on them: only their form and their number are checked. One
+// answer with them comes for each item at most, before its result or behind it.
+bool answers::take_spans(worker_slot& slot, const answer& a) {
+  detail::buffer copy; // read once: the worker may change it meanwhile
+  copy.append(a.payload.data(), a.payload.size());
+  std::vector<detail::task_span> spans;
+  if (!validated("spans.form", read_spans(copy.bytes(), spans))
+      || !validated("spans.once", slot.spans_told <= slot.done))
+    return false;
+  ++slot.spans_told;
+  if (!pool_.onlooker)
+    return true;
+  for (auto& s : spans) {
+    const auto name = printable(s.name);
+    s.name = name;
+    pool_.onlooker->span_ended(slot.id, s);
+  }
   return true;
 }
 

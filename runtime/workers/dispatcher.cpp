@@ -141,6 +141,7 @@ bool dispatcher::send_to(worker_slot& slot, std::unique_ptr<unit>& u) noexcept {
   const bool was_idle = !slot.busy();
   const int control = slot.process ? slot.process->control() : -1;
   u->worker = &slot; // before the worker can answer
+  u->sent = pool_.onlooker ? clock::now() : time_point{};
   // On success the flight owns the unit, and `u` is empty.
   if (!slot.link.send(u, limit_of(*u).count(), control, slot.inbox)) {
     u->worker = nullptr;

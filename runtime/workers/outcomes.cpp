@@ -52,6 +52,7 @@ void outcomes::show(const unit& u, std::uint32_t item, std::uint32_t count,
     end.pid = u.died_with->pid();
   }
   end.queued = u.queued;
+  end.sent = u.sent;
   end.ended = clock::now();
   end.failed = f;
   pool_.onlooker->items_ended(end);

@@ -82,6 +82,7 @@ void workforce::admit(const slot_ptr& slot) {
   pool_.slots.reserve(pool_.slots.size() + 1);
   leadership_.expect_workers(pool_.slots.size() + 1);
   watch_bell(pool_.waiting.events.get(), slot->link.event_fd());
+  slot->link.set_watched(pool_.onlooker != nullptr);
   pool_.slots.push_back(slot);
   pool_.staff.launched();
   ++pool_.slots_version;

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace bulkhead::detail {
 
@@ -41,9 +42,18 @@ struct items_end {
   pid_t pid = 0;
   /// When it came to wait; {}: nobody looked on then.
   std::chrono::steady_clock::time_point queued;
+  std::chrono::steady_clock::time_point sent; ///< to its worker; {}: nobody looked on then
   std::chrono::steady_clock::time_point ended;
   std::chrono::nanoseconds ran{};  ///< each, as the worker says; 0: not measured
   const failure* failed = nullptr; ///< null: it has a value
+};
+
+/// A part of a task that it has named: this_task::span. As its worker says.
+struct task_span {
+  std::uint64_t task = 0; ///< future::id()
+  std::string_view name;  ///< borrowed
+  std::chrono::steady_clock::time_point began;
+  std::chrono::nanoseconds took{};
 };
 
 /// Looks on at a pool. Called under the pool's lock, or an actor worker's: only stores.
@@ -51,6 +61,8 @@ class onlooker {
 public:
   virtual ~onlooker() = default;
   virtual void items_ended(const items_end& what) noexcept = 0;
+  /// Before or soon after the end of the task. The names are printable.
+  virtual void span_ended(std::size_t worker, const task_span& what) noexcept = 0;
   virtual void happened(worker_kind among, const pool_event& event) noexcept = 0;
   /// The pool has ended: nothing more comes, and these are its last counts. Without a lock, in the
   /// thread that ended it.

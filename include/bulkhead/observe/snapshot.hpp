@@ -33,7 +33,8 @@ struct task_sight {
   /// Of tasks that ended in a worker. Short ones are measured one in eight, and the others counted
   /// like the last that was.
   histogram run;
-  histogram wait; ///< from submit, or from the end of the attempt before, to the start
+  histogram wait;     ///< from submit, or from the end of the attempt before, to the start
+  histogram dispatch; ///< the part of it behind the sending to the worker
 };
 
 /// How a task ended.
