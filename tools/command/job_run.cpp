@@ -1,5 +1,6 @@
 #include "tools/command/job_run.hpp"
 
+#include "tools/command/write_out.hpp"
 #include "tools/config/shown.hpp"
 #include "tools/config/task_call.hpp"
 
@@ -59,8 +60,11 @@ job_run::job_run(const config::job& job, signals& interrupts, progress& shown, c
 }
 
 report job_run::run() {
-  if (const auto page = sight_.url(); !page.empty())
+  if (const auto page = sight_.url(); !page.empty()) {
     tell(job_log::level::info, "the job shows at " + page, {{"url", page}});
+    if (!log_.tells(job_log::level::info) && !log_.is_json())
+      write_some(STDERR_FILENO, page + "\n"); // else nobody could find it
+  }
   tell(log_.is_json() ? job_log::level::info : job_log::level::debug, "the job begins",
        {{"task", job_.task}});
   // Not before the pool is there: what cannot start leaves old results alone.
