@@ -6,6 +6,7 @@
 
 #include <bulkhead/actor.hpp>
 #include <bulkhead/error.hpp>
+#include <bulkhead/spawn_pool.hpp>
 #include <bulkhead/testing/hooks.hpp>
 
 #include <caf/event_based_actor.hpp>
@@ -13,6 +14,7 @@
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <array>
@@ -101,6 +103,12 @@ void scribble() {
   }
 }
 
+/// Lies when it is told to end.
+caf::behavior late_liar(caf::event_based_actor* self) {
+  self->set_exit_handler([](caf::exit_msg&) { scribble(); });
+  return {[](int) { return static_cast<int>(::getpid()); }};
+}
+
 caf::behavior echo(caf::event_based_actor*) {
   return {[](int x) { return x; }};
 }
@@ -174,4 +182,17 @@ TEST_CASE("a worker that scribbles over its ring before the host has its handle 
   bulkhead::pool good{*h.system, small()};
   caf::scoped_actor self{*h.system};
   CHECK(ask<int>(self, good.spawn(echo), 7) == 7);
+}
+
+TEST_CASE("a worker that lies after it was told to end goes at once, whatever its grace") {
+  const leak_guard guard;
+  host_system h;
+  auto options = small();
+  options.grace = 10min;
+  auto liar = bulkhead::spawn_pool(*h.system, options, late_liar);
+  caf::scoped_actor self{*h.system};
+  const pid_t pid = ask<int>(self, liar, 7);
+  REQUIRE(pid > 0);
+  self->send_exit(liar, caf::exit_reason::user_shutdown);
+  CHECK(eventually([&] { return ::kill(pid, 0) != 0 && errno == ESRCH; }));
 }

@@ -353,11 +353,12 @@ bool actor_process::await_piece(clock::time_point deadline) noexcept {
 
 void actor_process::end() noexcept { give_turn_back(true); }
 
-// The first lie decides the cause. Later ones find a cause, also where the host had begun to end
-// the worker: it was told to go before it lied.
+// In the reader's turn. A lie decides the cause, unless the host had begun to end the worker: it
+// was told to go before it lied. It goes at once all the same, and nothing more of it is believed.
 void actor_process::refuse_more() noexcept {
-  if (!claim_cause(exit_cause::bad_message))
+  if (std::exchange(has_lied_, true))
     return;
+  claim_cause(exit_cause::bad_message);
   std::lock_guard lock{mutex_};
   if (child_)
     child_->kill(SIGKILL);
@@ -365,7 +366,7 @@ void actor_process::refuse_more() noexcept {
 
 // In the reader's turn. False: a bad message, now or before; nothing more is believed.
 bool actor_process::drain() {
-  if (cause_.load() == static_cast<int>(exit_cause::bad_message))
+  if (has_lied_)
     return false;
   // The host has given it up, and its system may be gone.
   if (link_->dead())

@@ -166,6 +166,7 @@ private:
   std::atomic<std::uint64_t> spawned_ = 0; ///< the last request to start an actor
 
   reader_turn turn_; ///< guards what follows and the link's receiving side
+  bool has_lied_ = false;
   runtime::spinner spinner_;
   runtime::spinner leader_spinner_;
   std::atomic<std::uint32_t> leads_ = 0;      ///< wanted, in all

@@ -56,7 +56,7 @@ public:
                  std::shared_ptr<runtime::reactor> thread)
     : who_(std::move(who)), task_(task), thread_(std::move(thread)) {}
 
-  void on_value(std::uint64_t, std::span<const std::byte> result) noexcept override {
+  void on_value(std::uint64_t index, std::span<const std::byte> result) noexcept override try {
     thread_->post([who = who_, task = &task_, bytes = std::vector(result.begin(), result.end())] {
       std::pair<const detail::message_type*, caf::message> context{
         detail::find_message_type(*task->result), {}};
@@ -67,6 +67,11 @@ public:
         who.fail(detail::undecodable_result());
       }
     });
+  } catch (const std::bad_alloc&) {
+    failure f;
+    f.kind = failure_kind::too_large;
+    f.may_have_executed = true;
+    on_failure(index, std::move(f));
   }
   void on_failure(std::uint64_t, failure&& f) noexcept override {
     thread_->post([who = who_, f = std::move(f)] { who.fail(f); });

@@ -127,7 +127,7 @@ bool channel::send_segment(const argument_segments::lease& lease, int control,
 
 // What was sent for a frame that then is not is dropped by the worker with the next parcel.
 bool channel::send_descriptors(const unit& u, frame_header& header, int control,
-                               segment_inbox& inbox) {
+                               segment_inbox& inbox) try {
   const auto* list = u.body.descriptors();
   if (list == nullptr)
     return true;
@@ -137,6 +137,8 @@ bool channel::send_descriptors(const unit& u, frame_header& header, int control,
     return send_parcel(control, header.parcel, *list, std::chrono::steady_clock::now()) == 0;
   inbox.put(arrived_parcel{0, header.parcel, *list});
   return true;
+} catch (const std::bad_alloc&) { // the inbox of a thread
+  return false;
 }
 
 // All that can fail comes before the first lasting change: bytes that lie in the ring unpublished

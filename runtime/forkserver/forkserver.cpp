@@ -218,7 +218,7 @@ std::shared_ptr<child> forkserver::adopt(answer got, unique_fd control, const la
       made->take(news);
   try {
     made->begin(reactor_, std::move(on_exit),
-                [self = shared_from_this(), pid] { self->forget(pid); });
+                [self = shared_from_this(), pid, one = made.get()] { self->forget(pid, one); });
   } catch (...) {
     children_.erase(place);
     throw; // the last one lets go of the control socket

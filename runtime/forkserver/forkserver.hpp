@@ -71,7 +71,7 @@ private:
   bool watching_here();
   void deliver(const notice& news);
   void notices_ended();
-  void forget(pid_t pid);
+  void forget(pid_t pid, const child* which);
   void rest_if_idle();
 
   const std::uint64_t owner_;

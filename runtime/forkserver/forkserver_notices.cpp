@@ -92,10 +92,13 @@ void forkserver::notices_ended() {
     each->undertaker_died();
 }
 
-void forkserver::forget(pid_t pid) {
+// The kernel may have given the pid to a later worker by now, which stays.
+void forkserver::forget(pid_t pid, const child* which) {
   {
     const std::lock_guard lock{mutex_};
-    children_.erase(pid);
+    const auto found = children_.find(pid);
+    if (found != children_.end() && found->second.get() == which)
+      children_.erase(found);
   }
   rest_if_idle();
 }

@@ -325,12 +325,20 @@ void task_loop::answer_result(position p, std::uint64_t ran_ns) {
     result_ = detail::buffer{};
 }
 
+// To the host's thread, which is in this process.
+int task_loop::hand_over(const detail::descriptor_list& list) try {
+  end_.returns->put(arrived_parcel{0, ++parcels_, list});
+  return 0;
+} catch (const std::bad_alloc&) {
+  return ENOMEM;
+}
+
 // False: they could not be sent, and the item has its answer.
 bool task_loop::send_descriptors(position p, std::uint64_t ran_ns) {
   const auto& list = *result_.descriptors();
   auto error = 0;
   if (end_.returns != nullptr)
-    end_.returns->put(arrived_parcel{0, ++parcels_, list});
+    error = hand_over(list);
   else // a full socket has room as soon as the host has read the answers before this one
     error = send_parcel(end_.control, ++parcels_, list,
                         std::chrono::steady_clock::now() + parcel_patience);

@@ -71,6 +71,7 @@ private:
   void call_stub(running_frame& frame, std::span<const std::byte> args);
   void answer_result(position p, std::uint64_t ran_ns);
   bool send_descriptors(position p, std::uint64_t ran_ns);
+  int hand_over(const detail::descriptor_list& list);
   void answer_failure(position p, const failure& f, std::uint64_t ran_ns);
   void tell_spans();
   void retire_if_grown();
