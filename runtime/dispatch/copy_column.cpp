@@ -1,5 +1,6 @@
 #include "runtime/dispatch/copy_column.hpp"
 
+#include <bulkhead/detail/large_memory.hpp>
 #include <bulkhead/detail/validated.hpp>
 
 #include <cstring>
@@ -29,6 +30,8 @@ std::optional<std::size_t> behind_next(std::span<const std::byte> bytes, std::si
 void keep(detail::result_column& column, std::span<const std::byte> bytes) {
   column.size = bytes.size();
   column.bytes.reset(new std::byte[bytes.size()]);
+  if (bytes.size() >= detail::large_memory)
+    detail::prefer_huge_pages(column.bytes.get(), bytes.size());
   if (!bytes.empty())
     std::memcpy(column.bytes.get(), bytes.data(), bytes.size());
 }

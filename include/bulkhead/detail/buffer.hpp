@@ -1,6 +1,7 @@
 #pragma once
 
 #include <bulkhead/detail/descriptor_list.hpp>
+#include <bulkhead/detail/large_memory.hpp>
 
 #include <cstddef>
 #include <cstring>
@@ -95,6 +96,8 @@ private:
     if (capacity < 2 * capacity_)
       capacity = 2 * capacity_;
     std::unique_ptr<std::byte[]> bigger{new std::byte[capacity]};
+    if (capacity >= large_memory)
+      prefer_huge_pages(bigger.get(), capacity);
     std::memcpy(bigger.get(), data(), size_);
     heap_ = std::move(bigger);
     capacity_ = capacity;

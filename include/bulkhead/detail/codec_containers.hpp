@@ -1,6 +1,7 @@
 #pragma once
 
 #include <bulkhead/detail/codec_inspect.hpp>
+#include <bulkhead/detail/large_memory.hpp>
 
 #include <concepts>
 #include <cstdint>
@@ -72,6 +73,7 @@ private:
     T value;
     if (count == 0)
       return value;
+    reserve_large(value, count);
     const auto* first = reinterpret_cast<const element*>(from);
     if (reinterpret_cast<std::uintptr_t>(from) % alignof(element) == 0) {
       value.assign(first, first + count); // one copy, no zeroing before it

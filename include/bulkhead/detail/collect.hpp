@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bulkhead/detail/large_memory.hpp>
 #include <bulkhead/detail/map_state.hpp>
 #include <bulkhead/detail/pool_core.hpp>
 #include <bulkhead/future.hpp>
@@ -57,6 +58,7 @@ auto collect_values(map_state& state) {
       piece.template decode<R>([](outcome<R>&& each) { each.value(); });
   } else {
     std::vector<R> all;
+    reserve_large(all, state.size());
     all.reserve(state.size());
     for (const auto& piece : state.pieces())
       append_values(all, piece);
