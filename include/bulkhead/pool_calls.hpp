@@ -171,10 +171,11 @@ private:
   auto submit_as(detail::admission how, const F& f, const Args&... args) {
     using result = detail::shipped_result_t<F, Args...>;
     const auto& owner = self().shared_core();
-    auto w = detail::make_work<F, Args...>(f);
+    auto w = detail::sized<result, F, Args...>(detail::make_work<F, Args...>(f));
     detail::add_item(w, args...);
     auto state = std::make_shared<detail::future_state<result>>(owner);
     w.sink = state;
+    w.single = true;
     w.options = self().shared_options();
     std::optional<future<result>> submitted;
     if (owner->submit(std::move(w), how))

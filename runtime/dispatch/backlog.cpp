@@ -1,6 +1,7 @@
 #include "runtime/dispatch/backlog.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <limits>
 #include <new>
 #include <utility>
@@ -151,6 +152,24 @@ std::unique_ptr<unit> backlog::remove(unit& u) {
   if (at->first != 0 && row.empty())
     spare_ = shelves_.extract(at);
   return taken;
+}
+
+void backlog::grow(unit& u, std::size_t bytes) noexcept {
+  ++u.items;
+  ++items_;
+  bytes_ += bytes;
+}
+
+unit& backlog::cut(unit& u, std::uint32_t first) {
+  assert(u.lane == any_worker);
+  auto rest = split(u, first);
+  auto& cut_off = *rest;
+  items_ -= cut_off.items; // count() adds them again
+  cut_off.order = u.order;
+  cut_off.list_priority = u.list_priority;
+  count(cut_off);
+  shelves_.find(u.list_priority)->second.any.insert_behind(u, std::move(rest));
+  return cut_off;
 }
 
 void backlog::sort_lanes(const std::function<lane_id(const unit&)>& lane_of) noexcept {

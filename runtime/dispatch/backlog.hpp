@@ -58,6 +58,12 @@ public:
   unit* oldest() const noexcept;
   std::unique_ptr<unit> remove(unit& u);
 
+  /// One more item, whose arguments are already in its body.
+  void grow(unit& u, std::size_t bytes) noexcept;
+  /// Cuts the items from `first` on off a unit that waits for any worker; they wait behind it.
+  /// Throws std::bad_alloc before anything has changed.
+  unit& cut(unit& u, std::uint32_t first);
+
   /// How many wait in a lane of their own.
   std::size_t in_lanes() const noexcept { return in_lanes_; }
   /// Puts each of them into the lane that it has now, in the order of arrival.

@@ -27,6 +27,9 @@ public:
     return counts_.submitted - tasks + 1;
   }
 
+  /// Of the next task.
+  std::uint64_t next_id() const noexcept { return counts_.submitted + 1; }
+
   void send(std::uint64_t tasks) noexcept { move(waiting_, sent_, tasks); }
 
   /// They did not run there and wait again.

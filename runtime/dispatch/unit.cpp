@@ -54,6 +54,7 @@ std::unique_ptr<unit> slice(const unit& u, std::uint32_t first, std::uint32_t co
   part->attempt = u.attempt;
   part->deadline = u.deadline;
   part->queued = u.queued;
+  part->gathers = u.gathers;
   part->pinned_worker = u.pinned_worker;
   return part;
 }
@@ -87,6 +88,14 @@ void unit_list::push_front(std::unique_ptr<unit> u) noexcept {
   raw->following = first_;
   (first_ != nullptr ? first_->previous : last_) = raw;
   first_ = raw;
+}
+
+void unit_list::insert_behind(unit& before, std::unique_ptr<unit> u) noexcept {
+  auto* raw = u.release();
+  raw->previous = &before;
+  raw->following = before.following;
+  (before.following != nullptr ? before.following->previous : last_) = raw;
+  before.following = raw;
 }
 
 std::unique_ptr<unit> unit_list::remove(unit& u) noexcept {

@@ -38,6 +38,7 @@ struct unit {
 
   worker_slot* worker = nullptr; ///< where it was sent; null while queued
   std::uint64_t sequence = 0;    ///< of its frame there
+  bool gathers = false;          ///< tasks that were submitted alone; others may join them
   bool cancel_wanted = false;    ///< ends as cancelled if it comes back
   time_point refused_since{};    ///< the system refuses what it takes to send it; {}: it does not
   bool expired = false;          ///< its deadline passed: ends as a time-out if it comes back
@@ -78,6 +79,7 @@ public:
   unit* front() const noexcept { return first_; }
   void push_back(std::unique_ptr<unit> u) noexcept;
   void push_front(std::unique_ptr<unit> u) noexcept;
+  void insert_behind(unit& before, std::unique_ptr<unit> u) noexcept;
   std::unique_ptr<unit> remove(unit& u) noexcept;
   std::unique_ptr<unit> pop_front() noexcept { return remove(*first_); }
   std::unique_ptr<unit> pop_back() noexcept { return remove(*last_); }

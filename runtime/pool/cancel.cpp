@@ -20,7 +20,9 @@ bool worker_pool::cancel(detail::future_base& f, bool kill_running) {
     return false;
   }
   bool ended = true;
-  if (u->worker == nullptr)
+  if (u->items > 1)
+    ended = cancel_gathered(f, kill_running);
+  else if (u->worker == nullptr)
     queue_.cancel(*u);
   else
     ended = cancel_sent(*u, f, kill_running); // the unit may be gone
@@ -41,11 +43,40 @@ bool worker_pool::cancel_sent(unit& u, detail::future_base& f, bool kill_running
   return false;
 }
 
+// One of several tasks in a unit. True: it has ended as cancelled.
+bool worker_pool::cancel_gathered(detail::future_base& f, bool kill_running) {
+  const auto unit_of = [&f] { return static_cast<unit*>(f.place); };
+  const auto item_in = [&f](const unit& u) { return static_cast<std::uint32_t>(f.id() - u.id); };
+  auto* u = unit_of();
+  if (u->worker != nullptr) {
+    if (u->worker->gone())
+      return false; // see cancel_sent()
+    // What lies behind it comes back, too, and waits as before.
+    dispatcher_.recall(*u->worker, make_position(u->sequence, item_in(*u)));
+    u = unit_of();
+  }
+  if (u == nullptr)
+    return true;
+  if (u->worker == nullptr) {
+    queue_.cancel(*u, item_in(*u));
+    return true;
+  }
+  // It has begun or is about to. Where more have begun behind it, it has ended already.
+  if (u->items != item_in(*u) + 1)
+    return false;
+  u->cancel_wanted = true;
+  if (kill_running)
+    request_kill(*u);
+  return false;
+}
+
 void worker_pool::request_kill(unit& u) {
   auto& slot = *u.worker;
   u.kill_wanted = true;
   slot.cancelled_task = true;
-  slot.link.request_task_stop(std::max(slot.link.flown().next(), make_position(u.sequence, 0)));
+  // Of a unit of tasks the last one is meant; of a map's, whichever runs.
+  const auto item = u.gathers ? u.items - 1 : 0;
+  slot.link.request_task_stop(std::max(slot.link.flown().next(), make_position(u.sequence, item)));
   slot.watch.ask_for_task(clock::now());
   state_.ticks.need(slot.watch.next_look());
 }

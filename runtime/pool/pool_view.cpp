@@ -26,6 +26,12 @@ double progress_of(const worker_slot& s) noexcept {
   return static_cast<double>(std::min<std::uint64_t>(millionths, 1'000'000)) / 1e6;
 }
 
+// Of the item that is the first without an answer.
+bool outcome_goes_to(const detail::task_sink& sink, const flight& flown) noexcept {
+  const auto& u = *flown.front();
+  return u.sink->tells(sink, u.first_item + item_of(flown.next()));
+}
+
 } // namespace
 
 std::vector<worker_info> worker_pool::workers() {
@@ -72,7 +78,7 @@ std::optional<double> worker_pool::running(const detail::task_sink& sink) {
   catch_up();
   for (const auto& s : state_.slots)
     if (const auto f = dispatcher_.facts_of(*s);
-        f.has_task && f.runs && s->link.flown().front()->sink.get() == &sink)
+        f.has_task && f.runs && outcome_goes_to(sink, s->link.flown()))
       return progress_of(*s);
   return std::nullopt;
 }

@@ -54,6 +54,8 @@ void worker_pool::start() {
 bool worker_pool::submit(detail::work&& w, detail::admission how) {
   own_process::require(state_.owner);
   const auto until = w.room_until;
+  if (w.single && gather(w))
+    return true;
   auto u = queue_.make_unit(std::move(w));
   pool_turn turn{state_, answers_};
   state_.check_open();
@@ -83,6 +85,19 @@ bool worker_pool::submit(detail::work&& w, detail::admission how) {
   const auto* slot = state_.find_slot(only);
   if (slot == nullptr || dispatcher_.is_used_up(*slot))
     queue_.fail_pinned(only); // it ended since the caller learnt of it
+  return true;
+}
+
+// Nobody had room for what waits, so nobody has for one more, unless the unit is full by now and
+// goes as others do.
+bool worker_pool::gather(detail::work& w) {
+  const pool_turn turn{state_, answers_};
+  state_.check_open();
+  if (!queue_.gather(w))
+    return false;
+  if (!queue_.gathers_more())
+    dispatcher_.pump();
+  workforce_.grow();
   return true;
 }
 

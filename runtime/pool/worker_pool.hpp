@@ -71,6 +71,8 @@ private:
   bool lead(pool_turn& turn, const std::function<bool()>& done) BULKHEAD_REQUIRES(pool_lock);
   bool lead(pool_turn& turn, const std::function<bool()>& done, time_point deadline)
     BULKHEAD_REQUIRES(pool_lock);
+  bool gather(detail::work& w);
+  bool cancel_gathered(detail::future_base& f, bool kill_running) BULKHEAD_REQUIRES(pool_lock);
   bool cancel_sent(unit& u, detail::future_base& f, bool kill_running) BULKHEAD_REQUIRES(pool_lock);
   bool cancel_sent(worker_slot& slot, const detail::task_sink& sink, bool kill_running)
     BULKHEAD_REQUIRES(pool_lock);

@@ -374,6 +374,8 @@ void answers::learn(worker_slot& slot, const unit& u, std::uint32_t count, std::
   const auto ran = std::chrono::nanoseconds{plausible ? ran_ns : longest_ran_ns};
   slot.frames.learn(u.items > 1 ? ran * u.items : ran);
   slot.last_ran = ran;
+  if (u.gathers)
+    pool_.gather.learn(what_calls(u), ran);
   const auto old = u.sink->mean_item_ns.load(std::memory_order_relaxed); // only we write it
   const auto ns = static_cast<std::uint32_t>(std::min<std::uint64_t>(ran_ns, UINT32_MAX / 16));
   const std::uint32_t share = count < 8 ? 8 : 2; // many items say more than one

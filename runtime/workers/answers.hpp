@@ -64,7 +64,8 @@ private:
                       arrived_parcel parcel) noexcept BULKHEAD_REQUIRES(pool_lock);
   void items_ended(worker_slot& slot, flight::answered& item, std::uint32_t count,
                    std::uint64_t ran_ns) BULKHEAD_REQUIRES(pool_lock);
-  static void learn(worker_slot& slot, const unit& u, std::uint32_t count, std::uint64_t ran_ns);
+  void learn(worker_slot& slot, const unit& u, std::uint32_t count, std::uint64_t ran_ns)
+    BULKHEAD_REQUIRES(pool_lock);
   static void keep_part(partial_result& partial, std::span<const std::byte> part,
                         std::size_t whole) noexcept;
 

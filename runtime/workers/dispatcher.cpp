@@ -112,6 +112,8 @@ worker_slot* dispatcher::choose(const unit& u) {
 }
 
 bool dispatcher::has_room(const worker_slot& slot, const unit& u) const noexcept {
+  if (queue_.may_grow(u) && slot.unanswered() >= pool_.gather.ahead())
+    return false;
   // What is meant for this worker alone may still follow while it drains.
   const bool takes = u.pinned_worker != 0 ? slot.phase() <= worker_phase::draining : slot.serves();
   return takes && slot.link.frames_in_flight() < slot.frames.size() && !is_used_up(slot)

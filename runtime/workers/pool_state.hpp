@@ -2,6 +2,7 @@
 
 #include "runtime/dispatch/backlog.hpp"
 #include "runtime/dispatch/elastic.hpp"
+#include "runtime/dispatch/gathering.hpp"
 #include "runtime/dispatch/ledger.hpp"
 #include "runtime/dispatch/policy.hpp"
 #include "runtime/dispatch/restart_intensity.hpp"
@@ -48,6 +49,7 @@ struct pool_state {
   // Guarded by the lock.
   ledger tasks BULKHEAD_GUARDED_BY(pool_lock);
   backlog queue BULKHEAD_GUARDED_BY(pool_lock);
+  gathering gather BULKHEAD_GUARDED_BY(pool_lock);
   std::vector<slot_ptr> slots BULKHEAD_GUARDED_BY(pool_lock);
   std::uint64_t slots_version BULKHEAD_GUARDED_BY(pool_lock) = 1;
   /// Some worker was sent to that does not ring yet; see pool_turn.

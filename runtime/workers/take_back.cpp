@@ -36,7 +36,9 @@ std::unique_ptr<unit> dispatcher::detach(worker_slot& slot, unit& work, std::uin
 }
 
 std::unique_ptr<unit> dispatcher::split_or_fail(unit& work, std::uint32_t first) noexcept try {
-  return split(work, first);
+  auto rest = split(work, first);
+  rest->sink->moved(rest.get(), rest->first_item, rest->items);
+  return rest;
 } catch (const std::bad_alloc&) {
   for (auto item = first; item < work.items; ++item)
     ends_.fail(work, item, failure_of(failure_kind::rejected, "the host has no memory to send it"),

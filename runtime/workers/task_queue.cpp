@@ -35,6 +35,7 @@ std::unique_ptr<unit> task_queue::make_unit(detail::work&& w) const {
   u->result_bytes = w.result_bytes;
   u->items = w.items;
   u->first_item = w.first_item;
+  u->gathers = gathers(w, *u);
   u->sink = std::move(w.sink);
   u->options = std::move(w.options);
   if (w.broadcast)
@@ -58,13 +59,17 @@ void task_queue::enqueue(std::unique_ptr<unit> u, bool in_front) noexcept {
   if (pool_.onlooker && u->queued == time_point{})
     u->queued = clock::now();
   const auto lane = pool_.lane_of(*u);
-  if (in_front)
+  if (in_front) {
     pool_.queue.push_front(std::move(u), lane);
-  else
-    pool_.queue.push_back(std::move(u), lane);
+    return;
+  }
+  open_ = u->gathers && u->worker == nullptr && u->items == 1 ? u.get() : nullptr;
+  pool_.queue.push_back(std::move(u), lane);
 }
 
 std::unique_ptr<unit> task_queue::take(unit& u) noexcept {
+  if (&u == open_)
+    open_ = nullptr;
   if (u.deadline != time_point::max())
     deadlines_.erase({u.deadline, &u});
   if (u.pinned_worker != 0)

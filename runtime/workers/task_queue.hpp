@@ -1,5 +1,6 @@
 #pragma once
 
+#include "runtime/workers/gathered.hpp"
 #include "runtime/workers/outcomes.hpp"
 #include "runtime/workers/pool_state.hpp"
 
@@ -14,10 +15,17 @@ namespace bulkhead::runtime {
 /// numbers of those that only one worker may run.
 class task_queue {
 public:
-  task_queue(pool_state& pool, outcomes& ends) : pool_(pool), ends_(ends) {}
+  task_queue(pool_state& pool, outcomes& ends);
 
   /// The unit of a piece of work; throws too_large where it may never be sent.
   std::unique_ptr<unit> make_unit(detail::work&& w) const;
+  /// Where a task like this waits and more may follow it, this one goes along: true, and it is
+  /// counted and placed. Throws std::bad_alloc before anything has changed.
+  bool gather(detail::work& w) BULKHEAD_REQUIRES(pool_lock);
+  /// Tasks that come may still join it.
+  bool may_grow(const unit& u) const noexcept BULKHEAD_REQUIRES(pool_lock) {
+    return &u == open_ && u.items < pool_.gather.most(what_calls(u));
+  }
 
   /// A unit that was in the queue before finds the list of its priority there; a new one needs
   /// backlog::make_room.
@@ -26,10 +34,16 @@ public:
   /// Enters the queue at that time. Throws std::bad_alloc, and then `u` is as it was.
   void delay(std::unique_ptr<unit>& u, time_point until) BULKHEAD_REQUIRES(pool_lock);
 
+  bool gathers_more() const noexcept BULKHEAD_REQUIRES(pool_lock) {
+    return open_ != nullptr && may_grow(*open_);
+  }
+
   /// Ends one that waits for a worker.
   void fail(unit& u, const failure& f) noexcept BULKHEAD_REQUIRES(pool_lock);
   /// Ends it as cancelled; it is here.
   void cancel(unit& u) noexcept BULKHEAD_REQUIRES(pool_lock);
+  /// The same for one of its items. Throws std::bad_alloc; the item is still here then.
+  void cancel(unit& u, std::uint32_t item) BULKHEAD_REQUIRES(pool_lock);
   /// The same for all of a sink. Throws std::bad_alloc before anything has changed.
   void cancel_all(const detail::task_sink& sink) BULKHEAD_REQUIRES(pool_lock);
   void fail_everything(const failure& f) noexcept BULKHEAD_REQUIRES(pool_lock);
@@ -40,11 +54,17 @@ public:
   void tick(time_point now) noexcept BULKHEAD_REQUIRES(pool_lock);
 
 private:
+  bool gathers(const detail::work& w, const unit& u) const noexcept;
+  unit& cut(unit& u, std::uint32_t first) BULKHEAD_REQUIRES(pool_lock);
+  bool is_like(const unit& u, const detail::work& w) const noexcept BULKHEAD_REQUIRES(pool_lock);
+  static void add_sink(unit& u, std::shared_ptr<detail::task_sink> sink);
   void release_delayed(time_point now) noexcept BULKHEAD_REQUIRES(pool_lock);
   void expire(time_point now) noexcept BULKHEAD_REQUIRES(pool_lock);
 
   pool_state& pool_;
   outcomes& ends_;
+  const bool may_gather_; ///< as far as the pool's options go
+  unit* open_ BULKHEAD_GUARDED_BY(pool_lock) = nullptr; ///< came last, waits, and gathers; or null
   /// Retries in their back-off.
   std::multimap<time_point, std::unique_ptr<unit>> delayed_ BULKHEAD_GUARDED_BY(pool_lock);
   /// Of the units in the queue.

@@ -100,6 +100,7 @@ struct worker_slot {
     return true;
   }
 
+  std::uint64_t unanswered() const noexcept { return dispatched - done; }
   bool busy() const noexcept { return !link.flown_is_empty(); }
   bool serves() const noexcept { return phase_ == worker_phase::serving; }
   bool gone() const noexcept { return phase_ == worker_phase::gone; }

@@ -68,6 +68,13 @@ public:
   /// lock.
   virtual void placed(void* /*place*/, std::uint64_t /*id*/) noexcept {}
 
+  /// These items were cut off and are kept at `place` now. Under the pool's lock.
+  virtual void moved(void* /*place*/, std::uint64_t /*first*/, std::uint64_t /*items*/) noexcept {}
+  /// Whether the outcome of that item goes to `one`.
+  virtual bool tells(const task_sink& one, std::uint64_t /*item*/) const noexcept {
+    return this == &one;
+  }
+
   /// What the pool learns about the items, to size the chunks of the rest.
   std::atomic<bool> began{false};             ///< an item has run, or its worker died of it
   std::atomic<std::uint32_t> mean_item_ns{0}; ///< 0: unknown
@@ -88,6 +95,7 @@ struct work {
   std::uint64_t first_item = 0; ///< what the sink calls the first item
   std::shared_ptr<task_sink> sink;
   std::shared_ptr<const task_options> options; ///< null: the pool's defaults
+  bool single = false;                         ///< the sink has this item and no other
   bool broadcast = false;                      ///< `worker` says where it must run
   std::size_t worker = 0;
   time_point room_until = time_point::max(); ///< a full backlog is not waited for longer
