@@ -192,7 +192,8 @@ const lie lies[] = {
   {"holes in its segment", punch_hole},
 };
 
-int tell_lie(std::size_t which) {
+/// Of varying length, so that a column has lengths to lie about.
+std::string tell_lie(std::size_t which) {
   evil_worker w;
   lies[which].tell(w);
   wait_for_the_end();

@@ -54,9 +54,14 @@ bool worker_pool::cancel_gathered(detail::future_base& f, bool kill_running) {
     // What lies behind it comes back, too, and waits as before.
     dispatcher_.recall(*u->worker, make_position(u->sequence, item_in(*u)));
     u = unit_of();
+    if (u != nullptr && u->worker != nullptr) // it begins nothing more behind it
+      answers_.drain_unpublished(*u->worker);
+    u = unit_of();
   }
   if (u == nullptr)
-    return true;
+    return false; // it had ended
+  if (u->died_with != nullptr)
+    return false;
   if (u->worker == nullptr) {
     queue_.cancel(*u, item_in(*u));
     return true;

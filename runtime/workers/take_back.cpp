@@ -19,7 +19,9 @@ std::unique_ptr<unit> dispatcher::detach(worker_slot& slot, unit& work, std::uin
                                          std::unique_ptr<unit> owner) noexcept {
   // What comes back has not run, so it is no part of the worker's share (max_tasks_per_worker).
   slot.dispatched -= work.items - first;
-  if (first == 0 && work.kill_wanted) { // it did not run here after all
+  // It did not run here after all, or all that ran is answered. Of gathered tasks the last was
+  // meant.
+  if (work.kill_wanted && (first == 0 || owner || work.gathers)) {
     work.kill_wanted = false;
     slot.cancelled_task = false;
     slot.watch.task_obeyed();

@@ -63,7 +63,7 @@ private:
 
   pool_state& pool_;
   outcomes& ends_;
-  const bool may_gather_; ///< as far as the pool's options go
+  const bool may_gather_;                               ///< as far as the pool's options go
   unit* open_ BULKHEAD_GUARDED_BY(pool_lock) = nullptr; ///< came last, waits, and gathers; or null
   /// Retries in their back-off.
   std::multimap<time_point, std::unique_ptr<unit>> delayed_ BULKHEAD_GUARDED_BY(pool_lock);
