@@ -1,5 +1,5 @@
 #include "runtime/dispatch/retry_rule.hpp"
-#include "runtime/workers/gathered.hpp"
+#include "runtime/outcome/gathered.hpp"
 #include "runtime/workers/task_queue.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "runtime/workers/gathered.hpp"
+#include "runtime/outcome/gathered.hpp"
 #include "runtime/workers/outcomes.hpp"
 #include "runtime/workers/pool_state.hpp"
 

@@ -1,4 +1,4 @@
-#include "runtime/workers/gathered.hpp"
+#include "runtime/outcome/gathered.hpp"
 
 #include <utility>
 
