@@ -1,6 +1,8 @@
 // What looking on costs a pool, one JSON line each: its throughput as a share of that of a pool
 // nobody looks at, interleaved, the median of all rounds:
 //   observe_bench [ROUNDS]
+// "share" is by the clock, which a busy machine disturbs; "share by CPU" is what follows from the
+// processor time of the host, readers included, where tasks and host have all processors.
 // "model": a watch alone. "all": page with a browser's stream, metrics, top and a time line at
 // once. Tasks of about 350 us on two workers are 5,000 and more events a second; short ones show
 // the worst case.
@@ -24,6 +26,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -135,7 +138,19 @@ struct kind_of_work {
   std::size_t chunk;
 };
 
-double tasks_a_second(looking who, const kind_of_work& what) {
+double own_cpu_us() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  return 1e6 * static_cast<double>(used.ru_utime.tv_sec + used.ru_stime.tv_sec)
+         + static_cast<double>(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+}
+
+struct pace {
+  double tasks_a_second;
+  double host_us; ///< processor time of this process for each task
+};
+
+pace measure_once(looking who, const kind_of_work& what) {
   pool p{{.workers = 2}};
   std::unique_ptr<bulkhead::observe::watch> model;
   std::unique_ptr<audience> all;
@@ -146,9 +161,11 @@ double tasks_a_second(looking who, const kind_of_work& what) {
   const std::vector<int> inputs(what.tasks, what.us);
   p.map(work, std::vector<int>(what.tasks / 10, what.us), {.chunk = what.chunk});
   const auto began = clock_type::now();
+  const auto cpu = own_cpu_us();
   p.map(work, inputs, {.chunk = what.chunk});
-  return static_cast<double>(what.tasks)
-         / std::chrono::duration<double>(clock_type::now() - began).count();
+  const auto tasks = static_cast<double>(what.tasks);
+  return {tasks / std::chrono::duration<double>(clock_type::now() - began).count(),
+          (own_cpu_us() - cpu) / tasks};
 }
 
 double median(std::vector<double> samples) {
@@ -165,20 +182,32 @@ void measure(const kind_of_work& what, int rounds) {
   std::vector<double> rate;
   std::vector<double> model;
   std::vector<double> all;
+  std::vector<double> model_cpu;
+  std::vector<double> all_cpu;
+  const auto by_cpu = [&](const pace& with, const pace& a, const pace& b) {
+    return (what.us + (a.host_us + b.host_us) / 2) / (what.us + with.host_us);
+  };
   for (int round = 0; round < rounds; ++round) {
     // Each between two of nobody, so that both meet the same machine.
-    const auto before = tasks_a_second(looking::nobody, what);
-    const auto with_model = tasks_a_second(looking::model, what);
-    const auto between = tasks_a_second(looking::nobody, what);
-    const auto with_all = tasks_a_second(looking::all, what);
-    const auto after = tasks_a_second(looking::nobody, what);
-    rate.push_back(between);
-    model.push_back(2 * with_model / (before + between));
-    all.push_back(2 * with_all / (between + after));
+    const auto before = measure_once(looking::nobody, what);
+    const auto with_model = measure_once(looking::model, what);
+    const auto between = measure_once(looking::nobody, what);
+    const auto with_all = measure_once(looking::all, what);
+    const auto after = measure_once(looking::nobody, what);
+    rate.push_back(between.tasks_a_second);
+    model.push_back(2 * with_model.tasks_a_second
+                    / (before.tasks_a_second + between.tasks_a_second));
+    all.push_back(2 * with_all.tasks_a_second / (between.tasks_a_second + after.tasks_a_second));
+    model_cpu.push_back(by_cpu(with_model, before, between));
+    all_cpu.push_back(by_cpu(with_all, between, after));
   }
   print("nobody", std::string(what.name) + " rate", median(rate), "tasks/s");
   print("model", std::string(what.name) + " share", median(model), "of 1");
   print("all", std::string(what.name) + " share", median(all), "of 1");
+  if (what.us == 0)
+    return; // all of it is the host's
+  print("model", std::string(what.name) + " share by CPU", median(model_cpu), "of 1");
+  print("all", std::string(what.name) + " share by CPU", median(all_cpu), "of 1");
 }
 
 /// How much the host grows under a whole audience, after it has seen many tasks and as many again.
