@@ -284,3 +284,13 @@ TEST_CASE(
   shop.stop();
   CHECK(all.registered().empty());
 }
+
+TEST_CASE("names of a system that has no pool yet are those of its later pools") {
+  leak_guard guard;
+  host_system host;
+  const names before{*host.system};
+  pool workers{*host.system, {.workers = 1, .actor_workers = 1}};
+  names{workers}.register_as("citizen", workers.spawn(citizen));
+  CHECK(before.registered() == std::vector<std::string>{"citizen"});
+  CHECK(before.whereis("citizen"));
+}

@@ -18,13 +18,19 @@ void demand(const std::string& refused, const char* call) {
 
 } // namespace
 
-names::names(pool& workers) : desk_(actors::pool_side::of(workers.core())->hub()->names()) {}
+names::names(pool& workers) {
+  const auto hub = actors::pool_side::of(workers.core())->hub();
+  hub_ = hub;
+  desk_ = hub->names();
+}
 
 names::names(caf::actor_system& system) {
   if (actors::reached_names())
     throw config_error("bulkhead::names is the host's view; an actor of a worker uses "
                        "bulkhead::whereis(self, name), register_as(self, name), ...");
-  desk_ = actors::actor_hub::of(system)->names();
+  const auto hub = actors::actor_hub::of(system);
+  hub_ = hub;
+  desk_ = hub->names();
 }
 
 actors::name_desk& names::desk() const { return static_cast<actors::name_desk&>(*desk_->get()); }

@@ -13,6 +13,7 @@
 #include <caf/timespan.hpp>
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -71,6 +72,7 @@ public:
 
 private:
   actors::name_desk& desk() const;
+  std::shared_ptr<void> hub_; ///< of the system, which lives as long as somebody holds it
   caf::strong_actor_ptr desk_;
 };
 
