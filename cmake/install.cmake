@@ -27,6 +27,7 @@ install(FILES
 set(pc_libs "-Wl,--as-needed -lbulkhead")
 set(pc_libs_private "-ldw -lsodium -lpthread -ldl")
 if(TARGET bulkhead_actors)
+  string(APPEND pc_libs_private " -lsqlite3")
   set(pc_libs "-Wl,--as-needed -lbulkhead_actors -lbulkhead -lcaf_io -lcaf_core")
 endif()
 configure_file(cmake/bulkhead.pc.in ${PROJECT_BINARY_DIR}/bulkhead.pc @ONLY)

@@ -77,7 +77,11 @@ if(actors_sources)
   endif()
   bulkhead_library(bulkhead_actors bulkhead_actors ${actors_sources})
   set_target_properties(bulkhead_actors PROPERTIES EXPORT_NAME actors)
-  target_link_libraries(bulkhead_actors PUBLIC bulkhead_runtime CAF::core CAF::io)
+  # The journal of snapshots.
+  pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3)
+  target_link_libraries(bulkhead_actors
+    PUBLIC bulkhead_runtime CAF::core CAF::io
+    PRIVATE $<BUILD_INTERFACE:PkgConfig::sqlite3> $<INSTALL_INTERFACE:$<LINK_ONLY:sqlite3>>)
   target_link_options(bulkhead_actors PRIVATE -Wl,--as-needed)
   # CAF 0.17's own headers bind references to null where a behaviour has no further arguments.
   if(BULKHEAD_SANITIZE MATCHES undefined)

@@ -195,24 +195,43 @@ void name_desk::on_send(caf::strong_actor_ptr sender, caf::message_id mid, caf::
   if (as_exit(msg))
     return;
   if (sender && mid.is_request()) {
-    sender->enqueue(caf::actor_cast<caf::strong_actor_ptr>(this), mid.response_id(),
-                    answer_to(sender, msg), nullptr);
+    const bool keeps = msg.match_elements<std::string, std::string>()
+                       && msg.get_as<std::string>(0) == name_verbs::keep;
+    if (keeps && reads_its_answers(peer_scope::current()))
+      keep(sender, mid, msg.get_as<std::string>(1));
+    else
+      answer(sender, mid, answer_to(msg));
     return;
   }
   if (const auto edge = edge_.lock())
     edge->letters.add("the keeper of names answers requests only, and got a plain message");
 }
 
-// A snapshot is the sender's own, and comes from its process.
-caf::message name_desk::keep(const caf::strong_actor_ptr& sender, const std::string& snapshot) {
-  actor_key key;
-  if (!key_for(sender, key) || key.peer != peer_scope::current())
-    return refusal("keep_state: an actor hands over its own state only");
-  const auto why = states_.keep(key, snapshot);
-  return why.empty() ? caf::message{} : refusal(why);
+void name_desk::answer(const caf::strong_actor_ptr& sender, caf::message_id mid,
+                       const caf::message& what) {
+  sender->enqueue(caf::actor_cast<caf::strong_actor_ptr>(this), mid.response_id(), what, nullptr);
 }
 
-caf::message name_desk::answer_to(const caf::strong_actor_ptr& sender, const caf::message& msg) {
+// A snapshot is the sender's own, and comes from its process. Where it goes to disk the answer
+// comes from the store's thread, which holds neither desk nor asker.
+void name_desk::keep(const caf::strong_actor_ptr& sender, caf::message_id mid,
+                     const std::string& snapshot) {
+  actor_key key;
+  if (!key_for(sender, key) || key.peer != peer_scope::current())
+    return answer(sender, mid, refusal("keep_state: an actor hands over its own state only"));
+  states_.keep(
+    key, snapshot,
+    [desk = caf::actor_cast<caf::weak_actor_ptr>(caf::actor_cast<caf::strong_actor_ptr>(this)),
+     asker = caf::actor_cast<caf::weak_actor_ptr>(sender), mid](const std::string& why) {
+      const auto self = desk.lock();
+      const auto whom = asker.lock();
+      if (self && whom)
+        static_cast<name_desk*>(self->get())
+          ->answer(whom, mid, why.empty() ? caf::message{} : refusal(why));
+    });
+}
+
+caf::message name_desk::answer_to(const caf::message& msg) {
   if (!reads_its_answers(peer_scope::current()))
     return refusal("this worker does not read the answers that it has already");
   if (msg.match_elements<std::string, std::string>()) {
@@ -220,8 +239,6 @@ caf::message name_desk::answer_to(const caf::strong_actor_ptr& sender, const caf
     const auto& text = msg.get_as<std::string>(1);
     if (verb == name_verbs::members)
       return caf::make_message(members(text));
-    if (verb == name_verbs::keep)
-      return keep(sender, text);
     if (verb == name_verbs::find) {
       if (auto actor = find(text))
         return caf::make_message(caf::actor_cast<caf::actor>(std::move(actor)));

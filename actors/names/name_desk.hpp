@@ -72,8 +72,9 @@ private:
   bool watch(const actor_key& key, const caf::strong_actor_ptr& actor);
   void ended(const actor_key& key);
   caf::strong_actor_ptr living(const actor_key& key) const;
-  caf::message answer_to(const caf::strong_actor_ptr& sender, const caf::message& msg);
-  caf::message keep(const caf::strong_actor_ptr& sender, const std::string& snapshot);
+  caf::message answer_to(const caf::message& msg);
+  void keep(const caf::strong_actor_ptr& sender, caf::message_id mid, const std::string& snapshot);
+  void answer(const caf::strong_actor_ptr& sender, caf::message_id mid, const caf::message& what);
   caf::message change_for_actor(const std::string& verb, const std::string& text,
                                 const caf::strong_actor_ptr& actor);
   bool reads_its_answers(peer_id asker) const;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/border/exports.hpp"
+#include "actors/names/snapshot_store.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +17,15 @@ struct kept_state {
   std::size_t limit = 0; ///< bytes
   std::string bytes;     ///< what follows: guarded by the keeper
   std::uint64_t count = 0;
+  std::shared_ptr<snapshot_store> store = {}; ///< null: in memory alone
+  std::string path = {};                      ///< in the store
 };
+
+/// The state of a child that may hand over snapshots of so many bytes; with a store it begins with
+/// the last one there. Throws config_error where that cannot be read.
+std::shared_ptr<kept_state> make_kept_state(std::size_t limit,
+                                            std::shared_ptr<snapshot_store> store,
+                                            const std::string& path);
 
 /// Which actors may hand over snapshots now, and whose they are. Invariant: what it has
 /// acknowledged is what the next incarnation gets, unless a later snapshot was acknowledged.
@@ -25,8 +34,9 @@ class state_keeper {
 public:
   void attach(const actor_key& who, std::shared_ptr<kept_state> where);
   void detach(const actor_key& who);
-  /// Why it was refused; empty: it is kept, in place of the one before.
-  std::string keep(const actor_key& who, const std::string& bytes);
+  /// Calls `done` once: why it was refused; empty: it is kept, in place of the one before. At once,
+  /// or where it goes to disk on the store's thread.
+  void keep(const actor_key& who, const std::string& bytes, snapshot_store::done_handler done);
 
   /// The last one, for the next incarnation.
   std::string read(const kept_state& state) const;
@@ -37,6 +47,8 @@ public:
   size_fact size_of(const kept_state& state) const;
 
 private:
+  std::string take(kept_state& state, const std::string& bytes);
+
   mutable std::mutex mutex_; ///< guards what follows, and what is kept
   std::unordered_map<actor_key, std::shared_ptr<kept_state>, actor_key_hash> owners_;
 };

@@ -131,8 +131,11 @@ std::shared_ptr<supervisor_node> supervisor_node::make(const supervision_place& 
   if (above.empty())
     if (const auto faults = faults_of_all(place, options, children, name); !faults.empty())
       throw config_error("bulkhead::supervisor: nothing was started\n" + faults);
+  auto own = place;
+  if (!options.journal.empty())
+    own.journal = snapshot_store::of(options.journal);
   std::shared_ptr<supervisor_node> made{
-    new supervisor_node(place, options, std::move(name), std::move(on_end))};
+    new supervisor_node(own, options, std::move(name), std::move(on_end))};
   // Not in the constructor: its callbacks hold a weak pointer to it, which does not exist there
   // yet.
   made->take(children);
@@ -173,10 +176,8 @@ child_rule supervisor_node::rule_for(const child_spec& spec) {
   m->spec = spec;
   m->handle = make_proxy<child_handle>(system, system.next_actor_id(), system.node(), place_.hub,
                                        name_ + '/' + spec.id, spec.held_messages);
-  if (spec.state_limit != 0) {
-    m->state = std::make_shared<kept_state>();
-    m->state->limit = spec.state_limit;
-  }
+  if (spec.state_limit != 0)
+    m->state = make_kept_state(spec.state_limit, place_.journal, name_ + '/' + spec.id);
   auto rule = bare_rule(spec);
   rule.what = m;
   return rule;

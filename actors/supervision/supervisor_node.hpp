@@ -25,6 +25,7 @@ namespace bulkhead::actors {
 struct supervision_place {
   std::shared_ptr<actor_hub> hub;
   std::weak_ptr<actor_group> group;
+  std::shared_ptr<snapshot_store> journal = {}; ///< of the supervisor above; null: none
 };
 
 /// Carries out what a supervisor's step decides, with real actors. Events come from any thread; one

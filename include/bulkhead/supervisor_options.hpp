@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -105,6 +106,13 @@ struct supervisor_options {
   std::chrono::nanoseconds backoff_max = std::chrono::seconds{2};
   /// Runs on a thread of the library, in order; does not block for long.
   std::function<void(const supervision_event&)> on_event = {};
+  /// Folder in which the snapshots of children with child_spec::state_limit are kept, and of those
+  /// below where they have none of their own; it is made where it does not exist. Snapshots then
+  /// survive the host: a child begins with the last one that was acknowledged, in this host or in
+  /// one before, under the same path of names and ids. Acknowledged is what the system has taken
+  /// from this process; the end of the machine itself may cost the last moments. One host at a time
+  /// has the folder. Empty: none.
+  std::filesystem::path journal = {};
 };
 
 } // namespace bulkhead
