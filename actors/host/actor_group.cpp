@@ -19,7 +19,6 @@ namespace bulkhead::actors {
 
 namespace {
 
-constexpr std::chrono::seconds spawn_patience{30};
 constexpr std::chrono::seconds group_reap_patience{2};
 /// A worker whose behaviour takes longer is the last choice.
 constexpr std::chrono::milliseconds busy_patience{100};
@@ -54,7 +53,7 @@ actor_group::~actor_group() { end(); }
 caf::strong_actor_ptr actor_group::spawn(const spawn_request& request, const placement& where,
                                          const actor_options& how) {
   check(where, how);
-  const auto deadline = actor_process::clock::now() + spawn_patience;
+  const auto deadline = actor_process::clock::now() + start_patience_of(how);
   std::vector<process_ptr> tried;
   for (;;) {
     // A worker that was asked once is not asked again in this call: one that is stuck in a message

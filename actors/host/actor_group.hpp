@@ -14,6 +14,11 @@
 
 namespace bulkhead::actors {
 
+/// How long the start of an actor may take.
+inline std::chrono::nanoseconds start_patience_of(const actor_options& how) noexcept {
+  return how.start_timeout.count() != 0 ? how.start_timeout : std::chrono::seconds{30};
+}
+
 /// The actor workers of one pool that host what pool::spawn starts. A worker begins with the first
 /// actor that needs it; one that died is replaced by the next spawn. Thread-safe.
 class actor_group final : public endable, public std::enable_shared_from_this<actor_group> {

@@ -15,13 +15,13 @@ namespace bulkhead::actors {
 
 namespace {
 
-constexpr std::chrono::seconds later_patience{30};
-
-failure late_start() {
+failure late_start(std::chrono::nanoseconds patience) {
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(patience).count();
   failure f;
   f.kind = failure_kind::timeout;
-  f.message = "it did not start within 30 s and its worker is killed: its constructor, or its "
-              "behaviour's first run, does not end, or another actor keeps that worker busy";
+  f.message = "it did not start within " + std::to_string(ms)
+              + " ms and its worker is killed: its constructor, or its behaviour's first run, does "
+                "not end, or another actor keeps that worker busy";
   return f;
 }
 
@@ -86,14 +86,16 @@ void actor_group::begin(const std::shared_ptr<order>& what, const spawn_handler&
     own_worker_guard guard{own};
     // The timer is set before the request goes out: the answer may come at once and has to find
     // what it retracts.
-    const auto deadline = actor_process::clock::now() + later_patience;
-    watch->timer = hub_->thread()->at(deadline, [watch, done, weak = std::weak_ptr{process}] {
-      if (!watch->decide())
-        return;
-      if (auto p = weak.lock())
-        p->kill(exit_cause::neighbour_killed); // first: it takes no more actors
-      done(nullptr, late_start());
-    });
+    const auto patience = start_patience_of(what->how);
+    const auto deadline = actor_process::clock::now() + patience;
+    watch->timer =
+      hub_->thread()->at(deadline, [watch, done, patience, weak = std::weak_ptr{process}] {
+        if (!watch->decide())
+          return;
+        if (auto p = weak.lock())
+          p->kill(exit_cause::neighbour_killed); // first: it takes no more actors
+        done(nullptr, late_start(patience));
+      });
     process->spawn(what->request, [answer, what, process, own, weak = weak_from_this()](
                                     const caf::strong_actor_ptr& actor, const failure& why) {
       // A worker of its own whose actor was refused is ended with this callback.

@@ -63,6 +63,11 @@ actor_options checked(actor_options options) {
     throw config_error("actor_options::message_timeout is "
                        + std::to_string(options.message_timeout.count())
                        + " ns; allowed: 0 ns (pool_options::task_timeout) or more");
+  if (options.start_timeout.count() < 0)
+    throw config_error("actor_options::start_timeout is "
+                       + std::to_string(options.start_timeout.count())
+                       + " ns; allowed: 0 ns (30 s) or more");
+  options.start_timeout = std::min(options.start_timeout, runtime::longest_limit);
   options.message_timeout = std::min(options.message_timeout, runtime::longest_limit);
   return options;
 }

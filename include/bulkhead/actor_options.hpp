@@ -16,6 +16,9 @@ struct actor_options {
   std::size_t memory_limit = 0;
   /// For people, as pool::actors() shows it. Empty: the name by which the behaviour is registered.
   std::string name = {};
+  /// How long its start may take: its constructor, or its behaviour's first run. Then it has
+  /// failed, and its worker is killed. 0: 30 s.
+  std::chrono::nanoseconds start_timeout{};
 };
 
 } // namespace bulkhead
