@@ -23,3 +23,20 @@ function(bulkhead_example name)
     WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
   set_tests_properties(${target} PROPERTIES TIMEOUT ${hard_timeout} LABELS example)
 endfunction()
+
+# bulkhead_system_example(NAME)
+# An example without a program: the library of behaviours NAME of NAME.cpp, and the test
+# example_NAME, which runs NAME.json with the command and compares as above.
+function(bulkhead_system_example name)
+  add_library(${name} MODULE ${name}.cpp)
+  target_link_libraries(${name} PRIVATE bulkhead::bulkhead bulkhead_warnings)
+  if(NOT BULKHEAD_BUILD_TESTS OR NOT TARGET bulkhead_cli)
+    return()
+  endif()
+  add_test(NAME example_${name}
+    COMMAND bulkhead_watchdog 180 $<TARGET_FILE:program_compare_output>
+      ${CMAKE_CURRENT_SOURCE_DIR}/README.md
+      $<TARGET_FILE:bulkhead_cli> run ${CMAKE_CURRENT_SOURCE_DIR}/${name}.json
+    WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+  set_tests_properties(example_${name} PROPERTIES TIMEOUT 240 LABELS example)
+endfunction()

@@ -3,6 +3,7 @@
 #include <bulkhead/actor.hpp>
 #include <bulkhead/bulkhead.hpp>
 #include <bulkhead/spawn_pool.hpp>
+#include <bulkhead/supervised_work.hpp>
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
@@ -11,6 +12,7 @@
 #include <caf/stateful_actor.hpp>
 
 #include <chrono>
+#include <filesystem>
 #include <iostream>
 #include <string>
 
@@ -125,6 +127,30 @@ void kept_state(bulkhead::pool& pool) {
     pool,
     {},
     {{.id = "counter", .start = bulkhead::child(counter, std::string{}), .state_limit = 64}}};
+  //]
+}
+
+int index_forever(int rounds) { return rounds; }
+
+[[maybe_unused]] void other_children(bulkhead::pool& pool) {
+  //[
+  bulkhead::supervisor services{
+    pool,
+    {.max_restarts = 5},
+    {{.id = "indexer", .start = bulkhead::process_child({.name = "indexer"}, index_forever, 3)},
+     {.id = "tasks", .start = bulkhead::pool_child({.workers = 2})}}};
+  //]
+}
+
+[[maybe_unused]] void journaled_state(bulkhead::pool& pool, const std::filesystem::path& folder) {
+  //[
+  bulkhead::supervisor durable{
+    pool,
+    {.name = "shop", .journal = folder},
+    {{.id = "counter",
+      .start =
+        bulkhead::child(counter, std::string{}).with(bulkhead::actor_options{.start_timeout = 5s}),
+      .state_limit = 64}}};
   //]
 }
 

@@ -11,6 +11,10 @@ int run_job(const call& wanted, int argc, char** argv);
 /// What run would do, for --dry-run. Throws config_error where the journal does not fit.
 int show_plan(const call& wanted, const config::job& job);
 int validate_job(const call& wanted);
+/// Whether the file describes a system of actors, for which these two are.
+bool is_system(const call& wanted);
+int run_system(const call& wanted, int argc, char** argv);
+int validate_system(const call& wanted);
 int list_tasks(const call& wanted);
 /// A live view in the terminal of a program of this user; without one, the list of such programs.
 int show_top(const call& wanted);

@@ -5,6 +5,7 @@
 #include "tools/command/write_out.hpp"
 #include "tools/config/checks.hpp"
 #include "tools/config/task_call.hpp"
+#include "tools/system/list_behaviors.hpp"
 
 #include <bulkhead/detail/task_entry.hpp>
 #include <bulkhead/error.hpp>
@@ -28,7 +29,21 @@ std::string as_table(const std::vector<const detail::task_entry*>& tasks) {
   return t.text();
 }
 
-std::string as_json(const std::vector<const detail::task_entry*>& tasks) {
+/// Empty where there are none.
+std::string as_table(const std::vector<systems::listed_behavior>& behaviors) {
+  if (behaviors.empty())
+    return {};
+  table t{{"behaviour", "arguments", "messages"}};
+  for (const auto& each : behaviors) {
+    t.add({each.name, each.arguments, each.messages.empty() ? "any" : each.messages.front()});
+    for (std::size_t i = 1; i < each.messages.size(); ++i)
+      t.add({"", "", each.messages[i]});
+  }
+  return '\n' + t.text();
+}
+
+std::string as_json(const std::vector<const detail::task_entry*>& tasks,
+                    const std::vector<systems::listed_behavior>& behaviors) {
   auto list = nlohmann::json::array();
   for (const auto* task : tasks) {
     auto arguments = nlohmann::json::array();
@@ -39,7 +54,11 @@ std::string as_json(const std::vector<const detail::task_entry*>& tasks) {
                     {"result", config::type_text(*task->result)},
                     {"registered", place_of(*task)}});
   }
-  return nlohmann::json{{"tasks", list}}.dump(2) + "\n";
+  auto further = nlohmann::json::array();
+  for (const auto& each : behaviors)
+    further.push_back(
+      {{"name", each.name}, {"arguments", each.arguments}, {"messages", each.messages}});
+  return nlohmann::json{{"tasks", list}, {"behaviors", further}}.dump(2) + "\n";
 }
 
 } // namespace
@@ -49,11 +68,15 @@ int list_tasks(const call& wanted) {
   config::load_libraries(wanted.job.load, found);
   if (!found.none())
     return print_problems(found, wanted.json);
-  for (const auto& warning : found.warnings())
-    write_out(STDERR_FILENO, "warning: " + warning + "\n");
+  const auto behaviors = systems::list_behaviors();
+  if (behaviors.empty()) // else the warning, of libraries without tasks, would be wrong
+    for (const auto& warning : found.warnings())
+      write_out(STDERR_FILENO, "warning: " + warning + "\n");
   try {
     const auto tasks = detail::all_tasks();
-    return print(wanted.json ? as_json(tasks) : as_table(tasks)) ? 0 : 1;
+    return print(wanted.json ? as_json(tasks, behaviors) : as_table(tasks) + as_table(behaviors))
+             ? 0
+             : 1;
   } catch (const config_error& e) { // one name, two tasks
     found.add(config::place{"list"}, e.what(), "each name once", "rename one of them");
     return print_problems(found, wanted.json);

@@ -15,7 +15,8 @@ int execute(const bulkhead::command::call& wanted, int argc, char** argv) {
   using kind = bulkhead::command::call::kind;
   switch (wanted.what) {
   case kind::validate:
-    return bulkhead::command::validate_job(wanted);
+    return bulkhead::command::is_system(wanted) ? bulkhead::command::validate_system(wanted)
+                                                : bulkhead::command::validate_job(wanted);
   case kind::list:
     return bulkhead::command::list_tasks(wanted);
   case kind::top:
@@ -27,7 +28,8 @@ int execute(const bulkhead::command::call& wanted, int argc, char** argv) {
   case kind::init:
     return bulkhead::command::init_project(wanted);
   default:
-    return bulkhead::command::run_job(wanted, argc, argv);
+    return bulkhead::command::is_system(wanted) ? bulkhead::command::run_system(wanted, argc, argv)
+                                                : bulkhead::command::run_job(wanted, argc, argv);
   }
 }
 

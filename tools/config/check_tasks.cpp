@@ -54,8 +54,8 @@ std::size_t number_of_tasks() {
 
 class task_checks {
 public:
-  task_checks(const document& from, const job& wanted, problems& found)
-    : from_(from), wanted_(wanted), found_(found) {}
+  task_checks(const document& from, const job& wanted, problems& found, bool tasks_are_due = true)
+    : from_(from), wanted_(wanted), found_(found), tasks_are_due_(tasks_are_due) {}
 
   void check() {
     load();
@@ -131,7 +131,7 @@ private:
   }
 
   void warn_without_tasks(const std::string& name, const fs::path& library, std::size_t before) {
-    if (number_of_tasks() == before)
+    if (tasks_are_due_ && number_of_tasks() == before)
       found_.warn(fmt::format("{} is {}, a library that has no BULKHEAD_TASK of its own", name,
                               library.string()));
   }
@@ -291,6 +291,7 @@ private:
   const document& from_;
   const job& wanted_;
   problems& found_;
+  const bool tasks_are_due_;
   bool libraries_missing_ = false;
   bool count_reported_ = false;
   std::set<std::size_t> args_reported_;
@@ -302,6 +303,10 @@ void load_libraries(const std::vector<fs::path>& libraries, problems& found) {
   job none;
   none.load = libraries;
   task_checks{document{}, none, found}.load();
+}
+
+void check_libraries(const document& from, const job& wanted, problems& found) {
+  task_checks{from, wanted, found, false}.load();
 }
 
 void check_tasks(const document& from, const job& wanted, problems& found) {

@@ -26,6 +26,9 @@ void check_files(const document& from, job& wanted, problems& found);
 /// the inputs are.
 void check_tasks(const document& from, const job& wanted, problems& found);
 
+/// Loads the libraries alone, whatever they hold.
+void check_libraries(const document& from, const job& wanted, problems& found);
+
 /// Loads the libraries of a command line without a job.
 void load_libraries(const std::vector<std::filesystem::path>& libraries, problems& found);
 

@@ -9,14 +9,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Never "-": that is a stream, and "./-" a file.
-std::string from_base(const fs::path& base, const std::string& path) {
-  auto from = (base / path).lexically_normal().string();
-  return from == "-" ? "./-" : from;
-}
-
 std::string file_or_stream(const fs::path& base, const std::string& path) {
-  return path == "-" ? path : from_base(base, path);
+  return path == "-" ? path : path_from(base, path);
 }
 
 std::vector<std::string> texts_of(const json& one_or_list) {
@@ -28,7 +22,7 @@ std::vector<std::string> texts_of(const json& one_or_list) {
 /// A bare name that is not beside the configuration is looked for where the libraries that belong
 /// to this command are: in its build tree or in its installation.
 fs::path library_path(const fs::path& base, const std::string& name) {
-  auto beside = fs::path(from_base(base, name));
+  auto beside = fs::path(path_from(base, name));
   std::error_code error;
   if (name.find('/') != std::string::npos || fs::exists(beside, error))
     return beside;
@@ -48,7 +42,7 @@ job_input read_input(const document& from, const fs::path& base, problems& found
     file_input files;
     // The directory of the configuration is a name, whatever characters it has.
     for (const auto& pattern : texts_of(*glob))
-      files.files.push_back(from_base(glob_escaped(base.native()), pattern));
+      files.files.push_back(path_from(glob_escaped(base.native()), pattern));
     return files;
   }
   if (const auto* lines = input.find("lines"))
@@ -94,6 +88,12 @@ std::optional<reduction> read_reduce(const members& from) {
 }
 
 } // namespace
+
+// "./-" is a file.
+std::string path_from(const fs::path& base, const std::string& path) {
+  auto from = (base / path).lexically_normal().string();
+  return from == "-" ? "./-" : from;
+}
 
 job read_job(const document& from, const fs::path& base, problems& found) {
   const members top{from, pointer{}, found};

@@ -9,6 +9,10 @@ namespace bulkhead::config {
 job read_job(const document& from, const std::filesystem::path& base, problems& found);
 
 /// The pool options alone; what is missing has the default of pool_options. Paths begin at `base`.
-pool_options read_pool(const document& from, const std::filesystem::path& base, problems& found);
+pool_options read_pool(const document& from, const std::filesystem::path& base, problems& found,
+                       const pointer& at = pointer{} / "pool");
+
+/// A path of the file, which begins at `base`. Never "-", which is a stream.
+std::string path_from(const std::filesystem::path& base, const std::string& path);
 
 } // namespace bulkhead::config

@@ -72,8 +72,7 @@ void read_sandbox(const members& from, const std::filesystem::path& folder, sand
 } // namespace
 
 pool_options read_pool(const document& document, const std::filesystem::path& folder,
-                       problems& found) {
-  const auto at = pointer{} / "pool";
+                       problems& found, const pointer& at) {
   const members from{document, at, found};
   pool_options to;
   from.read("workers", to.workers);

@@ -3,8 +3,11 @@
 #include "tools/config/explain.hpp"
 #include "tools/config/schema_text.hpp"
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <set>
+#include <string_view>
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wshadow"
@@ -66,12 +69,23 @@ void check_list(document& job, const pointer& at, const json& part, problems& fo
   remove(job, at);
 }
 
+void check_keys(document& job, const pointer& at, const json& part, problems& found);
+
+/// Of the objects in a list, whose form is one.
+void check_elements(document& job, const pointer& at, const json& part, problems& found) {
+  const auto element = step(part, "0");
+  const auto count = job.root.at(at).size();
+  for (std::size_t i = 0; element.is_object() && element.contains("properties") && i < count; ++i)
+    check_keys(job, at / i, element, found);
+}
+
 /// Unknown and missing keys of an object and of what is in it.
-void check_keys(document& job, const pointer& at, problems& found) {
-  const auto part = schema_of(at);
+void check_keys(document& job, const pointer& at, const json& part, problems& found) {
   const auto& value = job.root.at(at);
-  if (value.is_array())
+  if (value.is_array()) {
+    check_elements(job, at, part, found);
     return check_list(job, at, part, found);
+  }
   if (!value.is_object() || !part.contains("properties"))
     return;
   std::vector<std::string> known;
@@ -83,11 +97,12 @@ void check_keys(document& job, const pointer& at, problems& found) {
       unknown.push_back(key);
   }
   for (const auto& key : known) // a list that is wrong is removed
-    check_keys(job, at / key, found);
+    check_keys(job, at / key, step(part, key), found);
   for (const auto& key : unknown)
     found.add(explain_unknown(job, at / key, part));
+  // By what was there: a value that was removed above is not missing.
   for (const auto& key : part.value("required", json::array()))
-    if (!value.contains(key.get<std::string>()))
+    if (std::find(known.begin(), known.end(), key.get<std::string>()) == known.end())
       found.add(explain_missing(job, at, key.get<std::string>()));
   for (const auto& key : unknown)
     job.root.at(at).erase(key);
@@ -122,6 +137,11 @@ json as_validated(json value) {
   return value;
 }
 
+/// Complaints that others explain: about keys, and about what is in a container.
+constexpr std::string_view repeated[] = {
+  "Object contains a property", "Missing required", "Failed to validate item",
+  "Failed to validate against schema associated with property"};
+
 /// The places that valijson complains about. A container is left out where its complaint only
 /// repeats that of a value in it, and so are complaints about keys, which check_keys explains.
 std::set<pointer> misfits(const document& job) {
@@ -133,9 +153,10 @@ std::set<pointer> misfits(const document& job) {
   valijson::Validator{}.validate(compiled, adapter{seen}, &results);
   std::set<pointer> places;
   for (const auto& error : results)
-    if (!error.description.starts_with("Object contains a property")
-        && !error.description.starts_with("Missing required"))
+    if (std::none_of(std::begin(repeated), std::end(repeated),
+                     [&](std::string_view words) { return error.description.starts_with(words); }))
       places.insert(pointer_of(error.context));
+  places.erase(pointer{}); // "task" or "system", which is looked at by hand
   std::set<std::string> around;
   for (auto at : places)
     while (!at.empty()) {
@@ -148,6 +169,10 @@ std::set<pointer> misfits(const document& job) {
 }
 
 } // namespace
+
+bool describes_system(const document& from) {
+  return from.root.is_object() && from.root.contains("system") && !from.root["system"].is_null();
+}
 
 const json& schema() {
   static const json parsed = json::parse(schema_text);
@@ -173,7 +198,9 @@ void check_schema(document& job, problems& found) {
     job.root = json::object();
     return;
   }
-  check_keys(job, pointer{}, found);
+  check_keys(job, pointer{}, schema(), found);
+  if (!job.root.contains("task") && !describes_system(job))
+    found.add(explain_missing(job, pointer{}, "task"));
   // A removal can shift what is below, so each one is looked at again.
   for (const auto& at : misfits(job)) {
     if (!job.root.contains(at))
