@@ -7,6 +7,7 @@
 
 #include <bulkhead/error.hpp>
 #include <bulkhead/spawn_pool.hpp>
+#include <bulkhead/spawn_pool_info.hpp>
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
@@ -197,6 +198,35 @@ TEST_CASE("kill -9 of instances: each request has one outcome, idempotent ones a
       CHECK(n == 1);
     caf::anon_send(asker, 1);
   }
+}
+
+TEST_CASE("a pool of actors tells of its instances; another actor has none") {
+  leak_guard guard;
+  host_system host;
+  caf::scoped_actor self{*host.system};
+  const auto pool = bulkhead::spawn_pool(*host.system, three(), instance, 10);
+  const auto before = bulkhead::info_of_spawn_pool(pool);
+  REQUIRE(before.instances.size() == 3);
+  CHECK(before.waiting == 0);
+  std::set<std::int32_t> known;
+  for (const auto& one : before.instances) {
+    CHECK(one.serves);
+    CHECK(one.unanswered == 0);
+    known.insert(one.pid);
+  }
+  CHECK(known.size() == 3);
+  auto hanging = self->request(pool, caf::infinite, caf::flush_atom_v);
+  CHECK(eventually([&] {
+    const auto now = bulkhead::info_of_spawn_pool(pool).instances;
+    return std::any_of(now.begin(), now.end(), [](const auto& one) { return one.unanswered == 1; });
+  }));
+  ::kill(before.instances[1].pid, SIGKILL);
+  CHECK(eventually([&] {
+    const auto now = bulkhead::info_of_spawn_pool(pool).instances[1];
+    return now.number == 2 && now.serves && now.pid != before.instances[1].pid;
+  }));
+  CHECK_THROWS_AS(bulkhead::info_of_spawn_pool(caf::actor_cast<caf::actor>(self)),
+                  bulkhead::config_error);
 }
 
 TEST_CASE("a behaviour that cannot start is an error of spawn_pool") {

@@ -378,6 +378,7 @@ public:
     kill(exit->reason);
   }
   void on_link(caf::abstract_actor*, bool) override {}
+  const std::shared_ptr<instance_pool>& pool() const noexcept { return pool_; }
 
 private:
   const std::shared_ptr<actor_hub> hub_;
@@ -385,6 +386,11 @@ private:
 };
 
 } // namespace
+
+std::shared_ptr<instance_pool> instance_pool_behind(const caf::strong_actor_ptr& front) {
+  const auto* known = dynamic_cast<instance_pool_actor*>(front->get());
+  return known != nullptr ? known->pool() : nullptr;
+}
 
 caf::actor make_instance_pool_actor(const std::shared_ptr<actor_hub>& hub,
                                     const std::shared_ptr<instance_pool>& pool) {

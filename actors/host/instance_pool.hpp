@@ -4,6 +4,7 @@
 #include "runtime/dispatch/restart_intensity.hpp"
 
 #include <bulkhead/spawn_pool.hpp>
+#include <bulkhead/spawn_pool_info.hpp>
 
 #include <cstdint>
 #include <deque>
@@ -44,6 +45,7 @@ public:
   void end() noexcept override;
 
   std::size_t size() const noexcept { return instances_.size(); }
+  spawn_pool_info info();
   /// Tells the pool's actor that the pool gave up; runs once, on the runtime thread.
   std::function<void(const caf::error&)> on_broken;
 
@@ -120,5 +122,7 @@ private:
 /// The actor in front of a pool of instances.
 caf::actor make_instance_pool_actor(const std::shared_ptr<actor_hub>& hub,
                                     const std::shared_ptr<instance_pool>& pool);
+/// What such an actor stands for; null for any other.
+std::shared_ptr<instance_pool> instance_pool_behind(const caf::strong_actor_ptr& front);
 
 } // namespace bulkhead::actors

@@ -169,7 +169,7 @@ caf::actor start_pool(caf::actor_system& system, pool_options options) {
   const auto hub = actor_hub::of(system);
   auto held = std::make_shared<held_pool>(system, std::move(options));
   hub->add(held);
-  const auto made = held->actor();
+  auto made = held->actor();
   const auto front = caf::actor_cast<caf::strong_actor_ptr>(made);
   watch->set_actor(front);
   // Whoever ends the actor must not wait for the pool's workers.

@@ -88,8 +88,8 @@ private:
               a.tasks ? "remove one of the two" : "write \"behavior\": \"NAME\"");
     if (a.tasks)
       without_effect(a.at,
-                     {"args", "own_process", "key", "message_timeout", "memory_limit", "instances",
-                      "policy", "state_limit"},
+                     {"args", "own_process", "key", "message_timeout", "start_timeout",
+                      "memory_limit", "instances", "policy", "state_limit"},
                      "but a pool of tasks has no behaviour", "options of actors only with actors");
     placement(a);
     child(a.at, a.name, a.as_child, {"held_messages", "state_limit"});
@@ -109,11 +109,21 @@ private:
       without_effect(a.at, {"policy"}, "but there is one actor alone",
                      "a policy with \"instances\" only");
     else
-      without_effect(a.at, {"own_process", "key", "message_timeout", "memory_limit", "state_limit"},
-                     "but each instance has a worker of its own and the options of its pool",
-                     "an option of a single actor");
-    if (plan_.pool_named(a.pool) == nullptr)
+      without_effect(
+        a.at,
+        {"own_process", "key", "message_timeout", "start_timeout", "memory_limit", "state_limit"},
+        "but each instance has a worker of its own and the options of its pool",
+        "an option of a single actor");
+    const auto* pool = plan_.pool_named(a.pool);
+    if (pool == nullptr)
       to_.add(a.at / "pool", "which is no pool", "the name of a pool", pool_hint(a.pool));
+    else if (a.instances != 0
+             && (pool->max_tasks_per_worker != 0 || pool->retry != retry_policy{}
+                 || pool->poison_after != pool_options{}.poison_after))
+      to_.add(
+        a.at / "instances",
+        "but its pool has max_tasks_per_worker, retry or poison_after, which tasks alone have",
+        "instances in a pool with options of actors", "give them a pool of their own");
     const auto* root = plan_.supervisor(plan_.root_of(a.name));
     if (root != nullptr && !a.pool.empty() && a.instances == 0 && !a.tasks
         && plan_.pool_named(a.pool) != plan_.pool_named(root->pool))
@@ -125,6 +135,7 @@ private:
 
   std::string pool_hint(const std::string& wanted) const {
     std::vector<std::string> known;
+    known.reserve(plan_.pools.size() + 1);
     for (const auto& each : plan_.pools)
       known.push_back(each.name);
     if (!plan_.pool.name.empty())
@@ -201,6 +212,7 @@ private:
 
   std::vector<std::string> everybody() const {
     std::vector<std::string> known;
+    known.reserve(plan_.actors.size() + plan_.supervisors.size());
     for (const auto& each : plan_.actors)
       known.push_back(each.name);
     for (const auto& each : plan_.supervisors)
@@ -216,7 +228,7 @@ private:
       std::vector<std::string> passed{s.name};
       for (const auto* above = plan_.supervisor_of(s.name); above != nullptr;
            above = plan_.supervisor_of(above->name)) {
-        way = above->name + " > " + way;
+        way.insert(0, fmt::format("{} > ", above->name));
         if (above->name == s.name && !told.contains(s.name)) {
           to_.add(s.at / "children", "a circle: " + way, "a tree: nobody above themselves",
                   "remove one of these names from \"children\"");

@@ -11,7 +11,6 @@
 #include <cerrno>
 #include <csignal>
 #include <memory>
-#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -50,7 +49,7 @@ public:
     report_.name = plan_.name;
     report_.actors = plan_.actors.size();
     report_.supervisors = plan_.supervisors.size();
-    script_.emplace(plan_, running_);
+    script_ = std::make_unique<script_run>(plan_, running_);
   }
   ~generation() { script_.reset(); } // it speaks to what runs
 
@@ -107,7 +106,7 @@ private:
 
   const system_plan plan_;
   running_system running_;
-  std::optional<script_run> script_;
+  std::unique_ptr<script_run> script_;
   system_report report_;
 };
 

@@ -68,6 +68,7 @@ actor_plan read_actor(const document& document, const pointer& at, problems& fou
   from.read("own_process", to.own_process);
   from.read("key", to.key);
   from.read_time("message_timeout", to.options.message_timeout);
+  from.read_time("start_timeout", to.options.start_timeout);
   from.read_bytes("memory_limit", to.options.memory_limit);
   to.options.name = to.name;
   from.read("instances", to.instances);

@@ -180,6 +180,7 @@ child_spec running_system::spec_of(const std::string& child) {
 
 std::vector<child_spec> running_system::specs_of(const supervisor_plan& s) {
   std::vector<child_spec> specs;
+  specs.reserve(s.children.size());
   for (const auto& each : s.children)
     specs.push_back(spec_of(each));
   return specs;

@@ -274,6 +274,7 @@ void script_run::keep_schedule() {
     std::size_t done = 0;
   };
   std::vector<timed> all;
+  all.reserve(plan_.schedule.size());
   for (const auto& each : plan_.schedule)
     all.push_back({&each, clock::now() + each.every});
   while (!all.empty()) {
