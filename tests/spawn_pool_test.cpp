@@ -215,7 +215,7 @@ TEST_CASE("a pool of actors tells of its instances; another actor has none") {
     known.insert(one.pid);
   }
   CHECK(known.size() == 3);
-  auto hanging = self->request(pool, caf::infinite, caf::flush_atom_v);
+  [[maybe_unused]] const auto hanging = self->request(pool, caf::infinite, caf::flush_atom_v);
   CHECK(eventually([&] {
     const auto now = bulkhead::info_of_spawn_pool(pool).instances;
     return std::any_of(now.begin(), now.end(), [](const auto& one) { return one.unanswered == 1; });

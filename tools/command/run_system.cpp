@@ -1,6 +1,7 @@
 #include "tools/command/commands.hpp"
 
 #include "runtime/system/unique_fd.hpp"
+#include "tools/command/job_log.hpp"
 #include "tools/command/print_problems.hpp"
 #include "tools/command/signals.hpp"
 #include "tools/command/write_out.hpp"
@@ -12,8 +13,10 @@
 #include <bulkhead/init.hpp>
 
 #include <cerrno>
+#include <mutex>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -24,12 +27,49 @@ namespace bulkhead::command {
 
 namespace {
 
-void tell(const std::string& line) { write_out(STDERR_FILENO, config::printable(line) + "\n"); }
+/// Lines of many threads, one after the other.
+class told_lines {
+public:
+  told_lines(const log_options& how, const std::string& name)
+    : log_(how, name.empty() ? "system" : name) {}
 
-int refuse_system(const call& wanted, const std::string& why, const std::string& remedy) {
+  void tell(const std::string& line) {
+    using level = job_log::level;
+    const std::lock_guard lock{mutex_};
+    log_.tell(line.starts_with("failed: ") ? level::warning : level::info, config::printable(line));
+  }
+  void tell_error(const std::string& line) {
+    const std::lock_guard lock{mutex_};
+    log_.tell(job_log::level::error, config::printable(line));
+  }
+
+private:
+  std::mutex mutex_;
+  const job_log log_;
+};
+
+/// What is found only when it starts. `stream` is the standard output that was taken.
+int refuse_system(const call& wanted, int stream, const std::string& why,
+                  const std::string& remedy) {
+  if (stream >= 0 && ::dup2(stream, STDOUT_FILENO) < 0)
+    ::close(STDOUT_FILENO);
   config::problems found;
   found.add(config::place{wanted.job.file.string()}, why, "", remedy);
   return print_problems(found, wanted.json);
+}
+
+/// What only a job of tasks can have.
+void refuse_options_of_jobs(const call& wanted, config::problems& found) {
+  const std::pair<const char*, bool> given[] = {{"--web", !wanted.sight.web.empty()},
+                                                {"--trace", !wanted.sight.trace.empty()},
+                                                {"--report", !wanted.sight.report.empty()},
+                                                {"--journal", !wanted.job.journal.empty()},
+                                                {"--resume-failed", wanted.job.resume_failed}};
+  for (const auto& [option, is_given] : given)
+    if (is_given)
+      found.add(config::place{option}, "the file describes a system of actors",
+                "this option with a job of tasks only",
+                "leave it out; BULKHEAD_OBSERVE=1 and \"bulkhead top\" show a system");
 }
 
 /// At SIGHUP; what is wrong is told.
@@ -69,15 +109,15 @@ int finish(const systems::system_report& done, const call& wanted, int stream,
 bool is_system(const call& wanted) { return systems::names_system(wanted.job); }
 
 int run_system(const call& wanted, int argc, char** argv) {
+  if (wanted.dry_run)
+    return validate_system(wanted);
   config::problems found;
   const auto plan = systems::load_system(wanted.job, found);
-  const auto& sight = wanted.sight;
-  if (!sight.web.empty() || !sight.trace.empty() || !sight.report.empty())
-    found.add(config::place{wanted.job.file.string()}, "it is a system of actors",
-              "--web, --trace and --report with jobs of tasks only",
-              "leave them out; BULKHEAD_OBSERVE=1 and \"bulkhead top\" show a system");
+  refuse_options_of_jobs(wanted, found);
   if (!plan || !found.none())
     return print_problems(found, wanted.json);
+  told_lines told{wanted.log, plan->name};
+  const systems::teller tell = [&told](const std::string& line) { told.tell(line); };
   const auto report_stream = take_report_stream();
   // Not earlier: a configuration that is wrong starts no process.
   bulkhead::init(argc, argv);
@@ -88,12 +128,13 @@ int run_system(const call& wanted, int argc, char** argv) {
     return finish(systems::drive_system(*plan, from_outside, tell), wanted, report_stream.get(),
                   interrupts);
   } catch (const config_error& e) {
-    return refuse_system(wanted, e.what(), "");
+    return refuse_system(wanted, report_stream.get(), e.what(), "");
   } catch (const error& e) {
-    tell(fmt::format("the system did not start: {}", e.what()));
+    told.tell_error(fmt::format("the system did not start: {}", e.what()));
     return 1;
   } catch (const std::system_error& e) {
-    return refuse_system(wanted, fmt::format("the system refuses: {}", e.what()),
+    return refuse_system(wanted, report_stream.get(),
+                         fmt::format("the system refuses: {}", e.what()),
                          "fewer workers, or higher limits (ulimit -a)");
   }
 }
