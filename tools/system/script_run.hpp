@@ -1,6 +1,6 @@
 #pragma once
 
-#include "actors/host/asker.hpp"
+#include "tools/system/asker.hpp"
 #include "tools/system/fault_draw.hpp"
 #include "tools/system/message_json.hpp"
 #include "tools/system/running_system.hpp"
@@ -59,7 +59,7 @@ private:
 
   const system_plan& plan_;
   running_system& system_;
-  actors::asker asker_;
+  asker asker_;
   fault_draw faults_;
   const actor_lookup find_;
   std::mutex mutex_; ///< guards what follows

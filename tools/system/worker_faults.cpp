@@ -1,6 +1,6 @@
 #include "tools/system/worker_faults.hpp"
 
-#include "actors/host/asker.hpp"
+#include "tools/system/asker.hpp"
 
 #include <chrono>
 #include <csignal>
@@ -28,15 +28,15 @@ bool stands_still(pid_t pid) {
 
 } // namespace
 
-bool kill_worker_of(const caf::actor& whom) { return actors::signal_worker_of(whom, SIGKILL) != 0; }
+bool kill_worker_of(const caf::actor& whom) { return signal_worker_of(whom, SIGKILL) != 0; }
 
 // The signal is on its way when the call returns; what runs meanwhile could still answer.
 void stop_worker_of(const caf::actor& whom) {
-  const auto pid = actors::signal_worker_of(whom, SIGSTOP);
+  const auto pid = signal_worker_of(whom, SIGSTOP);
   for (int i = 0; pid != 0 && i < most_looks && !stands_still(pid); ++i)
     std::this_thread::sleep_for(1ms);
 }
 
-void let_go_on(const caf::actor& whom) { actors::signal_worker_of(whom, SIGCONT); }
+void let_go_on(const caf::actor& whom) { signal_worker_of(whom, SIGCONT); }
 
 } // namespace bulkhead::systems

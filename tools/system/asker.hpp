@@ -11,7 +11,7 @@
 
 #include <sys/types.h>
 
-namespace bulkhead::actors {
+namespace bulkhead::systems {
 
 /// Talks to actors in messages whose types are known at run time only, from threads that are no
 /// actors. Thread-safe. Lives no longer than its system.
@@ -44,4 +44,4 @@ private:
 /// the host.
 pid_t signal_worker_of(const caf::actor& actor, int number);
 
-} // namespace bulkhead::actors
+} // namespace bulkhead::systems

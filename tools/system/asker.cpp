@@ -1,4 +1,4 @@
-#include "actors/host/asker.hpp"
+#include "tools/system/asker.hpp"
 
 #include "actors/border/process_proxy.hpp"
 #include "actors/caf/proxy.hpp"
@@ -13,17 +13,17 @@
 #include <mutex>
 #include <utility>
 
-namespace bulkhead::actors {
+namespace bulkhead::systems {
 
 /// Who the asked actors see: its mailbox is the table of answers.
-class asker::desk final : public proxy_base {
+class asker::desk final : public actors::proxy_base {
 public:
-  explicit desk(caf::actor_config& config) : proxy_base(config) {}
+  explicit desk(caf::actor_config& config) : actors::proxy_base(config) {}
 
   void on_send(caf::strong_actor_ptr sender, caf::message_id mid, caf::message msg) override {
     if (!mid.is_response()) {
       if (sender && mid.is_request())
-        answer_error(sender, mid, make_error(caf::sec::unexpected_message), nullptr);
+        actors::answer_error(sender, mid, make_error(caf::sec::unexpected_message), nullptr);
       return;
     }
     const std::lock_guard lock{mutex_};
@@ -68,21 +68,21 @@ private:
 };
 
 asker::asker(caf::actor_system& system)
-  : desk_(make_proxy<desk>(system, system.next_actor_id(), system.node())) {}
+  : desk_(actors::make_proxy<desk>(system, system.next_actor_id(), system.node())) {}
 
 asker::~asker() {
   static_cast<desk*>(desk_->get())->kill(make_error(caf::exit_reason::user_shutdown));
 }
 
 void asker::tell(const caf::actor& whom, caf::message what) {
-  deliver(caf::actor_cast<caf::strong_actor_ptr>(whom), desk_, caf::message_id{}, std::move(what),
-          nullptr);
+  actors::deliver(caf::actor_cast<caf::strong_actor_ptr>(whom), desk_, caf::message_id{},
+                  std::move(what), nullptr);
 }
 
 asker::number asker::begin(const caf::actor& whom, caf::message what) {
   const auto request = static_cast<desk*>(desk_->get())->open();
-  deliver(caf::actor_cast<caf::strong_actor_ptr>(whom), desk_, request_mid(request),
-          std::move(what), nullptr);
+  actors::deliver(caf::actor_cast<caf::strong_actor_ptr>(whom), desk_, actors::request_mid(request),
+                  std::move(what), nullptr);
   return request;
 }
 
@@ -97,12 +97,12 @@ void asker::give_up() { static_cast<desk*>(desk_->get())->give_up(); }
 pid_t signal_worker_of(const caf::actor& actor, int number) {
   auto whom = caf::actor_cast<caf::strong_actor_ptr>(actor);
   if (whom)
-    if (const auto* name = dynamic_cast<incarnated*>(whom->get()))
+    if (const auto* name = dynamic_cast<actors::incarnated*>(whom->get()))
       whom = name->incarnation();
-  const auto* const proxy = whom ? dynamic_cast<process_proxy*>(whom->get()) : nullptr;
-  const auto hub = proxy != nullptr ? actor_hub::find(proxy->home_system()) : nullptr;
+  const auto* const proxy = whom ? dynamic_cast<actors::process_proxy*>(whom->get()) : nullptr;
+  const auto hub = proxy != nullptr ? actors::actor_hub::find(proxy->home_system()) : nullptr;
   const auto process = hub ? hub->process_of(proxy->key().peer) : nullptr;
   return process && process->signal(number) ? process->pid() : 0;
 }
 
-} // namespace bulkhead::actors
+} // namespace bulkhead::systems
