@@ -10,7 +10,8 @@ bulkhead_system_calls(${PROJECT_BINARY_DIR}/generated/bulkhead_system_calls.inc)
 
 file(GLOB bulkhead_headers CONFIGURE_DEPENDS
   include/bulkhead/*.hpp include/bulkhead/detail/*.hpp include/bulkhead/testing/*.hpp include/bulkhead/actors/*.hpp)
-list(FILTER bulkhead_headers EXCLUDE REGEX "/bulkhead/observe\\.hpp$") # of a library of its own
+# Of libraries of their own.
+list(FILTER bulkhead_headers EXCLUDE REGEX "/bulkhead/(observe|rabbitmq)\\.hpp$")
 file(GLOB_RECURSE runtime_sources CONFIGURE_DEPENDS runtime/*.cpp)
 file(GLOB_RECURSE actors_sources CONFIGURE_DEPENDS actors/*.cpp)
 

@@ -8,6 +8,8 @@ option(BULKHEAD_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
 option(BULKHEAD_BUILD_TOOLS "Build the bulkhead command" ${PROJECT_IS_TOP_LEVEL})
 option(BULKHEAD_BUILD_OBSERVE "Build the library bulkhead::observe; command and examples bring it anyway"
   ${PROJECT_IS_TOP_LEVEL})
+option(BULKHEAD_BUILD_ENGINE "Build the library bulkhead::engine_rabbitmq where librabbitmq is there; command and examples bring it anyway"
+  ${PROJECT_IS_TOP_LEVEL})
 option(BULKHEAD_BUILD_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
 option(BULKHEAD_INSTALL "Install libraries, headers and command; make packages"
   ${PROJECT_IS_TOP_LEVEL})

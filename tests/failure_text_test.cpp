@@ -38,7 +38,7 @@ bool throws_as(failure_kind kind) {
 } // namespace
 
 TEST_CASE("every cause, kind and state has a name of its own, and garbage has one too") {
-  CHECK(names_up_to(exit_cause::neighbour_killed).size() == 15);
+  CHECK(names_up_to(exit_cause::node_lost).size() == 16);
   CHECK(names_up_to(failure_kind::codec).size() == 10);
   CHECK(names_up_to(worker_state::dead).size() == 5);
   CHECK(to_string(exit_cause::memory_limit) == "memory_limit");

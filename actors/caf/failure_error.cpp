@@ -36,7 +36,7 @@ std::optional<failure> failure_of(const caf::error& reason) {
       || !in_range(static_cast<std::uint8_t>(code - 1), failure_kind::codec)
       || !context->match_elements<std::string, std::string, std::int32_t, std::int32_t,
                                   std::int32_t, std::uint8_t, bool, std::string, std::string>()
-      || !in_range(context->get_as<std::uint8_t>(5), exit_cause::neighbour_killed))
+      || !in_range(context->get_as<std::uint8_t>(5), exit_cause::node_lost))
     return std::nullopt;
   failure f;
   f.kind = static_cast<failure_kind>(code - 1);

@@ -172,6 +172,9 @@ namespace detail {
 caf::actor spawn_in_worker(const std::shared_ptr<pool_core>& core, const placement& where,
                            const shipped_behavior& what, caf::message args,
                            const actor_options& how) {
+  if (core->options().engine)
+    throw config_error("a pool with an engine runs tasks on nodes and hosts no actors; spawn them "
+                       "in a pool without pool_options::engine");
   auto side = actors::pool_side::of(core);
   return caf::actor_cast<caf::actor>(
     side->group().spawn({what.stub, what.behavior, std::move(args)}, where, how));

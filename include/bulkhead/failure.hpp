@@ -25,6 +25,7 @@ enum class exit_cause : std::uint8_t {
   unknown,          ///< nobody could learn it (its forkserver was dead)
   policy_violation, ///< its sandbox forbids a system call that it made; see <bulkhead/sandbox.hpp>
   neighbour_killed, ///< the host killed it for another actor that shared it
+  node_lost,        ///< its node was not heard of for a whole lease; it may still run there
 };
 
 /// The name of the cause as written above.

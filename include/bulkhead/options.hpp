@@ -8,9 +8,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+namespace bulkhead::detail {
+class pool_engine;
+}
 
 namespace bulkhead {
 
@@ -141,6 +146,10 @@ struct pool_options {
   std::size_t min_workers = 0;
   std::size_t max_workers = 0;
   std::chrono::nanoseconds idle_timeout = std::chrono::minutes{1}; ///< above 0
+  /// Null: tasks run in processes of this machine. Else on the nodes of an engine, as
+  /// bulkhead::rabbitmq{...} of <bulkhead/rabbitmq.hpp>; what concerns workers is then set at the
+  /// nodes, and refused here.
+  std::shared_ptr<const detail::pool_engine> engine = {};
 };
 
 /// Options of single tasks, through `pool.with(task_options)`.

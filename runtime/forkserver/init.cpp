@@ -13,13 +13,17 @@
 
 #include <bulkhead/error.hpp>
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <charconv>
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <string>
 #include <string_view>
 
 namespace bulkhead {
@@ -70,6 +74,28 @@ void begin_as_a_copy() noexcept {
 
 void run_preloaded(std::span<const std::byte> bytes) { run_call(bytes); }
 
+constexpr const char* node_variable = "BULKHEAD_NODE";
+
+/// What `bulkhead node --program` asks this program for; no process of ours inherits it. A program
+/// with more rights than who started it does not listen.
+std::string take_node_request() {
+  const char* asked = ::secure_getenv(node_variable);
+  std::string request = asked != nullptr ? asked : "";
+  ::unsetenv(node_variable); // NOLINT(concurrency-mt-unsafe): the first line of main
+  return request;
+}
+
+/// The program is a node in the place of what its main does.
+[[noreturn]] void become_a_node(const std::string& request) {
+  auto* serve = reinterpret_cast<int (*)(const char*)>(::dlsym(RTLD_DEFAULT, "bulkhead_node_main"));
+  if (serve != nullptr)
+    std::exit(serve(request.c_str())); // NOLINT(concurrency-mt-unsafe): there are no other threads
+  std::fputs(
+    "bulkhead: this program cannot be a node: it does not link bulkhead::engine_rabbitmq\n",
+    stderr);
+  std::exit(2); // NOLINT(concurrency-mt-unsafe): there are no other threads
+}
+
 } // namespace
 
 void init(int argc, char** argv) {
@@ -79,6 +105,7 @@ void init(int argc, char** argv) {
   // take.
   if (!first && own_process::identity() != 0)
     return;
+  const auto node_request = first ? take_node_request() : std::string{};
   self.environment.clear();
   for (auto** each = environ; each != nullptr && *each != nullptr; ++each)
     self.environment.emplace_back(*each);
@@ -94,6 +121,8 @@ void init(int argc, char** argv) {
   } catch (const std::exception&) {
     // The first pool tries again by exec and tells what is wrong.
   }
+  if (!node_request.empty())
+    become_a_node(node_request);
 }
 
 void preload(const callable& f) {

@@ -46,6 +46,8 @@ std::string_view reason(exit_cause cause) noexcept {
     return "its sandbox forbids a system call that it made";
   case exit_cause::neighbour_killed:
     return "another actor in it had to be ended";
+  case exit_cause::node_lost:
+    return "its node was not heard of for a whole lease";
   }
   return {};
 }
@@ -130,6 +132,8 @@ std::string_view to_string(exit_cause cause) noexcept {
     return "policy_violation";
   case exit_cause::neighbour_killed:
     return "neighbour_killed";
+  case exit_cause::node_lost:
+    return "node_lost";
   }
   return "invalid";
 }

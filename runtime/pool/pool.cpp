@@ -1,3 +1,4 @@
+#include <bulkhead/detail/pool_engine.hpp>
 #include <bulkhead/pool.hpp>
 #include <bulkhead/version.hpp>
 
@@ -11,6 +12,8 @@ namespace bulkhead {
 namespace detail {
 
 std::shared_ptr<pool_core> make_pool_core(pool_options options) {
+  if (const auto engine = options.engine)
+    return engine->make_pool(std::move(options));
   auto good = runtime::checked(std::move(options));
   if (good.start == start_method::eager)
     return std::make_shared<runtime::eager_pool>(std::move(good));

@@ -2,6 +2,7 @@
 
 #include "tools/config/nearest.hpp"
 #include "tools/config/shown.hpp"
+#include "tools/config/units.hpp"
 
 #include <bulkhead/version.hpp>
 
@@ -69,6 +70,15 @@ Examples:
   bulkhead events 4711
   bulkhead events 4711 --json | jq 'select(.kind == "died")')";
 
+constexpr const char* node_examples = R"(
+Examples:
+  bulkhead node --engine amqp://user:password@broker/ --queue words --load ./libtasks.so
+  BULKHEAD_ENGINE_URL=amqps://... bulkhead node --queue words --program ./my_service)";
+
+constexpr const char* cluster_examples = R"(
+Examples:
+  bulkhead cluster check --engine amqp://user:password@broker/ --queue words)";
+
 std::vector<std::string> known_options(const CLI::App& app) {
   std::vector<std::string> names;
   for (const auto* option : app.get_options())
@@ -108,6 +118,8 @@ struct raw_call {
   std::string retry;
   std::string journal;
   std::vector<std::string> load;
+  std::string max_memory = "0B";
+  std::string drain = "30s";
 };
 
 void add_common(CLI::App& sub, call& wanted, raw_call& raw, call::kind kind) {
@@ -223,6 +235,67 @@ void add_looks(CLI::App& app, call& wanted) {
   events.add_flag("--json", wanted.json, "Each as one JSON value a line");
 }
 
+CLI::App& add_engine(CLI::App& sub, node_request& to) {
+  sub
+    .add_option("--engine", to.url,
+                "The broker: amqp://user:password@host/vhost or amqps://; without it "
+                "BULKHEAD_ENGINE_URL of the environment, which nobody else can read")
+    ->type_name("URL");
+  sub.add_option("--queue", to.queue, "What nodes and submitters share")->required();
+  sub.add_option("--ca-file", to.ca_file, "Who may vouch for the broker, with amqps://");
+  sub.add_option("--certificate-file", to.certificate_file, "This client's own, with amqps://");
+  sub.add_option("--key-file", to.key_file, "Of the certificate");
+  return sub;
+}
+
+void add_node(CLI::App& app, call& wanted, raw_call& raw) {
+  auto& node = *app.add_subcommand("node", "Takes tasks of other machines from a queue of RabbitMQ "
+                                           "and runs them in workers here, until SIGTERM");
+  add_engine(node, wanted.node);
+  node.add_option("--load", raw.load, "A task library (.so); may be given more than once")
+    ->type_name("LIB.so")
+    ->allow_extra_args(false);
+  node.add_option("--workers", wanted.node.workers, "0: as many as there are CPUs")->type_name("N");
+  node
+    .add_option("--max-memory", raw.max_memory, "Of each worker, like 512MiB; more ends its task")
+    ->type_name("SIZE");
+  node.add_option("--drain", raw.drain, "How long running tasks may go on after SIGTERM; 30s")
+    ->type_name("TIME");
+  node
+    .add_option("--program", wanted.node.program,
+                "This program becomes the node, with these arguments: last of all options")
+    ->type_name("PROGRAM ARGUMENT...")
+    ->expected(1, 10'000);
+  node.footer(node_examples);
+  node.callback([&wanted] { wanted.what = call::kind::node; });
+}
+
+void add_cluster(CLI::App& app, call& wanted) {
+  auto& cluster = *app.add_subcommand("cluster", "Looks at a queue of RabbitMQ and its nodes");
+  cluster.require_subcommand(1);
+  cluster.footer(cluster_examples);
+  auto& check =
+    *cluster.add_subcommand("check", "Tests URL, password, rights, nodes, versions and clocks");
+  add_engine(check, wanted.node);
+  check.callback([&wanted] { wanted.what = call::kind::cluster; });
+}
+
+/// Texts with units. False where one is none, which is told.
+bool read_units(const raw_call& raw, call& wanted) {
+  const auto memory = config::parse_bytes(raw.max_memory);
+  const auto drain = config::parse_time(raw.drain);
+  if (!memory || !drain) {
+    const auto given = !memory ? "--max-memory " + raw.max_memory : "--drain " + raw.drain;
+    const auto text = fmt::format("bulkhead: {} is none: write {}\n", config::printable(given),
+                                  !memory ? "a size, like 512MiB" : "a time, like 30s");
+    std::fputs(text.c_str(), stderr);
+    return false;
+  }
+  wanted.node.max_memory = static_cast<std::size_t>(*memory);
+  wanted.node.drain = *drain;
+  return true;
+}
+
 } // namespace
 
 parsed_call parse_call(int argc, char** argv) {
@@ -247,6 +320,8 @@ parsed_call parse_call(int argc, char** argv) {
   init.footer(init_examples);
   init.callback([&wanted] { wanted.what = call::kind::init; });
   add_looks(app, wanted);
+  add_node(app, wanted, raw);
+  add_cluster(app, wanted);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {
@@ -257,6 +332,8 @@ parsed_call parse_call(int argc, char** argv) {
     std::fputs(text.c_str(), stderr);
     return {std::nullopt, wrong_call};
   }
+  if (!read_units(raw, wanted))
+    return {std::nullopt, wrong_call};
   wanted.job.file = raw.file;
   wanted.job.failed = raw.failed;
   wanted.job.retry = raw.retry;

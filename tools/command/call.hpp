@@ -3,6 +3,8 @@
 #include "tools/command/job_log.hpp"
 #include "tools/config/load_job.hpp"
 
+#include <chrono>
+#include <cstddef>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -21,13 +23,27 @@ struct sight_request {
   std::string report; ///< file
 };
 
+/// What a node, and who looks for nodes, is told.
+struct node_request {
+  std::string url; ///< of the broker; empty: BULKHEAD_ENGINE_URL's
+  std::string queue;
+  std::string ca_file;
+  std::string certificate_file;
+  std::string key_file;
+  std::size_t workers = 0;          ///< 0: as many as there are CPUs
+  std::size_t max_memory = 0;       ///< of each worker, bytes; 0: no limit
+  std::chrono::nanoseconds drain{}; ///< for what runs when the node is to end
+  std::vector<std::string> program; ///< with its arguments; empty: this command
+};
+
 /// What the command line asks for.
 struct call {
-  enum class kind { run, validate, list, init, top, stack, events };
+  enum class kind { run, validate, list, init, top, stack, events, node, cluster };
   kind what = kind::run;
   config::request job;
   std::string folder; ///< of init
   sight_request sight;
+  node_request node;
   pid_t pid = 0; ///< of top, stack and events; 0: none was named
   bool json = false;
   bool progress = true;

@@ -22,6 +22,10 @@ int show_top(const call& wanted);
 int show_stack(const call& wanted);
 /// What happens to the workers of a program, a line each, until it ends.
 int show_events(const call& wanted);
+/// Takes tasks of a queue until a signal; `init` is called with the arguments of main.
+int serve_node(const call& wanted, int argc, char** argv);
+/// Whether the broker takes us, and which nodes answer.
+int check_cluster(const call& wanted);
 /// Writes the files of a new project into a folder that is empty or not there yet.
 int init_project(const call& wanted);
 

@@ -89,6 +89,9 @@ void job_run::on_event(const pool_event& event) {
     {"worker", event.worker}, {"pid", event.pid}, {"event", observe::detail::word_of(event.kind)}};
   if (event.kind == event_kind::broken)
     return tell(job_log::level::error, config::printable(event.text), who);
+  if (job_.engine) // of nodes and of the connection to the broker the text says all
+    return tell(event.kind == event_kind::ready ? job_log::level::info : job_log::level::warning,
+                config::printable(event.text), who);
   if (event.kind != event_kind::died)
     return tell(
       job_log::level::debug,

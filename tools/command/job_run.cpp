@@ -32,6 +32,10 @@ pool_options options_of(const config::job& job, std::shared_ptr<completions> arr
   auto options = job.pool;
   if (options.name.empty())
     options.name = job.name;
+#ifdef BULKHEAD_WITH_RABBITMQ
+  if (job.engine)
+    options.engine = *job.engine;
+#endif
   options.on_event = [to = std::move(arrivals)](const pool_event& event) { to->put(event); };
   return options;
 }

@@ -25,6 +25,10 @@ int execute(const bulkhead::command::call& wanted, int argc, char** argv) {
     return bulkhead::command::show_stack(wanted);
   case kind::events:
     return bulkhead::command::show_events(wanted);
+  case kind::node:
+    return bulkhead::command::serve_node(wanted, argc, argv);
+  case kind::cluster:
+    return bulkhead::command::check_cluster(wanted);
   case kind::init:
     return bulkhead::command::init_project(wanted);
   default:

@@ -27,6 +27,8 @@ public:
     queue();
     input();
     output();
+    if (wanted_.engine)
+      engine();
   }
 
 private:
@@ -217,6 +219,34 @@ private:
     if (wanted_.reduce && wanted_.reduce->task == wanted_.reduce->finish)
       add("/reduce/finish", "the task that also merges", "another task, or null",
           "remove \"finish\"");
+  }
+
+  /// What only workers of this machine can have, and what an engine needs.
+  void engine() {
+    for (const auto* path :
+         {"/pool/workers", "/pool/start", "/pool/max_tasks_per_worker",
+          "/pool/max_memory_per_worker", "/pool/max_age_per_worker", "/pool/unresponsive_after",
+          "/pool/dispatch", "/pool/restart", "/pool/limits", "/pool/ring_capacity", "/pool/output",
+          "/pool/affinity", "/pool/nice", "/pool/actor_workers", "/pool/ready_within",
+          "/pool/sandbox"})
+      if (written(path))
+        add(path, "but the job has an engine: tasks run on nodes",
+            "options of workers where there are workers",
+            "remove it, and set it where the nodes are started");
+    if (!wanted_.engine->url.starts_with("amqp://") && !wanted_.engine->url.starts_with("amqps://"))
+      add("/engine/url", "and BULKHEAD_ENGINE_URL is no URL either",
+          "amqp://user:password@host/vhost, or amqps://",
+          "write the URL, or set BULKHEAD_ENGINE_URL, which hides the password");
+    if (wanted_.engine->queue.empty())
+      add("/engine/queue", "but nodes and submitters share a queue", "the name of a queue",
+          "write \"queue\": \"words\"");
+    if (wanted_.engine->lease < std::chrono::seconds{1})
+      add("/engine/lease", "too short to tell a lost node from a busy one", "1s or more",
+          "write \"lease\": \"10s\"");
+#ifndef BULKHEAD_WITH_RABBITMQ
+    add("/engine", "but this command was built without librabbitmq", "a command that has it",
+        "install librabbitmq-dev and build it again");
+#endif
   }
 
   const document& from_;

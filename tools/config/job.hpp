@@ -3,6 +3,7 @@
 #include "tools/config/document.hpp"
 
 #include <bulkhead/options.hpp>
+#include <bulkhead/rabbitmq.hpp>
 
 #include <cstdint>
 #include <filesystem>
@@ -45,6 +46,7 @@ struct job {
   std::string name;
   std::filesystem::path file;
   pool_options pool;
+  std::optional<rabbitmq> engine; ///< empty: tasks run here
   std::vector<std::filesystem::path> load;
   std::string task;
   std::vector<json> args;

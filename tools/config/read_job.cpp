@@ -3,6 +3,9 @@
 #include "tools/config/file_glob.hpp"
 #include "tools/config/members.hpp"
 
+#include <cstdlib>
+#include <utility>
+
 namespace bulkhead::config {
 
 namespace fs = std::filesystem;
@@ -87,6 +90,28 @@ std::optional<reduction> read_reduce(const members& from) {
   return to;
 }
 
+std::optional<rabbitmq> read_engine(const members& from, const fs::path& base) {
+  rabbitmq to;
+  from.read("url", to.url);
+  from.read("queue", to.queue);
+  if (to.url.empty() && to.queue.empty())
+    return std::nullopt;
+  if (to.url.empty())
+    to.url = engine_url();
+  from.read_time("lease", to.lease);
+  from.read_time("nodes_within", to.nodes_within);
+  from.read("batch_tasks", to.batch_tasks);
+  from.read_bytes("batch_bytes", to.batch_bytes);
+  for (const auto& [key, file] :
+       {std::pair{"ca_file", &to.ca_file}, std::pair{"certificate_file", &to.certificate_file},
+        std::pair{"key_file", &to.key_file}}) {
+    from.read(key, *file);
+    if (!file->empty())
+      *file = path_from(base, *file);
+  }
+  return to;
+}
+
 } // namespace
 
 // "./-" is a file.
@@ -109,11 +134,17 @@ job read_job(const document& from, const fs::path& base, problems& found) {
     for (const auto& library : texts_of(*load))
       to.load.push_back(library_path(base, library));
   to.pool = read_pool(from, base, found);
+  to.engine = read_engine({from, pointer{} / "engine", found}, base);
   to.input = read_input(from, base, found);
   read_map({from, pointer{} / "map", found}, to);
   read_task_options({from, pointer{} / "task_options", found}, to.task_options);
   to.reduce = read_reduce({from, pointer{} / "reduce", found});
   return to;
+}
+
+std::string engine_url() {
+  const char* set = std::getenv("BULKHEAD_ENGINE_URL"); // NOLINT(concurrency-mt-unsafe): at start
+  return set != nullptr ? set : "";
 }
 
 std::string key_for(const std::string& key, const json& input) {

@@ -15,9 +15,9 @@ constexpr std::string_view dispatch_words[] = {"least_loaded", "round_robin", "r
 constexpr std::string_view sandbox_words[] = {"none", "standard", "strict"};
 constexpr std::string_view kind_words[] = {"task_exception", "worker_died", "timeout"};
 constexpr std::string_view cause_words[] = {
-  "none",         "exited",    "crashed",      "killed",          "timed_out",
-  "memory_limit", "cpu_limit", "unresponsive", "bad_message",     "recycled",
-  "start_failed", "shutdown",  "unknown",      "policy_violation"};
+  "none",      "exited",           "crashed",          "killed",   "timed_out",    "memory_limit",
+  "cpu_limit", "unresponsive",     "bad_message",      "recycled", "start_failed", "shutdown",
+  "unknown",   "policy_violation", "neighbour_killed", "node_lost"};
 constexpr std::string_view output_words[] = {"inherit", "prefix", "capture", "null"};
 
 void read_restart(const members& from, restart_policy& to) {

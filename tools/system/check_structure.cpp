@@ -44,7 +44,7 @@ public:
 private:
   void job_members() const {
     for (const auto* key :
-         {"task", "args", "input", "map", "task_options", "reduce", "output", "append"})
+         {"task", "args", "input", "map", "task_options", "reduce", "output", "append", "engine"})
       if (to_.written(pointer{} / key))
         to_.add(pointer{} / key, "but \"system\" is there, too",
                 "a job of tasks or a system of actors",

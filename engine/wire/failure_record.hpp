@@ -1,0 +1,17 @@
+#pragma once
+
+#include "engine/wire/messages.hpp"
+
+#include <bulkhead/failure.hpp>
+
+#include <optional>
+
+namespace bulkhead::engine {
+
+/// All that a failure says, exit status, backtrace and last output too.
+packed_bytes encode_record(const failure& f);
+
+/// Empty where the bytes are none.
+std::optional<failure> decode_record(std::span<const std::byte> from);
+
+} // namespace bulkhead::engine
