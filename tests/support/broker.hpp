@@ -26,7 +26,6 @@ public:
 
   /// As the user guest; `password` where it is to be another.
   std::string url(const std::string& password = "guest") const;
-  int port() const noexcept { return port_; }
 
   void kill();  ///< SIGKILL, and waits for its end
   void start(); ///< again, with what it had
