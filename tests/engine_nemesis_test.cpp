@@ -111,10 +111,10 @@ TEST_CASE(
   if (!broker::is_installed())
     return;
   const auto seed = static_cast<unsigned>(number_of("BULKHEAD_NEMESIS_SEED", 1));
-  const auto until = std::chrono::steady_clock::now()
-                     + std::chrono::seconds{number_of("BULKHEAD_NEMESIS_SECONDS", 4)};
   CAPTURE(seed);
   broker server;
+  const auto until = std::chrono::steady_clock::now()
+                     + std::chrono::seconds{number_of("BULKHEAD_NEMESIS_SECONDS", 2)};
   const temporary_folder folder;
   const auto file = (folder.path() / "traces").string();
   std::vector<future<int>> once;
