@@ -33,14 +33,15 @@ bool is_ambient(int capability) noexcept {
   return ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, capability, 0UL, 0UL) == 1;
 }
 
-// The kernel refuses numbers of capabilities that it does not know.
+// The kernel refuses numbers of capabilities that it does not know. What is not inheritable is not
+// ambient (man 7 capabilities), so that is not asked for each.
 void note_sets(standing::capabilities& into) noexcept {
   for (int each = 0; each < 64; ++each) {
     const auto bounding = ::prctl(PR_CAPBSET_READ, each, 0UL, 0UL, 0UL);
     if (bounding < 0)
       return;
     into.bounding |= bounding == 1 ? bit(each) : 0;
-    into.ambient |= is_ambient(each) ? bit(each) : 0;
+    into.ambient |= (into.inheritable & bit(each)) != 0 && is_ambient(each) ? bit(each) : 0;
   }
 }
 
