@@ -11,10 +11,15 @@
 #include <functional>
 #include <iostream>
 #include <mutex>
+#include <numeric>
 #include <optional>
+#include <ranges>
+#include <span>
 #include <sstream>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -69,6 +74,31 @@ void shared_numbers(bulkhead::pool& pool) {
   for (int i = 0; i < 10; ++i)
     pool.apply(count_hits, hits, total);
   std::cout << hits[7] << ' ' << total.load() << '\n'; // 10 10000
+}
+//]
+
+//[
+long total(const bulkhead::blob& samples) {
+  const auto all = samples.as<int>(); // a std::span of the same memory in every process
+  return std::accumulate(all.begin(), all.end(), 0L);
+}
+
+void sealed(bulkhead::pool& pool) {
+  bulkhead::blob_builder builder(1000 * sizeof(int)); // written in place, in a task as well
+  std::ranges::fill(builder.bytes(), std::byte{1});
+  const bulkhead::blob samples = std::move(builder).seal();
+  std::cout << pool.apply(total, samples) << '\n'; // 16843009000
+}
+//]
+
+//[
+void into_own_memory(bulkhead::pool& pool) {
+  std::vector<double> frame(1000); // used again and again
+  const auto half = [](int x) { return x / 2.0; };
+  pool.map_into(half, std::views::iota(0, 1000), std::span{frame});
+  const auto one = pool.submit([] { return std::vector<double>(500, 1.5); });
+  std::cout << one.get_into(frame) << ' ' << frame[499] << ' ' << frame[999]
+            << '\n'; // 500 1.5 499.5
 }
 //]
 
@@ -174,6 +204,8 @@ int main(int argc, char** argv) {
   one_pipe();
   a_queue_of_jobs(pool);
   shared_numbers(pool);
+  sealed(pool);
+  into_own_memory(pool);
   repaired(pool);
   in_step(pool);
   an_open_file(pool);

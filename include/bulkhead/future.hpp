@@ -82,6 +82,16 @@ public:
     return std::move(*this).release();
   }
 
+  /// Of a vector of objects that travel as their bytes: waits, and copies the elements into memory
+  /// of yours, without a vector in between. Returns how many. Throws as get() does, and
+  /// config_error where `to` is too small; then nothing was copied, and the future stays usable.
+  template <class V = T>
+    requires detail::raw_sequence<V>
+  std::size_t get_into(std::span<typename V::value_type> to) const {
+    wait();
+    return state().copy_to(to);
+  }
+
   /// The outcome as a value; waits as get() does.
   const bulkhead::outcome<T>& outcome() const& {
     wait();

@@ -4,6 +4,7 @@
 /// arguments, results and parts of them.
 
 #include <bulkhead/barrier.hpp>
+#include <bulkhead/blob.hpp>
 #include <bulkhead/condition.hpp>
 #include <bulkhead/descriptor.hpp>
 #include <bulkhead/event.hpp>

@@ -49,6 +49,21 @@ public:
     return map(std::move(f), std::ranges::subrange(items), std::move(options));
   }
 
+  /// As map, but the results are assigned to elements of yours, and their number is returned.
+  /// Throws config_error where they do not fit, before anything is submitted where the range knows
+  /// its size; some elements may have been assigned where a task failed.
+  template <class F, std::ranges::input_range Range, class R>
+  std::size_t map_into(F f, Range&& range, std::span<R> to, map_options options = {}) {
+    if constexpr (std::ranges::sized_range<Range>)
+      detail::expect_room(static_cast<std::size_t>(std::ranges::size(range)), to.size());
+    auto [state, tag, deadline] =
+      start<detail::as_one_argument>(std::move(f), std::forward<Range>(range), options);
+    static_assert(std::is_same_v<typename decltype(tag)::type, R>,
+                  "bulkhead: the span's elements are what the function returns");
+    detail::wait_for_map(core(), *state, options, deadline);
+    return detail::collect_into(*state, to);
+  }
+
   /// As map, but one outcome an item; a task's failure is a value.
   template <class F, std::ranges::input_range Range>
   auto try_map(F f, Range&& range, map_options options = {}) {

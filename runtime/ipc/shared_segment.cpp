@@ -35,7 +35,10 @@ shared_segment shared_segment::make(const char* name, std::size_t bytes) {
 
 shared_segment shared_segment::map(shared_descriptor file, std::size_t bytes, access wanted) {
   const int protection = wanted == access::read_write ? PROT_READ | PROT_WRITE : PROT_READ;
-  void* at = ::mmap(nullptr, bytes, protection, MAP_SHARED, file->fd(), 0);
+  // Before Linux 6.7 a file that is sealed against writing can be mapped in private alone; without
+  // a write the pages are the same.
+  const int sharing = wanted == access::frozen ? MAP_PRIVATE : MAP_SHARED;
+  void* at = ::mmap(nullptr, bytes, protection, sharing, file->fd(), 0);
   if (at == MAP_FAILED)
     throw std::system_error(errno, std::generic_category(),
                             "mmap of " + std::to_string(bytes) + " bytes of shared memory");
@@ -60,7 +63,20 @@ shared_segment shared_segment::attach(shared_descriptor from, std::size_t least,
   if (wanted == access::read_write && (seals & F_SEAL_FUTURE_WRITE) != 0)
     throw codec_error("the shared memory that came was sealed by view() and can no longer be "
                       "mapped writable; send the view, or send the memory before it is sealed");
+  // A liar may have kept a way to write: the kernel refuses the seal while there is one.
+  if (wanted == access::frozen && (seals & F_SEAL_WRITE) == 0
+      && ::fcntl(from->fd(), F_ADD_SEALS, F_SEAL_WRITE) != 0)
+    throw codec_error("the blob that came can still be written to where it was made");
   return map(std::move(from), bytes, wanted);
+}
+
+shared_segment shared_segment::freeze(shared_segment writable) {
+  const auto file = writable.file();
+  const auto bytes = writable.size();
+  writable = {}; // the kernel refuses the seal while it is mapped writable
+  if (::fcntl(file->fd(), F_ADD_SEALS, F_SEAL_WRITE) != 0)
+    throw std::system_error(errno, std::generic_category(), "fcntl(F_SEAL_WRITE)");
+  return map(file, bytes, access::frozen);
 }
 
 void shared_segment::seal() const {

@@ -47,6 +47,12 @@ bool future_base::cancel(bool kill_running) {
   return !ready() && core_->cancel(*this, kill_running);
 }
 
+void expect_room(std::size_t results, std::size_t room) {
+  if (results > room)
+    throw config_error("there are " + std::to_string(results) + " results and room for "
+                       + std::to_string(room) + "; bring a span of at least as many elements");
+}
+
 bool future_base::running() { return !ready() && core_->running(*this).has_value(); }
 
 double future_base::progress() { return ready() ? 1 : core_->running(*this).value_or(0); }

@@ -5,8 +5,11 @@
 #include <bulkhead/detail/pool_core.hpp>
 #include <bulkhead/future.hpp>
 
+#include <cstddef>
+#include <cstring>
 #include <cxxabi.h>
 #include <memory>
+#include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -64,6 +67,24 @@ auto collect_values(map_state& state) {
       append_values(all, piece);
     return all;
   }
+}
+
+/// Copies all values to `to` in input order. Throws the first failure in input order, and
+/// config_error where they do not fit.
+template <class R>
+std::size_t collect_into(map_state& state, std::span<R> to) {
+  expect_room(state.size(), to.size());
+  auto* next = to.data();
+  for (const auto& piece : state.pieces()) {
+    if constexpr (copied_as_block<R>)
+      if (!piece.failed && piece.results.width == sizeof(R)) {
+        std::memcpy(next, piece.results.bytes.get(), piece.results.items * sizeof(R));
+        next += piece.results.items;
+        continue;
+      }
+    piece.template decode<R>([&next](outcome<R>&& each) { *next++ = std::move(each).value(); });
+  }
+  return state.size();
 }
 
 template <class R>

@@ -3,13 +3,21 @@
 #include <bulkhead/detail/future_base.hpp>
 #include <bulkhead/outcome.hpp>
 
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
 #include <cxxabi.h>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 namespace bulkhead::detail {
+
+/// Throws config_error where so many results do not fit into the memory that the caller brought.
+void expect_room(std::size_t results, std::size_t room);
 
 /// The shared state of a future: decodes its bytes once, in the first thread that asks.
 template <class T>
@@ -38,6 +46,23 @@ public:
     return std::move(mine);
   }
 
+  /// Copies the elements of a vector to `to`, from the bytes where it is not made yet. Throws as
+  /// value() does, and config_error where they do not fit. Only after ready().
+  template <class Element>
+  std::size_t copy_to(std::span<Element> to) {
+    std::lock_guard lock{decode_mutex_};
+    if (decoded_ || failure_ || bytes_.empty())
+      return copy_elements<Element>(decoded().value(), to);
+    reader in{bytes_.bytes()};
+    const auto count = in.take_count(sizeof(Element), sizeof(Element), typeid(T));
+    const auto* from = in.take(count * sizeof(Element), typeid(T));
+    in.expect_end();
+    expect_room(count, to.size());
+    if (count != 0)
+      std::memcpy(to.data(), from, count * sizeof(Element));
+    return count;
+  }
+
 protected:
   /// Makes the outcome of what the worker sent. Once, under decode_mutex_.
   virtual void decode(std::optional<outcome<T>>& to) {
@@ -59,6 +84,13 @@ protected:
   }
 
 private:
+  template <class Element>
+  static std::size_t copy_elements(std::span<const Element> from, std::span<Element> to) {
+    expect_room(from.size(), to.size());
+    std::copy(from.begin(), from.end(), to.begin());
+    return from.size();
+  }
+
   outcome<T>& decoded() {
     if (taken_)
       throw config_error("the value of this future cannot be copied and has been moved out by "

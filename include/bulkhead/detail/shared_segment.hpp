@@ -14,7 +14,8 @@ namespace bulkhead::detail {
 /// library's own segments it is there in a forked copy, too. The const members are thread-safe.
 class shared_segment {
 public:
-  enum class access : std::uint8_t { read_only, read_write };
+  /// frozen: nobody can write to the memory, whoever made it included.
+  enum class access : std::uint8_t { read_only, read_write, frozen };
 
   shared_segment() noexcept = default;
 
@@ -28,6 +29,9 @@ public:
 
   /// From now on nobody can map it writable; the mappings that exist stay as they are.
   void seal() const;
+  /// The same memory, to which nobody can write any more. The one that is given must be the only
+  /// mapping of it anywhere, and ends. Throws std::system_error.
+  static shared_segment freeze(shared_segment writable);
   /// A mapping of the same memory that this process cannot write through.
   shared_segment read_only() const;
   /// The mapping stays until the process ends.
