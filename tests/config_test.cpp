@@ -208,6 +208,12 @@ TEST_CASE("the reference and the schema name the defaults of pool_options") {
   CHECK(read.output == plain.output);
   CHECK(read.affinity == plain.affinity);
   CHECK(read.nice == plain.nice);
+  CHECK(read.min_workers == plain.min_workers);
+  CHECK(read.max_workers == plain.max_workers);
+  CHECK(read.idle_timeout == plain.idle_timeout);
+  CHECK(read.retry == plain.retry);
+  CHECK(read.prefetch == plain.prefetch);
+  CHECK(read.threads_per_worker == plain.threads_per_worker);
   CHECK(read.sandbox == plain.sandbox);
   CHECK(read.actor_workers == plain.actor_workers);
   CHECK(read.ready_within == plain.ready_within);

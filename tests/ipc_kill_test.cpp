@@ -1,7 +1,7 @@
 // ctest-label: fault
 // ctest-timeout: 180
 // Processes that are killed at every named step of what lies in shared memory, and at random.
-// BULKHEAD_TEST_ROUNDS multiplies the random kills.
+// BULKHEAD_TEST_ROUNDS multiplies the kills.
 #include <doctest/doctest.h>
 
 #if defined(BULKHEAD_HOOKS) && BULKHEAD_HOOKS
@@ -20,6 +20,7 @@
 #  include <functional>
 #  include <mutex>
 #  include <random>
+#  include <span>
 #  include <string>
 #  include <string_view>
 #  include <thread>
@@ -31,7 +32,6 @@ using bulkhead::testing::hook_action;
 namespace {
 
 constexpr auto long_enough = 60s; // a watchdog, not a measure
-constexpr auto a_while = 30ms;    // for operations that wait for what never comes
 
 void arm(std::string point) { bulkhead::testing::arm_hook(point, 1, hook_action::kill); }
 
@@ -51,6 +51,21 @@ int rounds(int usual) {
   return given == nullptr ? usual : usual * std::atoi(given);
 }
 
+/// For operations that wait for what never comes.
+std::chrono::milliseconds a_while() { return rounds(1) == 1 ? 30ms : 2ms; }
+
+/// The named steps, each as often as there are rounds.
+std::vector<std::string_view> steps(std::span<const std::string_view> named) {
+  std::vector<std::string_view> all;
+  for (int i = 0; i < rounds(1); ++i)
+    all.insert(all.end(), named.begin(), named.end());
+  return all;
+}
+
+std::vector<std::string_view> all_steps() { return steps(bulkhead::testing::ipc_hooks()); }
+
+constexpr std::string_view of_mutex[] = {"ipc.mutex_locked", "ipc.mutex_unlocking"};
+
 void use_queue(std::string point, bulkhead::queue<std::string> q) {
   arm(point);
   q.put("3");
@@ -60,7 +75,7 @@ void use_queue(std::string point, bulkhead::queue<std::string> q) {
   bulkhead::queue<std::string> none;
   while (q.try_get()) {
   }
-  q.get(a_while);
+  q.get(a_while());
   q.put("5");
 }
 
@@ -69,19 +84,19 @@ void use_semaphore(std::string point, bulkhead::semaphore s) {
   s.acquire();
   s.release();
   s.acquire();
-  s.try_acquire_for(a_while);
+  s.try_acquire_for(a_while());
   s.release();
 }
 
 void use_event(std::string point, bulkhead::event e) {
   arm(point);
-  e.wait(a_while);
+  e.wait(a_while());
   e.set();
 }
 
 void use_latch(std::string point, bulkhead::latch l) {
   arm(point);
-  l.wait(a_while);
+  l.wait(a_while());
   l.count_down();
 }
 
@@ -96,7 +111,7 @@ void use_barrier(std::string point, bulkhead::barrier b) {
 void use_condition(std::string point, bulkhead::mutex m, bulkhead::condition c) {
   arm(point);
   std::unique_lock lock{m};
-  c.wait_for(lock, a_while);
+  c.wait_for(lock, a_while());
   c.notify_one();
 }
 
@@ -124,7 +139,7 @@ void consume(bulkhead::queue<int> q, bulkhead::shared_array<int> seen) {
 TEST_CASE("a process killed at any step of a queue loses and doubles nothing committed") {
   bulkhead::tests::leak_guard guard;
   int deaths = 0;
-  for (const auto point : bulkhead::testing::ipc_hooks()) {
+  for (const auto point : all_steps()) {
     CAPTURE(point);
     bulkhead::queue<std::string> q;
     for (const auto* text : {"0", "1", "2"})
@@ -141,13 +156,13 @@ TEST_CASE("a process killed at any step of a queue loses and doubles nothing com
     if (died && got.front() <= '1') // it died before it took more than one: the rest is there
       CHECK(got.find("12") != std::string::npos);
   }
-  CHECK(deaths >= 9);
+  CHECK(deaths >= rounds(9));
 }
 
 TEST_CASE("the death of a waiter or releaser takes no place of a semaphore") {
   bulkhead::tests::leak_guard guard;
   int deaths = 0;
-  for (const auto point : bulkhead::testing::ipc_hooks()) {
+  for (const auto point : all_steps()) {
     CAPTURE(point);
     bulkhead::semaphore s(1);
     deaths += dies(point, use_semaphore, s) ? 1 : 0;
@@ -157,12 +172,12 @@ TEST_CASE("the death of a waiter or releaser takes no place of a semaphore") {
     CHECK(s.try_acquire_for(long_enough));
     CHECK(s.value() == there);
   }
-  CHECK(deaths >= 6);
+  CHECK(deaths >= rounds(6));
 }
 
 TEST_CASE("others go on where one dies at an event, a latch or a condition") {
   bulkhead::tests::leak_guard guard;
-  for (const auto point : bulkhead::testing::ipc_hooks()) {
+  for (const auto point : all_steps()) {
     CAPTURE(point);
     bulkhead::event e;
     bulkhead::latch l(2);
@@ -195,8 +210,10 @@ TEST_CASE("others go on where one dies at an event, a latch or a condition") {
 
 TEST_CASE("a party that dies while it waits breaks the barrier for the others") {
   bulkhead::tests::leak_guard guard;
-  for (const std::string_view point : {"ipc.barrier_seated", "ipc.before_sleep", "ipc.sleeping",
-                                       "ipc.slept", "ipc.locked", "ipc.unlocking"}) {
+  static constexpr std::string_view named[] = {"ipc.barrier_seated", "ipc.before_sleep",
+                                               "ipc.sleeping",       "ipc.slept",
+                                               "ipc.locked",         "ipc.unlocking"};
+  for (const auto point : steps(named)) {
     CAPTURE(point);
     bulkhead::barrier b(3);
     std::jthread other{[&] {
@@ -208,9 +225,9 @@ TEST_CASE("a party that dies while it waits breaks the barrier for the others") 
     bulkhead::process child(use_barrier, std::string(point), b);
     child.start();
     if (point == "ipc.slept" || point == "ipc.unlocking") // only there once somebody wakes it
-      child.join(a_while);
+      child.join(a_while());
     if (point == "ipc.locked" || point == "ipc.barrier_seated" || point == "ipc.unlocking") {
-      child.join(1s);
+      child.join(rounds(1) == 1 ? 1000ms : 20ms);
       b.abort();
     }
     child.join();
@@ -231,7 +248,7 @@ TEST_CASE("whoever locks after a dead holder is told and may repair or give up")
     m.unlock();
     r.unlock();
   };
-  for (const std::string_view point : {"ipc.mutex_locked", "ipc.mutex_unlocking"}) {
+  for (const auto point : steps(of_mutex)) {
     bulkhead::mutex m;
     bulkhead::recursive_mutex r;
     CHECK(dies(point, hold, m, r));
@@ -264,7 +281,7 @@ TEST_CASE("whoever locks after a dead holder is told and may repair or give up")
 
 TEST_CASE("a shared value is never half changed by a process that dies") {
   bulkhead::tests::leak_guard guard;
-  for (const std::string_view point : {"ipc.mutex_locked", "ipc.mutex_unlocking"}) {
+  for (const auto point : steps(of_mutex)) {
     bulkhead::shared_value<int> v(10);
     CHECK(dies(point, use_value, v));
     const auto after = v.load();

@@ -9,9 +9,11 @@
 
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -252,4 +254,47 @@ TEST_CASE("an answer that was heard before opens no second door") {
   REQUIRE(heard.size() == 64);
   CHECK(has(listener_of("replay", [&](const raw_socket& c) { c.hear(), c.say(heard), c.hear(); }),
             "does not know the key"));
+}
+
+TEST_CASE("a process of another user is refused by both sides, whatever it knows") {
+  constexpr uid_t nobody = 65534;
+  if (::geteuid() != 0) {
+    MESSAGE("only root can become another user: nothing was tested");
+    return;
+  }
+  SUBCASE("as a client") {
+    const listener door{fresh_name("of-nobody"), key};
+    const raw_socket client;
+    const auto child = ::fork();
+    if (child == 0) { // system calls alone: the process had threads
+      char byte = 0;
+      const bool came = ::setuid(nobody) == 0 && client.at(door.address(), ::connect);
+      ::_exit(came && ::recv(client.fd(), &byte, 1, 0) >= 0 ? 0 : 1);
+    }
+    CHECK_THROWS_WITH_AS(static_cast<void>(door.accept<int>()),
+                         doctest::Contains("of user 65534; this process serves user 0"),
+                         authentication_error);
+    ::waitpid(child, nullptr, 0);
+  }
+  SUBCASE("as a listener") {
+    const raw_socket door;
+    const auto address = fresh_name("by-nobody");
+    REQUIRE(door.at(address, ::bind));
+    std::array<int, 2> ready{};
+    REQUIRE(::pipe2(ready.data(), O_CLOEXEC) == 0);
+    const auto child = ::fork();
+    if (child == 0) { // as above
+      if (::setuid(nobody) == 0 && ::listen(door.fd(), 1) == 0)
+        static_cast<void>(::write(ready[1], "r", 1) < 0);
+      ::pause();
+    }
+    char byte = 0;
+    REQUIRE(::read(ready[0], &byte, 1) == 1);
+    CHECK_THROWS_WITH_AS(static_cast<void>(connect<int>(address, key, long_enough)),
+                         doctest::Contains("of user 65534"), authentication_error);
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    ::close(ready[0]);
+    ::close(ready[1]);
+  }
 }

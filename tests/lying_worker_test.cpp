@@ -120,7 +120,7 @@ const lie lies[] = {
   {"payload of 2^32 - 1 bytes", [](evil_worker& w) { say_header(w, 40, 0xffffffffU, 40); }},
   {"a parcel that never came", [](evil_worker& w) { say_parcel(w); }},
   {"kind 0", [](evil_worker& w) { say_kind(w, 0); }},
-  {"kind 9", [](evil_worker& w) { say_kind(w, 9); }},
+  {"kind 11", [](evil_worker& w) { say_kind(w, 11); }},
   {"spans that are none", [](evil_worker& w) { w.say(answer_kind::spans, 0, 0, 64); }},
   {"spans without end",
    [](evil_worker& w) {
@@ -142,6 +142,8 @@ const lie lies[] = {
      w.say(answer_kind::part, w.own_position(), 0, 64);
      say_column(w, w.own_position(), 1, 8);
    }},
+  {"figures that nobody asked for",
+   [](evil_worker& w) { w.say(answer_kind::measured, w.own_position(), 0, 24); }},
   {"grown without a limit", [](evil_worker& w) { w.say(answer_kind::grown, 0); }},
   {"kind 65535", [](evil_worker& w) { say_kind(w, 0xffff); }},
   {"a position never sent", [](evil_worker& w) { w.say(answer_kind::result, shifted(w, 1000)); }},

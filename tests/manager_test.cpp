@@ -11,9 +11,11 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <future>
@@ -304,4 +306,36 @@ TEST_CASE("a manager's process has its limits and never ends by itself") {
   manager m{{.name = "shop", .nice = 1}};
   CHECK(active_children().back().name == "shop");
   CHECK(m.make_counter().value() == 0);
+}
+
+TEST_CASE("a manager that serves as many calls as it can says so to the next one") {
+  constexpr int most = 1024;
+  constexpr int beyond = 16;
+  rlimit files{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &files) == 0);
+  if (files.rlim_cur < 4 * most) {
+    MESSAGE("RLIMIT_NOFILE is too low for so many calls: nothing was tested");
+    return;
+  }
+  const leak_guard guard;
+  std::optional<manager> m{std::in_place};
+  auto q = m->make_queue<int>();
+  std::atomic<int> waiting{0}, refused{0}, lost{0};
+  std::vector<std::jthread> callers;
+  for (int i = 0; i < most + beyond; ++i)
+    callers.emplace_back([&] {
+      ++waiting;
+      try {
+        static_cast<void>(q.get());
+      } catch (const manager_lost&) {
+        ++lost;
+      } catch (const error& e) {
+        refused += std::string{e.what()}.find("as many calls as it can") != std::string::npos;
+      }
+    });
+  CHECK(eventually([&] { return waiting == most + beyond && refused == beyond; }));
+  m.reset();
+  callers.clear();
+  CHECK(refused == beyond);
+  CHECK(lost == most);
 }

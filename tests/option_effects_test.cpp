@@ -8,6 +8,9 @@
 
 #include <doctest/doctest.h>
 
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -36,6 +39,29 @@ using pids = queue<pid_t>;
 void say_end(pids ended) { ended.put(::getpid()); }
 void until_set(event gate) { gate.wait(); }
 pid_t own_pid() { return ::getpid(); }
+
+bool polls_readable(int fd) {
+  pollfd look{fd, POLLIN, 0};
+  return ::poll(&look, 1, 0) == 1;
+}
+
+void leak_memory(std::size_t bytes) {
+  auto* p = static_cast<volatile char*>(std::malloc(bytes));
+  for (std::size_t i = 0; p != nullptr && i < bytes; i += 4096)
+    p[i] = 1;
+}
+
+int leak_descriptor() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
+
+void leak_nothing() {}
+
+/// What OpenMP would use, where its library is loaded after the start of the worker.
+int threads_of_openmp() {
+  auto* library = ::dlopen("libgomp.so.1", RTLD_NOW | RTLD_GLOBAL);
+  if (library == nullptr)
+    return -1;
+  return reinterpret_cast<int (*)()>(::dlsym(library, "omp_get_max_threads"))();
+}
 
 std::set<pid_t> all_of(pids& from) {
   std::set<pid_t> all;
@@ -225,4 +251,104 @@ TEST_CASE("an attempt knows which it is, and retries are counted") {
     return this_task::attempt();
   }) == 3);
   CHECK(p.stats().retried == 2);
+}
+
+TEST_CASE("no more is sent ahead than was asked for") {
+  const leak_guard guard;
+  for (const std::size_t ahead : {0, 3}) {
+    CAPTURE(ahead);
+    pool p{{.workers = 1, .prefetch = ahead}};
+    event gate;
+    std::vector<future<void>> all{p.submit(until_set, gate)};
+    REQUIRE(eventually([&] { return all.front().running(); }));
+    for (int i = 0; i < 8; ++i)
+      all.push_back(p.submit(until_set, gate));
+    const auto s = p.stats();
+    CHECK(s.in_flight <= ahead + 1);
+    CHECK(s.queued >= 8 - ahead);
+    gate.set();
+    CHECK(wait_all(all, long_enough));
+  }
+  CHECK_THROWS_WITH_AS((pool{{.start = start_method::eager, .prefetch = 1}}),
+                       doctest::Contains("prefetch is 1"), config_error);
+}
+
+TEST_CASE("libraries that compute in threads use as many as were asked for") {
+  const leak_guard guard;
+  pool p{{.workers = 1, .threads_per_worker = 3}};
+  CHECK(p.apply([] { return std::string{std::getenv("OPENBLAS_NUM_THREADS")}; }) == "3");
+  const auto threads = p.apply(threads_of_openmp);
+  if (threads != -1) // it is no part of every system
+    CHECK(threads == 3);
+  CHECK(std::getenv("OPENBLAS_NUM_THREADS") == nullptr); // the host stays as it is
+}
+
+TEST_CASE("who may not wait in submit is told when there is room") {
+  const leak_guard guard;
+  pool p{{.workers = 1, .queue_capacity = 1, .prefetch = 0}};
+  const int room = p.room_fd();
+  CHECK(polls_readable(room));
+  event gate;
+  std::vector<future<void>> all{p.submit(until_set, gate)};
+  REQUIRE(eventually([&] { return all.front().running(); }));
+  all.push_back(p.submit(until_set, gate));
+  CHECK(!polls_readable(room));
+  CHECK(!p.try_submit(until_set, gate));
+  gate.set();
+  REQUIRE(eventually([&] { return polls_readable(room); }));
+  auto more = p.try_submit(until_set, gate);
+  REQUIRE(more);
+  CHECK(wait_all(all, long_enough));
+  more->get(long_enough);
+}
+
+TEST_CASE("what functions leave behind in their workers is told by function") {
+  const leak_guard guard;
+  pool p{{.workers = 2, .measure_growth = true}};
+  for (int i = 0; i < 5; ++i) {
+    p.apply(leak_memory, std::size_t{4} << 20);
+    p.apply(leak_descriptor);
+  }
+  p.map(
+    [](int) {
+      leak_nothing();
+      return 0;
+    },
+    std::vector<int>(40));
+  const auto rows = p.growth();
+  REQUIRE(rows.size() == 3);
+  CHECK(rows[0].task.find("leak_memory") != std::string::npos);
+  CHECK(rows[0].calls == 5);
+  CHECK(rows[0].memory_bytes >= std::int64_t{5} * (4 << 20));
+  CHECK(rows[0].descriptors == 0);
+  std::map<std::string, task_growth> by_name;
+  std::uint64_t calls = 0;
+  for (const auto& row : rows) {
+    by_name[row.task] = row;
+    calls += row.calls;
+  }
+  CHECK(calls == 50);
+  CHECK(by_name["leak_descriptor"].descriptors == 5);
+  CHECK(by_name["leak_descriptor"].threads == 0);
+  CHECK_THROWS_WITH_AS(pool{{.workers = 1}}.growth(), doctest::Contains("measure_growth"),
+                       config_error);
+}
+
+TEST_CASE("tasks that lie behind one whose worker dies move on, and are counted") {
+  const leak_guard guard;
+  pool p{{.workers = 1, .prefetch = 4}};
+  event gate;
+  const auto die = [](event when) {
+    when.wait();
+    ::kill(::getpid(), SIGKILL);
+  };
+  auto doomed = p.submit(die, gate);
+  REQUIRE(eventually([&] { return doomed.running(); }));
+  std::vector<future<pid_t>> behind;
+  for (int i = 0; i < 3; ++i)
+    behind.push_back(p.submit(own_pid));
+  gate.set();
+  REQUIRE(wait_all(behind, long_enough));
+  CHECK(p.stats().requeued >= 1);
+  CHECK(p.stats().succeeded == 3);
 }

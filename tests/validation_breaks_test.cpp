@@ -67,6 +67,7 @@ const witness witnesses[] = {
   {"ready.once", "lying_worker_test", each_lie, "ready twice"},
   {"grown.ready", "lying_worker_test", "workers that lie before they serve*"},
   {"grown.limited", "lying_worker_test", each_lie, "grown without a limit"},
+  {"measured.expected", "lying_worker_test", each_lie, "figures that nobody asked for"},
   {"grown.once", "repeated_answers_test", "a worker that has grown*"},
   {"unfit.once", "repeated_answers_test", "a worker that is unfit*"},
   {"unfit.before_ready", "lying_worker_test", each_lie, "unfit after ready"},

@@ -156,6 +156,7 @@ void actor_process::start_child(const pool_options& options) {
   const auto fds = brought.fds();
   request.fds.insert(request.fds.end(), fds.begin(), fds.end());
   request.setup = runtime::worker_setup::from(options.limits, options.affinity, options.nice);
+  request.setup.library_threads = static_cast<std::uint32_t>(options.threads_per_worker);
   request.confine(runtime::sandbox::pack_policy(options.sandbox, "pool_options::"));
   output_ = {options.output, options.name, number_, hub_->thread()};
   output_.direct(request);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <bulkhead/code_trace.hpp>
+
 #include <sys/types.h>
 
 #include <cstdint>
@@ -70,9 +72,10 @@ struct failure {
   bool may_have_executed = false; ///< false: it certainly did not start
   std::string backtrace;          ///< of the crash, one frame a line; empty where none
   std::string last_output;        ///< last lines of the worker's stderr (prefix, capture) and log
+  code_trace thrown_at;           ///< of the exception, in its worker; of a rethrow: where that was
 };
 
-/// A readable report: message, worker, exit status, backtrace, last output.
+/// A readable report: message, worker, exit status, backtrace or origin, last output.
 std::string to_string(const failure& f);
 
 } // namespace bulkhead

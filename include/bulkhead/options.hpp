@@ -109,6 +109,12 @@ struct pool_event {
   std::chrono::nanoseconds busy{}; ///< time it spent in tasks that were answered
 };
 
+/// A line that a worker has printed, without its end: printable, at most 4 KiB.
+struct output_line {
+  std::size_t worker = 0; ///< worker id
+  std::string text;
+};
+
 /// Options of a pool. Every member has its default; times of 0 mean none.
 struct pool_options {
   std::size_t workers = 0; ///< 0: available_parallelism()
@@ -150,6 +156,17 @@ struct pool_options {
   /// bulkhead::rabbitmq{...} of <bulkhead/rabbitmq.hpp>; what concerns workers is then set at the
   /// nodes, and refused here.
   std::shared_ptr<const detail::pool_engine> engine = {};
+  /// Tasks, or chunks of a map, that a worker holds beyond the one it runs. Empty: guided by
+  /// measured time, which suits tasks below a millisecond. 0: nothing waits behind a running task.
+  std::optional<std::size_t> prefetch = {};
+  /// Threads that OpenMP, OpenBLAS, MKL, BLIS and their like use in each worker, actor workers too,
+  /// by their environment variables and, where they are loaded already, their own functions. 0: as
+  /// they choose, which is one a CPU in each worker.
+  std::size_t threads_per_worker = 0;
+  /// Each line of the workers of tasks, with output_mode::prefix and capture. Runs on the pool's
+  /// callback thread; while 4096 lines wait for it, further ones are dropped and counted in a line.
+  std::function<void(const output_line&)> on_output = {};
+  bool measure_growth = false; ///< for pool::growth(); costs some 0.1 ms a task
 };
 
 /// Options of single tasks, through `pool.with(task_options)`.
@@ -161,6 +178,11 @@ struct task_options {
   int priority = 0;                        ///< higher goes first; orders the backlog
   std::string key = {};                    ///< for dispatch_policy::key_hash
   std::optional<retry_policy> retry = {};  ///< with retries; pool's where empty
+  /// Declares the task idempotent: when it has run for so long and another worker is idle, that one
+  /// runs it too. The first value or exception counts, and the other run is cancelled as by
+  /// cancel(true); a death counts only when both have died. Chunks of a map have one item then. 0:
+  /// never.
+  std::chrono::nanoseconds hedge_after{};
 };
 
 /// Options of map and its kin.

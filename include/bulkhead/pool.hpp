@@ -9,7 +9,9 @@
 #include <caf/fwd.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -92,12 +94,23 @@ public:
   std::vector<actor_info> actors() const;
   pool_stats stats() const;
 
+  /// The last lines that a worker of tasks has printed (output_mode::prefix, capture) or logged, up
+  /// to 16 KiB, while it lives; empty where there is no such worker.
+  std::string last_output(std::size_t worker) const;
+
+  /// By function, with pool_options::measure_growth: what grows with its calls is what it leaks.
+  /// The largest memory first. Throws config_error without that option.
+  std::vector<task_growth> growth() const;
+
   /// What isolation was asked for, is active, and why not.
   std::vector<isolation_feature> isolation() const;
 
   /// A descriptor, owned by the pool, that polls readable while completions() has something. From
   /// the first call on the pool remembers the ids of tasks that ended, see future::id().
   int completion_fd() const;
+  /// A descriptor, owned by the pool, that polls readable while the backlog has room for one more
+  /// task; of a pool that has ended, always. For loops that may not wait in submit: see try_submit.
+  int room_fd() const;
   std::vector<std::uint64_t> completions() const;
 
   /// An actor hosted in an actor worker; defined in <bulkhead/actor.hpp>. `behavior` is what CAF's

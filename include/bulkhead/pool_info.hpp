@@ -79,6 +79,19 @@ struct pool_stats {
   /// Plain messages, no requests, that the host could not pass on: a full queue, a type that does
   /// not travel, a task that failed. Of all pools in the same actor system.
   std::uint64_t dead_letters = 0;
+  /// Second runs that task_options::hedge_after began. Each is counted as a task of its own: as
+  /// submitted, and as what it ended as.
+  std::uint64_t hedged = 0;
+};
+
+/// What the calls of one function left behind in their workers: the sums of what each worker had
+/// more, or less, after a call than before it.
+struct task_growth {
+  std::string task; ///< the function's name, as far as it is known
+  std::uint64_t calls = 0;
+  std::int64_t memory_bytes = 0; ///< resident
+  std::int64_t descriptors = 0;  ///< open files, sockets and their like
+  std::int64_t threads = 0;
 };
 
 } // namespace bulkhead

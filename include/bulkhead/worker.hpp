@@ -26,6 +26,11 @@ bool stop_requested() noexcept;
 /// The same as a std::stop_token; triggers within some milliseconds of the request.
 std::stop_token stop_token();
 
+/// Writes one line to the standard error, at once and whole up to 4 KiB, and keeps it for
+/// failure::last_output and pool::last_output, wherever the output goes (the last 2 KiB). Anywhere
+/// but in a worker of tasks it only writes. Thread-safe.
+void log(std::string_view line) noexcept;
+
 } // namespace bulkhead::this_worker
 
 /// What a running task may ask about itself. All calls are cheap and never fail outside a task.

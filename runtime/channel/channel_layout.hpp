@@ -108,6 +108,7 @@ enum class answer_kind : std::uint16_t {
   grown = 7,    ///< it exceeds its memory limit between items: it starts nothing more
   column = 8,   ///< first position; the results of `items` items, one behind the other
   spans = 10,   ///< parts of a task that it has named; at most once for each item
+  measured = 9, ///< position; what the worker has more than before it, before its own answer
 };
 
 enum answer_flags : std::uint16_t {

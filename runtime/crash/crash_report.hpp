@@ -31,4 +31,7 @@ struct crash_report {
 /// functions are left out); a place seen before is in a cache. Uses no network.
 crash_report read_crash(const flight_recorder& from) noexcept;
 
+/// Its log alone, also of a worker that lives. Printable. Throws std::bad_alloc.
+std::string read_log(const flight_recorder& from);
+
 } // namespace bulkhead::runtime

@@ -58,6 +58,8 @@ public:
   /// No task is without its outcome.
   bool at_rest() const noexcept { return waiting_ == 0 && sent_ == 0; }
 
+  /// A task that was submitted for a second run was sent.
+  void hedge() noexcept { ++counts_.hedged; }
   void replace_worker() noexcept { ++counts_.restarts; }
   void recycle_worker() noexcept { ++counts_.recycled; }
   void find_bad_message() noexcept { ++counts_.bad_messages; }

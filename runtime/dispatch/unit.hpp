@@ -18,6 +18,14 @@ using time_point = clock::time_point;
 /// One unit of work inside the pool: a ledger entry. It is queued, or sent to one worker, or done
 /// and gone; guarded by the pool's lock.
 struct unit {
+  unit() = default;
+  unit(const unit&) = delete;
+  unit& operator=(const unit&) = delete;
+  ~unit() {
+    if (twin != nullptr)
+      twin->twin = nullptr;
+  }
+
   detail::function_ref stub;
   detail::function_ref loop; ///< as in detail::work
   detail::buffer body;
@@ -46,6 +54,8 @@ struct unit {
   const worker_slot* died_with = nullptr; ///< its worker died; its outcome is being prepared
   std::uint32_t hit_item = 0;             ///< that ran then; items: all of them may have run
   std::size_t pinned_worker = 0;          ///< worker id, for broadcast and key_hash; 0: any
+  unit* twin = nullptr;                   ///< the other run of a hedged task, while both go on
+  bool hedged = false;                    ///< has, or had, a twin
 
   int list_priority = 0;    ///< of the backlog's list that holds it
   std::size_t lane = 0;     ///< of the backlog, where it waits

@@ -1,6 +1,7 @@
 #include "runtime/forkserver/worker_main.hpp"
 
 #include "runtime/code/module.hpp"
+#include "runtime/forkserver/library_threads.hpp"
 #include "runtime/forkserver/worker_exec.hpp"
 #include "runtime/process/launch_modules.hpp"
 #include "runtime/process/start_bytes.hpp"
@@ -201,6 +202,13 @@ prepared prepare(worker_birth& birth) {
 
   const auto& head = birth.head;
   prepared made{};
+  // Before code that may come with such libraries is loaded; again behind the sandbox, which may
+  // have cleared the environment.
+  const auto limit_threads = [&] {
+    if (head.setup.library_threads != 0)
+      limit_library_threads(head.setup.library_threads);
+  };
+  limit_threads();
   const auto rest = head.rest_in_memfd != 0 ? map_rest(kept.start_file, head) : birth.body;
   set_modules(rest.first(head.modules_bytes));
   made.entry = code_at<worker_entry>(head.entry);
@@ -211,6 +219,7 @@ prepared prepare(worker_birth& birth) {
     start_failed(birth.notices, failed.error, explain(failed));
   if (head.plan_bytes != 0)
     confine(birth, rest.subspan(head.modules_bytes, head.plan_bytes), report);
+  limit_threads();
   announce(birth.notices, report);
   ::close(birth.notices);
   made.start.fds = std::move(kept.users);

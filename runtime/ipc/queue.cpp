@@ -44,10 +44,6 @@ struct queue_words {
   std::array<queue_state, 2> states;
 };
 
-std::span<const std::byte> bytes_of(const std::uint64_t& number) noexcept {
-  return std::as_bytes(std::span{&number, 1});
-}
-
 std::uint64_t space_of(std::uint64_t item_bytes) noexcept {
   return sizeof item_bytes + ((item_bytes + 7) & ~std::uint64_t{7});
 }
@@ -82,7 +78,7 @@ public:
   void commit(waiting_line& line) {
     held_.announce(line);
     const auto next = 1 - active();
-    words_.states[next] = state_;
+    runtime::copy_state(words_.states[next], state_);
     BULKHEAD_HOOK("ipc.committing");
     // release: nobody reads it without the lock, but a process that dies here must not leave the
     // index before the state. A dead process's stores are all there, in the program's order.
@@ -128,7 +124,7 @@ private:
 
   // Copied, then checked: another process wrote it.
   void look() {
-    state_ = words_.states[active()];
+    runtime::copy_state(state_, words_.states[active()]);
     if (!state_.is_sound())
       throw std::runtime_error("queue: its memory is damaged: a process has overwritten it; make a "
                                "new queue");
@@ -147,14 +143,14 @@ void drop(const queue_area& area, std::uint64_t offset, std::uint64_t bytes) noe
 }
 
 // All but the first ring, which is never dropped, so that an empty queue needs no memory to go on.
-void drop_if_left(const queue_area& area, const queue_state& before, const queue_state& now) {
-  if (before.offset != now.offset && before.offset != 0)
-    drop(area, before.offset, before.bytes);
+void drop_if_left(const queue_area& area, std::uint64_t offset, std::uint64_t bytes,
+                  std::uint64_t now) noexcept {
+  if (offset != now && offset != 0)
+    drop(area, offset, bytes);
 }
 
 std::uint64_t item_bytes(const queue_area& area, const queue_state& s) {
-  std::uint64_t length = 0;
-  area.read(s.head, std::as_writable_bytes(std::span{&length, 1}));
+  const auto length = area.read_word(s.head);
   if (length > s.tail - s.head || space_of(length) > s.tail - s.head)
     throw std::runtime_error("queue: its memory is damaged: an item is longer than the queue; make "
                              "a new queue");
@@ -206,19 +202,20 @@ bool queue_base::put(const buffer& item, time_point deadline) {
     return false;
   if (t.closed())
     throw queue_closed("the queue is closed: nothing can be put; put before close()");
-  const auto before = t.state();
+  const auto before_offset = t.state().offset;
+  const auto before_bytes = t.state().bytes;
   const std::uint64_t length = item.size();
-  if (before.room() < space_of(length))
+  if (t.state().room() < space_of(length))
     t.grow(space_of(length));
   auto& s = t.state();
   area_->map(s);
-  area_->write(s.tail, bytes_of(length));
+  area_->write_word(s.tail, length);
   area_->write(s.tail + sizeof length, item.bytes());
   BULKHEAD_HOOK("ipc.queue_written");
   s.tail += space_of(length);
   ++s.puts;
   t.commit(w.getters);
-  drop_if_left(*area_, before, s);
+  drop_if_left(*area_, before_offset, before_bytes, s.offset);
   return true;
 }
 
@@ -233,7 +230,8 @@ queue_base::got queue_base::get(buffer& item, time_point deadline) {
   if (t.state().items() == 0)
     return got::closed;
   auto& s = t.state();
-  const auto before = s;
+  const auto before_offset = s.offset;
+  const auto before_bytes = s.bytes;
   area_->map(s);
   const auto length = item_bytes(*area_, s);
   // Copied before it is taken: a process that dies, or has no memory, leaves the item where it is.
@@ -244,7 +242,7 @@ queue_base::got queue_base::get(buffer& item, time_point deadline) {
   ++s.gets;
   t.shrink();
   t.commit(w.putters);
-  drop_if_left(*area_, before, s);
+  drop_if_left(*area_, before_offset, before_bytes, s.offset);
   return got::item;
 }
 

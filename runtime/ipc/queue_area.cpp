@@ -19,9 +19,7 @@ queue_area::~queue_area() {
     ::munmap(base, bytes);
 }
 
-void queue_area::map(const runtime::queue_state& s) {
-  if (base != nullptr && s.offset == offset && s.bytes == bytes)
-    return;
+void queue_area::map_anew(const runtime::queue_state& s) {
   struct stat facts {};
   const bool there = runtime::file_status(file->fd(), facts) == 0
                      && s.offset <= static_cast<std::uint64_t>(facts.st_size)
@@ -48,7 +46,8 @@ void queue_area::write(std::uint64_t at, std::span<const std::byte> from) noexce
   const auto start = static_cast<std::size_t>(at & (bytes - 1));
   const auto first = std::min(from.size(), static_cast<std::size_t>(bytes) - start);
   std::memcpy(base + start, from.data(), first);
-  std::memcpy(base, from.data() + first, from.size() - first);
+  if (first != from.size())
+    std::memcpy(base, from.data() + first, from.size() - first);
 }
 
 void queue_area::read(std::uint64_t at, std::span<std::byte> to) const noexcept {
@@ -57,7 +56,8 @@ void queue_area::read(std::uint64_t at, std::span<std::byte> to) const noexcept 
   const auto start = static_cast<std::size_t>(at & (bytes - 1));
   const auto first = std::min(to.size(), static_cast<std::size_t>(bytes) - start);
   std::memcpy(to.data(), base + start, first);
-  std::memcpy(to.data() + first, base, to.size() - first);
+  if (first != to.size())
+    std::memcpy(to.data() + first, base, to.size() - first);
 }
 
 } // namespace bulkhead::detail

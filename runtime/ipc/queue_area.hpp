@@ -2,8 +2,10 @@
 
 #include <bulkhead/detail/descriptor_list.hpp>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 namespace bulkhead::runtime {
@@ -11,6 +13,8 @@ namespace bulkhead::runtime {
 /// Where the items of a queue lie in its file, and how far it has come: what one commit replaces.
 /// Positions count bytes since the queue was made; `bytes` is a power of two.
 struct queue_state {
+  using words = std::array<std::uint64_t, 7>;
+
   std::uint64_t offset; ///< of the ring in the file
   std::uint64_t bytes;  ///< of the ring
   std::uint64_t head;
@@ -27,6 +31,17 @@ struct queue_state {
            && dones <= puts;
   }
 };
+static_assert(sizeof(queue_state) == sizeof(queue_state::words));
+
+/// The same as an assignment, word by word: a copy in larger pieces waits for the single words of
+/// it that were stored just before to reach memory, some 10 ns each time.
+inline void copy_state(queue_state& to, const queue_state& from) noexcept {
+  auto* target = reinterpret_cast<std::uint64_t*>(&to);
+  const auto* source = reinterpret_cast<const std::uint64_t*>(&from);
+  for (std::size_t i = 0; i < queue_state::words{}.size(); ++i)
+    // relaxed: under the lock; atomic only so that words stay words.
+    __atomic_store_n(&target[i], __atomic_load_n(&source[i], __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+}
 
 } // namespace bulkhead::runtime
 
@@ -41,11 +56,25 @@ struct queue_area {
 
   /// Maps the ring of this state, unless it is. Throws std::system_error, and std::runtime_error
   /// where the file has no such bytes.
-  void map(const runtime::queue_state& s);
+  void map(const runtime::queue_state& s) {
+    if (base == nullptr || s.offset != offset || s.bytes != bytes)
+      map_anew(s);
+  }
 
   /// Copies to and from a position in the mapped ring, around its end.
   void write(std::uint64_t at, std::span<const std::byte> from) noexcept;
   void read(std::uint64_t at, std::span<std::byte> to) const noexcept;
+  /// The same for a word at a multiple of 8, which never lies around the end.
+  void write_word(std::uint64_t at, std::uint64_t word) noexcept {
+    std::memcpy(base + (at & (bytes - 1)), &word, sizeof word);
+  }
+  std::uint64_t read_word(std::uint64_t at) const noexcept {
+    std::uint64_t word = 0;
+    std::memcpy(&word, base + (at & (bytes - 1)), sizeof word);
+    return word;
+  }
+
+  void map_anew(const runtime::queue_state& s);
 
   shared_descriptor file;
   std::byte* base = nullptr;

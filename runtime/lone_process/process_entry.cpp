@@ -2,6 +2,7 @@
 
 #include "runtime/code/shipped_call.hpp"
 #include "runtime/crash/crash_recorder.hpp"
+#include "runtime/crash/throw_place.hpp"
 #include "runtime/lone_process/process_page.hpp"
 #include "runtime/outcome/failure_of.hpp"
 #include "runtime/outcome/failure_wire.hpp"
@@ -92,7 +93,8 @@ int fail(const std::string& name, ending& end, const failure& f) {
 int run(const std::string& name, std::span<const std::byte> call,
         const detail::descriptor_list& brought, ending end) {
   try {
-    const auto result = run_call(call, &brought);
+    detail::buffer result;
+    noting_throw([&] { result = run_call(call, &brought); });
     if (result.size() <= max_process_result && end.deliver(process_end::value, result.bytes()))
       return 0;
     auto f = failure_of(failure_kind::too_large,
@@ -106,7 +108,9 @@ int run(const std::string& name, std::span<const std::byte> call,
     // swallowed.
     throw;
   } catch (...) {
-    return fail(name, end, describe_current_exception());
+    auto f = describe_current_exception();
+    f.thrown_at = noted_throw();
+    return fail(name, end, f);
   }
 }
 

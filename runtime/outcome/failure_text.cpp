@@ -185,6 +185,7 @@ std::string to_string(const failure& f) {
   if (f.may_have_executed && says_whether_it_ran(f.kind))
     add_line(report, "it may have executed");
   add_block(report, "backtrace:", f.backtrace);
+  add_block(report, "thrown at:", f.thrown_at.text());
   add_block(report, "last output:", f.last_output);
   return report;
 }

@@ -12,6 +12,8 @@
 #include <cstring>
 #include <exception>
 #include <new>
+#include <utility>
+#include <vector>
 
 // Failures as bytes and texts. What a worker says is cut to bounded, valid UTF-8 without control
 // characters before anybody prints it: it may go to a terminal or a log.
@@ -40,6 +42,24 @@ std::size_t utf8_length(std::string_view text) noexcept {
 bool is_control(char c) noexcept {
   const auto u = static_cast<unsigned char>(c);
   return (u < 0x20 && c != '\n' && c != '\t') || u == 0x7f;
+}
+
+/// Frames of a throw that travel; three numbers each.
+constexpr std::size_t most_frames = 48;
+
+std::vector<std::uint64_t> numbers_of(const code_trace& trace) {
+  std::vector<std::uint64_t> numbers;
+  for (const auto& frame : trace.frames().first(std::min(most_frames, trace.frames().size())))
+    numbers.insert(numbers.end(), {frame.address, frame.module, frame.offset});
+  return numbers;
+}
+
+// They are only looked up, so any number will do.
+code_trace trace_of(const std::vector<std::uint64_t>& numbers) {
+  std::vector<code_trace::frame> frames;
+  for (std::size_t i = 0; i + 3 <= numbers.size() && frames.size() < most_frames; i += 3)
+    frames.push_back({numbers[i], numbers[i + 1], numbers[i + 2]});
+  return code_trace{std::move(frames)};
 }
 
 std::string_view bounded(const char* text) noexcept {
@@ -130,6 +150,7 @@ void encode_failure(detail::buffer& to, const failure& f) {
   // Cut here as well: the host would do it anyway, and the ring is small.
   detail::encode(to, f.type.substr(0, max_text_bytes));
   detail::encode(to, f.message.substr(0, 2 * max_text_bytes));
+  detail::encode(to, numbers_of(f.thrown_at));
 }
 
 bool decode_failure(std::span<const std::byte> from, failure& f) try {
@@ -145,6 +166,7 @@ bool decode_failure(std::span<const std::byte> from, failure& f) try {
   f.may_have_executed = detail::decode<bool>(in);
   f.type = printable(detail::decode<std::string>(in));
   f.message = printable(detail::decode<std::string>(in));
+  f.thrown_at = trace_of(detail::decode<std::vector<std::uint64_t>>(in));
   in.expect_end();
   return true;
 } catch (const codec_error&) {

@@ -20,7 +20,8 @@ std::string printable(std::string_view text);
 /// throws.
 failure describe_current_exception() noexcept;
 
-/// What a worker says about a failed item: kind, type, message, whether it may have run.
+/// What a worker says about a failed item: kind, type, message, whether it may have run, and where
+/// the exception was thrown.
 void encode_failure(detail::buffer& to, const failure& f);
 
 /// False where the bytes are no failure: a bad message.

@@ -39,7 +39,7 @@ bool worker_pool::cancel_sent(unit& u, detail::future_base& f, bool kill_running
   if (f.place == nullptr)
     return true;
   if (kill_running)
-    request_kill(u);
+    dispatcher_.request_kill(u);
   return false;
 }
 
@@ -71,19 +71,8 @@ bool worker_pool::cancel_gathered(detail::future_base& f, bool kill_running) {
     return false;
   u->cancel_wanted = true;
   if (kill_running)
-    request_kill(*u);
+    dispatcher_.request_kill(*u);
   return false;
-}
-
-void worker_pool::request_kill(unit& u) {
-  auto& slot = *u.worker;
-  u.kill_wanted = true;
-  slot.cancelled_task = true;
-  // Of a unit of tasks the last one is meant; of a map's, whichever runs.
-  const auto item = u.gathers ? u.items - 1 : 0;
-  slot.link.request_task_stop(std::max(slot.link.flown().next(), make_position(u.sequence, item)));
-  slot.watch.ask_for_task(clock::now());
-  state_.ticks.need(slot.watch.next_look());
 }
 
 void worker_pool::cancel_pending() {
@@ -134,7 +123,7 @@ bool worker_pool::cancel_sent(worker_slot& slot, const detail::task_sink& sink, 
       return;
     left = true;
     if (kill_running)
-      request_kill(u);
+      dispatcher_.request_kill(u);
   });
   return left;
 }

@@ -116,6 +116,14 @@ int eager_pool::completion_fd() {
 
 std::vector<std::uint64_t> eager_pool::completions() { return {}; }
 
+int eager_pool::room_fd() {
+  throw config_error("a pool with start_method::eager has no queue: there is always room");
+}
+
+std::vector<task_growth> eager_pool::growth() {
+  throw config_error("a pool with start_method::eager has no workers that could grow");
+}
+
 void eager_pool::look_on(std::shared_ptr<detail::onlooker>) {
   throw config_error("a pool with start_method::eager runs its tasks in the caller: there is "
                      "nothing to look at; use another start method");

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 
 namespace bulkhead::runtime {
@@ -42,6 +43,9 @@ public:
   std::vector<isolation_feature> isolation() override;
   int completion_fd() override;
   std::vector<std::uint64_t> completions() override;
+  [[noreturn]] int room_fd() override;
+  std::string last_output(std::size_t) override { return {}; }
+  std::vector<task_growth> growth() override;
   const pool_options& options() const noexcept override { return options_; }
   std::vector<std::size_t> worker_ids() override { return {1}; }
   [[noreturn]] void look_on(std::shared_ptr<detail::onlooker> who) override;

@@ -80,6 +80,9 @@ pool_stats pool::stats() const {
   return now;
 }
 std::vector<isolation_feature> pool::isolation() const { return core_->isolation(); }
+std::string pool::last_output(std::size_t worker) const { return core_->last_output(worker); }
+std::vector<task_growth> pool::growth() const { return core_->growth(); }
+int pool::room_fd() const { return core_->room_fd(); }
 int pool::completion_fd() const { return core_->completion_fd(); }
 std::vector<std::uint64_t> pool::completions() const { return core_->completions(); }
 

@@ -77,6 +77,8 @@ void check_without_processes(const pool_options& o) {
   only_default(o.nice == plain.nice, "nice");
   only_default(o.output == plain.output, "output");
   only_default(o.unresponsive_after == plain.unresponsive_after, "unresponsive_after");
+  only_default(o.threads_per_worker == 0, "threads_per_worker");
+  only_default(!o.measure_growth, "measure_growth");
 }
 
 // Of a pool's options, or of a task's: `whose`. `retries`: what they come to.
@@ -160,6 +162,13 @@ pool_options checked(pool_options o) {
   // Positions in a ring are cut by a mask.
   o.ring_capacity = std::bit_ceil(o.ring_capacity);
   require(o.nice >= 0 && o.nice <= 19, "nice", o.nice, "0 to 19");
+  require(o.threads_per_worker <= 4096, "threads_per_worker", o.threads_per_worker, "0 to 4096");
+  const bool heard = o.output == output_mode::prefix || o.output == output_mode::capture;
+  if (o.on_output && !heard)
+    refuse("on_output", "set", "with output_mode::prefix or capture, or there is nothing to hear");
+  if (o.prefetch && o.start == start_method::eager)
+    refuse("prefetch", std::to_string(*o.prefetch),
+           "empty with start_method::eager, where nothing is sent ahead");
   check_times(o);
   check_retry("pool_options", o.retry, 1); // tasks may have retries of their own
   // Longer than any clock of the library can add: "for ever" must not overflow into the past.
@@ -187,6 +196,10 @@ task_options checked(task_options o, const pool_options& pool) {
   check("timeout", o.timeout);
   check("soft_timeout", o.soft_timeout);
   check("deadline", o.deadline);
+  check("hedge_after", o.hedge_after);
+  if (o.hedge_after.count() != 0 && pool.start == start_method::eager)
+    throw config_error("task_options::hedge_after is set; allowed: 0 ns (never) with "
+                       "start_method::eager, which has no second worker");
   if (o.retry)
     runtime::check_retry("task_options", *o.retry, o.retries.value_or(pool.retries));
   return o;

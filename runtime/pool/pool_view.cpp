@@ -1,3 +1,4 @@
+#include "runtime/crash/crash_report.hpp"
 #include "runtime/pool/worker_pool.hpp"
 #include "runtime/process/isolation_report.hpp"
 #include "runtime/system/proc_stat.hpp"
@@ -9,6 +10,8 @@
 namespace bulkhead::runtime {
 
 namespace {
+
+constexpr std::size_t most_output = std::size_t{16} << 10;
 
 worker_state state_of(const worker_slot& s) noexcept {
   if (s.gone())
@@ -167,6 +170,40 @@ int worker_pool::completion_fd() {
   own_process::require(state_.owner);
   const pool_turn turn{state_, answers_};
   return outcomes_.completion_fd();
+}
+
+int worker_pool::room_fd() {
+  own_process::require(state_.owner);
+  const pool_turn turn{state_, answers_};
+  return queue_.room_fd();
+}
+
+std::string worker_pool::last_output(std::size_t worker) {
+  own_process::require(state_.owner);
+  slot_ptr found;
+  {
+    const pool_turn turn{state_, answers_};
+    for (const auto& s : state_.slots)
+      if (s->id == worker && s->process)
+        found = s;
+  }
+  // Without the lock: the pipe is read.
+  return found ? read_log(found->link.worker_words().recorder) + found->output.tail(most_output)
+               : std::string{};
+}
+
+std::vector<task_growth> worker_pool::growth() {
+  own_process::require(state_.owner);
+  if (!state_.options.measure_growth)
+    throw config_error("pool::growth() tells nothing: pool_options::measure_growth is false; set "
+                       "it to true");
+  std::vector<growth_book::row> rows;
+  {
+    const pool_turn turn{state_, answers_};
+    catch_up();
+    rows = state_.growth.rows();
+  }
+  return named_growth(rows);
 }
 
 std::vector<std::uint64_t> worker_pool::completions() {

@@ -1,5 +1,6 @@
 #include "runtime/pool/run_here.hpp"
 
+#include "runtime/crash/throw_place.hpp"
 #include "runtime/outcome/failure_wire.hpp"
 
 #include <utility>
@@ -9,14 +10,18 @@ namespace bulkhead::runtime {
 ran_here run_here(const detail::function_ref& stub, const detail::buffer& body,
                   std::uint32_t callable_bytes, std::span<const std::byte> args) {
   ran_here ran;
-  try {
+  const auto call = [&] {
     detail::reader callable{body.bytes().first(callable_bytes), detail::reader_limits::trusted()};
     detail::reader in{args, detail::reader_limits::trusted()};
     callable.bring(body.descriptors());
     in.bring(body.descriptors());
     detail::stub_at(stub)(callable, in, ran.result);
+  };
+  try {
+    noting_throw(call);
   } catch (...) {
     ran.failed = describe_current_exception();
+    ran.failed->thrown_at = noted_throw();
   }
   return ran;
 }

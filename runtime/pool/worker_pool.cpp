@@ -40,7 +40,7 @@ void worker_pool::start() {
     state_.ticks.on_tick(
       state_.while_alive([this](std::uint64_t number) { watchman_.tick(number); }));
   }
-  if (state_.options.on_event)
+  if (state_.options.on_event || state_.options.on_output)
     news_.callbacks().start();
   leadership_.start();
   try {
@@ -191,6 +191,7 @@ void worker_pool::terminate() noexcept {
   leadership_.stop();
   if (timer != 0)
     state_.runtime_thread->cancel(timer);
+  news_.end_lines();
   news_.callbacks().stop();
   turn.lock();
   if (const auto told = std::exchange(state_.onlooker, nullptr)) {

@@ -17,6 +17,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace bulkhead::runtime {
@@ -54,6 +55,9 @@ public:
   std::vector<isolation_feature> isolation() override;
   int completion_fd() override;
   std::vector<std::uint64_t> completions() override;
+  int room_fd() override;
+  std::string last_output(std::size_t worker) override;
+  std::vector<task_growth> growth() override;
   const pool_options& options() const noexcept override { return state_.options; }
   std::vector<std::size_t> worker_ids() override;
   void look_on(std::shared_ptr<detail::onlooker> who) override;
@@ -76,7 +80,6 @@ private:
   bool cancel_sent(unit& u, detail::future_base& f, bool kill_running) BULKHEAD_REQUIRES(pool_lock);
   bool cancel_sent(worker_slot& slot, const detail::task_sink& sink, bool kill_running)
     BULKHEAD_REQUIRES(pool_lock);
-  void request_kill(unit& u) BULKHEAD_REQUIRES(pool_lock);
   /// What is there already counts, where nobody else takes it.
   void catch_up() BULKHEAD_REQUIRES(pool_lock);
   void describe_task(worker_info& info, worker_slot& slot) BULKHEAD_REQUIRES(pool_lock);

@@ -5,9 +5,10 @@
 namespace bulkhead::runtime {
 
 launch_output::launch_output(output_mode mode, std::string_view owner, std::uint64_t number,
-                             std::shared_ptr<reactor> thread) {
+                             std::shared_ptr<reactor> thread, worker_output::line_handler on_line) {
   if (mode == output_mode::prefix || mode == output_mode::capture)
-    reader_ = std::make_unique<worker_output>(mode, owner, number, std::move(thread));
+    reader_ =
+      std::make_unique<worker_output>(mode, owner, number, std::move(thread), std::move(on_line));
   else if (mode == output_mode::null)
     null_ = open_null_output();
 }

@@ -23,7 +23,7 @@ public:
   /// `owner` and `number` are for the labels of output_mode::prefix. Throws std::system_error where
   /// no pipe can be made or watched, or /dev/null not be opened.
   launch_output(output_mode mode, std::string_view owner, std::uint64_t number,
-                std::shared_ptr<reactor> thread);
+                std::shared_ptr<reactor> thread, worker_output::line_handler on_line = {});
 
   /// The process of the request prints there. The request borrows from this.
   void direct(launch_request& request) const noexcept;

@@ -42,9 +42,9 @@ std::string label_of(std::string_view pool, std::uint64_t worker) {
 } // namespace
 
 worker_output::worker_output(output_mode mode, std::string_view pool, std::uint64_t worker,
-                             std::shared_ptr<reactor> thread)
+                             std::shared_ptr<reactor> thread, line_handler on_line)
   : owner_(own_process::identity()), mode_(mode), label_(label_of(pool, worker)),
-    reactor_(std::move(thread)) {
+    reactor_(std::move(thread)), on_line_(std::move(on_line)) {
   std::array<int, 2> ends{-1, -1};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0)
     fail_output("pipe2");
@@ -64,7 +64,7 @@ worker_output::~worker_output() {
   const std::lock_guard lock{mutex_};
   try {
     take_in(drain_bytes);
-    lines_.finish_partial([this](std::string_view line) { print(line); });
+    lines_.finish_partial([this](std::string_view line) { hear(line); });
     flush_printing();
   } catch (const std::bad_alloc&) {
     printing_.clear(); // the last lines are lost with the memory they needed
@@ -94,12 +94,18 @@ bool worker_output::take_in(std::size_t most) {
       break;
     }
     const auto got = static_cast<std::size_t>(count);
-    lines_.feed({bytes.data(), got}, [this](std::string_view line) { print(line); });
+    lines_.feed({bytes.data(), got}, [this](std::string_view line) { hear(line); });
     most -= got;
   }
   flush_printing();
   stderr_.reset(); // the host may redirect it until the next turn
   return open;
+}
+
+void worker_output::hear(std::string_view line) {
+  if (on_line_)
+    on_line_(printable(line));
+  print(line);
 }
 
 void worker_output::print(std::string_view text) {

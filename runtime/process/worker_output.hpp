@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -23,9 +24,12 @@ namespace bulkhead::runtime {
 /// like; nothing here waits for its end. All calls are thread-safe.
 class worker_output {
 public:
-  /// Throws std::system_error where no pipe can be made or watched.
+  using line_handler = std::function<void(std::string_view line)>;
+
+  /// `on_line`, if any, hears each line, printable; it must not call back. Throws std::system_error
+  /// where no pipe can be made or watched.
   worker_output(output_mode mode, std::string_view pool, std::uint64_t worker,
-                std::shared_ptr<reactor> thread);
+                std::shared_ptr<reactor> thread, line_handler on_line = {});
   /// Prints what is left (prefix). Waits for a running handler unless on the runtime thread.
   ~worker_output();
   worker_output(const worker_output&) = delete;
@@ -46,6 +50,7 @@ public:
 private:
   void on_readable();
   bool take_in(std::size_t most);
+  void hear(std::string_view line);
   void print(std::string_view text);
   void flush_printing();
 
@@ -53,6 +58,7 @@ private:
   output_mode mode_;
   std::string label_; ///< "[pool/3] "
   std::shared_ptr<reactor> reactor_;
+  line_handler on_line_;
   unique_fd read_end_;
   unique_fd write_end_;
   std::uint64_t watch_ = 0;

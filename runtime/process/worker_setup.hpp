@@ -27,6 +27,7 @@ struct worker_setup {
   std::int32_t nice = 0;                   ///< added to the niceness
   std::int32_t oom_score = 400;            ///< added to oom_score_adj
   cpu_set_t affinity = {};                 ///< no CPU: inherited
+  std::uint32_t library_threads = 0;       ///< see limit_library_threads; 0: as they choose
   bool no_new_privileges = true;
   std::uint32_t sandbox_asked = 0;   ///< bits of sandbox::feature: what its plan asks for
   bool dies_with_forkserver = false; ///< PR_SET_PDEATHSIG; off: it outlives a killed forkserver

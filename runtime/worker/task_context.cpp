@@ -1,11 +1,16 @@
 #include "runtime/worker/task_context.hpp"
 
+#include "runtime/crash/crash_log.hpp"
 #include "runtime/process/stop_request.hpp"
 
 #include <bulkhead/span.hpp>
 #include <bulkhead/worker.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <utility>
 
 // What a task may ask of its worker. The task's thread begins and ends it; threads that the task
@@ -95,9 +100,18 @@ void task_context::add_span(const detail::task_span& s) noexcept {
   spans_.add(s);
 }
 
+void task_context::log(std::string_view line) noexcept {
+  if (!captured_)
+    record_log_line(mine_.recorder, line);
+}
+
 } // namespace bulkhead::runtime
 
 namespace bulkhead::this_worker {
+
+namespace {
+constexpr std::size_t longest_line = 4095; // with its end, a write that no other tears apart
+}
 
 using runtime::task_context;
 
@@ -121,6 +135,17 @@ bool stop_requested() noexcept {
 std::stop_token stop_token() {
   auto* c = task_context::current();
   return c != nullptr ? c->stop_token() : runtime::stop_request::token();
+}
+
+void log(std::string_view line) noexcept {
+  line = line.substr(0, longest_line);
+  if (auto* c = task_context::current())
+    c->log(line);
+  std::array<char, longest_line + 1> whole;
+  std::memcpy(whole.data(), line.data(), line.size());
+  whole[line.size()] = '\n';
+  // Nobody is to be told where it cannot be written.
+  static_cast<void>(::write(STDERR_FILENO, whole.data(), line.size() + 1) < 0);
 }
 
 } // namespace bulkhead::this_worker

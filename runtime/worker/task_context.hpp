@@ -11,6 +11,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <thread>
 
 namespace bulkhead::runtime {
@@ -18,8 +19,10 @@ namespace bulkhead::runtime {
 /// What this_worker and this_task answer from. One a worker process, one a worker thread.
 class task_context {
 public:
-  task_context(std::size_t worker, std::string pool, const host_page& host, worker_page& mine)
-    : worker_(worker), pool_(std::move(pool)), host_(host), mine_(mine) {}
+  /// `captured`: the host keeps what the worker prints.
+  task_context(std::size_t worker, std::string pool, const host_page& host, worker_page& mine,
+               bool captured = true)
+    : worker_(worker), pool_(std::move(pool)), host_(host), mine_(mine), captured_(captured) {}
 
   /// The context of the calling thread's worker, or null. In a worker process every thread has it.
   static task_context* current() noexcept;
@@ -48,6 +51,8 @@ public:
   bool stop_requested() const noexcept;
   std::stop_token stop_token();
   void progress(double fraction) noexcept;
+  /// Keeps a line where the host finds it, unless it keeps all that is printed.
+  void log(std::string_view line) noexcept;
 
   /// Whether somebody wants to hear of spans.
   bool is_watched() const noexcept {
@@ -64,6 +69,7 @@ private:
   std::string pool_;
   const host_page& host_;
   worker_page& mine_;
+  const bool captured_;
   std::atomic<std::uint64_t> where_{no_position};
   std::atomic<std::uint64_t> id_{0};
   std::uint32_t attempt_ = 0;

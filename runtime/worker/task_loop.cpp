@@ -38,8 +38,8 @@ std::span<const std::byte> bytes_of(const std::string& text) noexcept {
 
 task_loop::task_loop(const worker_config& config, const worker_port& end, bool is_thread)
   : config_(config), end_(end), is_thread_(is_thread),
-    context_(config.id, config.pool_name, *end.host, *end.mine), spinner_(config.spin),
-    next_(config.base) {}
+    context_(config.id, config.pool_name, *end.host, *end.mine, config.captured),
+    spinner_(config.spin), next_(config.base) {}
 
 int task_loop::run() {
   task_context::install(&context_, is_thread_);
@@ -104,7 +104,9 @@ bool task_loop::wait_for_frame() {
 
 void task_loop::run_frame() {
   auto frame = open_frame();
-  const bool in_columns = (frame.header.flags & answer_in_columns) != 0 && frame.refusal.empty();
+  // What is measured item by item is answered so.
+  const bool in_columns =
+    (frame.header.flags & answer_in_columns) != 0 && frame.refusal.empty() && !config_.measures;
   if (in_columns)
     pace_.begin(now_ns());
   BULKHEAD_HOOK("worker.frame_read");
@@ -260,7 +262,10 @@ void task_loop::run_item(running_frame& frame, position p, std::uint32_t item) {
     limit = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(at));
   }
   context_.begin(p, h.task_id + item, h.attempt, limit);
+  const auto before = config_.measures ? own_figures() : growth_figures{};
   const auto f = run_call_of(frame, args);
+  if (config_.measures)
+    tell_growth(p, before);
   std::uint64_t ran = 0;
   if (measure) {
     ran = static_cast<std::uint64_t>(std::max<std::int64_t>(1, now_ns() - started));
@@ -273,6 +278,13 @@ void task_loop::run_item(running_frame& frame, position p, std::uint32_t item) {
     answer_failure(p, *f, ran);
   else
     answer_result(p, ran);
+}
+
+void task_loop::tell_growth(position p, const growth_figures& before) {
+  auto more = own_figures();
+  for (std::size_t i = 0; i < more.size(); ++i)
+    more[i] -= before[i];
+  publish(answer_kind::measured, p, 0, std::as_bytes(std::span(more)));
 }
 
 // No failure: result_ has its result.

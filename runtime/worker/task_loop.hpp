@@ -2,11 +2,13 @@
 
 #include "runtime/channel/channel_layout.hpp"
 #include "runtime/channel/worker_port.hpp"
+#include "runtime/crash/throw_place.hpp"
 #include "runtime/outcome/failure_wire.hpp"
 #include "runtime/system/segment.hpp"
 #include "runtime/system/spin.hpp"
 #include "runtime/worker/item_pace.hpp"
 #include "runtime/worker/open_column.hpp"
+#include "runtime/worker/own_figures.hpp"
 #include "runtime/worker/task_context.hpp"
 #include "runtime/worker/worker_config.hpp"
 
@@ -69,6 +71,7 @@ private:
   void publish_written(std::uint32_t bytes);
   bool expired(const frame_header& h);
   void call_stub(running_frame& frame, std::span<const std::byte> args);
+  void tell_growth(position p, const growth_figures& before);
   void answer_result(position p, std::uint64_t ran_ns);
   bool send_descriptors(position p, std::uint64_t ran_ns);
   int hand_over(const detail::descriptor_list& list);
@@ -114,11 +117,12 @@ template <class Call>
 std::optional<failure> task_loop::failure_of_call(Call&& call) {
   std::optional<failure> f;
   try {
-    call();
+    noting_throw(call);
   } catch (abi::__forced_unwind&) {
     throw; // the thread is being cancelled; swallowing it would abort
   } catch (...) {
     f = describe_current_exception();
+    f->thrown_at = noted_throw();
   }
   context_.end();
   return f;

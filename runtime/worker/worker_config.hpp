@@ -22,6 +22,8 @@ struct worker_config {
   std::uint64_t base = 0; ///< sequence number of its first frame
   std::uint64_t max_result_bytes = 0;
   std::uint64_t max_memory = 0;       ///< resident bytes from which on it retires; 0: none
+  bool captured = false;              ///< the host keeps what it prints
+  bool measures = false;              ///< pool_options::measure_growth
   std::chrono::nanoseconds spin{};    ///< longest spin before it sleeps
   std::chrono::nanoseconds beat{};    ///< interval of the heartbeat
   std::vector<std::byte> initializer; ///< see encode_call; empty: none
@@ -32,8 +34,8 @@ struct worker_config {
 
   template <class Inspector>
   friend auto inspect(Inspector& f, worker_config& x) {
-    return f(x.id, x.pool_name, x.ring_capacity, x.base, x.max_result_bytes, x.max_memory, x.spin,
-             x.beat, x.initializer, x.finalizer, x.keys);
+    return f(x.id, x.pool_name, x.ring_capacity, x.base, x.max_result_bytes, x.max_memory,
+             x.captured, x.measures, x.spin, x.beat, x.initializer, x.finalizer, x.keys);
   }
 };
 

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <new>
 #include <string>
 #include <utility>
@@ -127,6 +128,8 @@ bool answers::take(worker_slot& slot, const answer& a) {
     return take_unfit(slot, a);
   case answer_kind::spans:
     return take_spans(slot, a);
+  case answer_kind::measured:
+    return take_measured(slot, a);
   }
   return validated("answer.kind", false);
 }
@@ -153,6 +156,22 @@ bool answers::take_grown(worker_slot& slot) {
     return false;
   slot.grown = true;
   sender_.retire(slot);
+  return true;
+}
+
+// Once for each item, before its answer: so it brings the end nearer as the others do.
+bool answers::take_measured(worker_slot& slot, const answer& a) {
+  const auto& flown = slot.link.flown();
+  growth_book::figures more{};
+  const bool expected = pool_.options.measure_growth && !flown.empty() && a.where == flown.next()
+                        && flown.is_sent(a.where) && a.where != slot.measured
+                        && a.payload.size() == sizeof more;
+  if (!validated("measured.expected", expected))
+    return false;
+  slot.measured = a.where;
+  std::memcpy(more.data(), a.payload.data(), std::min(a.payload.size(), sizeof more));
+  if (const auto* u = flown.front(); u != nullptr)
+    pool_.growth.add(what_calls(*u), more);
   return true;
 }
 

@@ -46,6 +46,7 @@ private:
   bool take_ready(worker_slot& slot, const answer& a) BULKHEAD_REQUIRES(pool_lock);
   bool take_grown(worker_slot& slot) BULKHEAD_REQUIRES(pool_lock);
   bool take_spans(worker_slot& slot, const answer& a) BULKHEAD_REQUIRES(pool_lock);
+  bool take_measured(worker_slot& slot, const answer& a) BULKHEAD_REQUIRES(pool_lock);
   static bool take_unfit(worker_slot& slot, const answer& a);
   bool take_part(worker_slot& slot, const answer& a) BULKHEAD_REQUIRES(pool_lock);
   bool take_result(worker_slot& slot, const answer& a) BULKHEAD_REQUIRES(pool_lock);

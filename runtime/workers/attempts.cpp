@@ -12,7 +12,7 @@ namespace bulkhead::runtime {
 std::unique_ptr<unit> attempts::after(const unit& u, std::uint32_t item,
                                       const failure& f) const noexcept try {
   if (u.attempt > retries_of(u.options.get(), pool_.options) || u.cancel_wanted
-      || u.pinned_worker != 0 || pool_.ended() || is_poison(u)
+      || u.pinned_worker != 0 || u.twin != nullptr || pool_.ended() || is_poison(u)
       || !may_follow(policy_of(u.options.get(), pool_.options), f))
     return nullptr;
   auto again = slice(u, item, 1); // its neighbours are elsewhere

@@ -32,10 +32,12 @@ std::size_t may_move_on(const worker_slot& slot) noexcept {
 } // namespace
 
 void dispatcher::pump() noexcept try {
+  end_lost();
   while (!pool_.queue.empty() && pump_one()) {
   }
   stop_idle_workers();
   plan_for_idle();
+  hedge();
 } catch (const std::bad_alloc&) { // nothing else may ever pump again
   pool_.ticks.retry_soon();
 }
@@ -116,7 +118,10 @@ bool dispatcher::has_room(const worker_slot& slot, const unit& u) const noexcept
     return false;
   // What is meant for this worker alone may still follow while it drains.
   const bool takes = u.pinned_worker != 0 ? slot.phase() <= worker_phase::draining : slot.serves();
-  return takes && slot.link.frames_in_flight() < slot.frames.size() && !is_used_up(slot)
+  const auto& ahead = pool_.options.prefetch;
+  const auto most = ahead && *ahead < window::largest ? std::min(slot.frames.size(), *ahead + 1)
+                                                      : slot.frames.size();
+  return takes && slot.link.frames_in_flight() < most && !is_used_up(slot)
          && slot.link.has_room(u.bytes());
 }
 
@@ -140,6 +145,7 @@ bool dispatcher::send_to(worker_slot& slot, std::unique_ptr<unit>& u) noexcept {
     return false;
   const auto items = u->items;
   const auto deadline = u->deadline;
+  const bool hedged = u->options && u->options->hedge_after.count() != 0;
   const bool was_idle = !slot.busy();
   const int control = slot.process ? slot.process->control() : -1;
   u->worker = &slot; // before the worker can answer
@@ -153,6 +159,7 @@ bool dispatcher::send_to(worker_slot& slot, std::unique_ptr<unit>& u) noexcept {
     pool_.ticks.need(sent_deadline_ = deadline);
   slot.dispatched += items;
   pool_.tasks.send(items);
+  pool_.hedging |= hedged;
   if (was_idle)
     slot.watch.item_ended(); // its clock begins where a limit needs it
   // It drains at once, and not when the last answer comes: its successor can start meanwhile.

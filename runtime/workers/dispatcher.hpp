@@ -39,6 +39,9 @@ public:
   /// They wait again, or end where they are not to run any more. The list is empty then.
   void give_back(unit_list& units) noexcept BULKHEAD_REQUIRES(pool_lock);
 
+  /// Its worker is asked to end the running task, and killed after the grace.
+  void request_kill(unit& u) noexcept BULKHEAD_REQUIRES(pool_lock);
+
   /// The front item of its flight, what it may take, and whether it runs.
   worker_facts facts_of(const worker_slot& slot) const noexcept BULKHEAD_REQUIRES(pool_lock);
   /// After work was sent or answered: limits begin.
@@ -61,6 +64,13 @@ private:
   const failure* end_of_returned(const unit& u, failure& room) const noexcept
     BULKHEAD_REQUIRES(pool_lock);
   void expire_sent(worker_slot& slot, time_point now) noexcept BULKHEAD_REQUIRES(pool_lock);
+  // hedging.cpp
+  void hedge() BULKHEAD_REQUIRES(pool_lock);
+  worker_slot* idle_beside(const worker_slot& slot, const unit& u) const noexcept
+    BULKHEAD_REQUIRES(pool_lock);
+  void begin_hedge(unit& first, worker_slot& where) BULKHEAD_REQUIRES(pool_lock);
+  /// Ends the runs that have lost.
+  void end_lost() BULKHEAD_REQUIRES(pool_lock);
   void plan_for_idle() noexcept BULKHEAD_REQUIRES(pool_lock);
   std::chrono::nanoseconds limit_of(const unit& u) const noexcept;
   static std::chrono::nanoseconds soft_limit_of(const unit& u) noexcept;

@@ -17,7 +17,8 @@ constexpr std::size_t most_bytes = 4096;
 
 bool allows_company(const pool_options& o) noexcept {
   return o.task_timeout.count() == 0 && o.retries == 0 && o.max_tasks_per_worker == 0
-         && o.dispatch == dispatch_policy::least_loaded && o.on_full != on_full::drop_oldest;
+         && o.dispatch == dispatch_policy::least_loaded && o.on_full != on_full::drop_oldest
+         && !o.prefetch;
 }
 
 } // namespace
@@ -50,6 +51,7 @@ bool task_queue::gather(detail::work& w) {
   add_sink(u, w.sink); // the last that may throw
   u.body.append(item.data(), item.size());
   pool_.queue.grow(u, item.size());
+  tell_room();
   const auto id = pool_.tasks.submit(1);
   w.sink->placed(&u, id);
   return true;

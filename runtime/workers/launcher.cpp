@@ -52,8 +52,9 @@ watch_limits limits_of(const pool_options& o) {
 
 } // namespace
 
-launcher::launcher(const pool_state& pool)
-  : pool_(pool), sandbox_(sandbox::pack_policy(pool.options.sandbox, "pool_options::")) {}
+launcher::launcher(const pool_state& pool, std::shared_ptr<line_news> lines)
+  : pool_(pool), lines_(std::move(lines)),
+    sandbox_(sandbox::pack_policy(pool.options.sandbox, "pool_options::")) {}
 
 void launcher::copy_host() try { server_ = runtime::copy_host(); } catch (const launch_error& e) {
   throw start_refusal{e};
@@ -84,6 +85,8 @@ worker_config launcher::config_for(const worker_slot& slot) const {
   c.base = slot.link.base();
   c.max_result_bytes = o.queue_bytes;
   c.max_memory = o.max_memory_per_worker;
+  c.captured = o.output == output_mode::prefix || o.output == output_mode::capture;
+  c.measures = o.measure_growth;
   c.spin = longest_spin(pool_.parallelism, o.max_workers);
   c.beat = beat_interval(o.unresponsive_after);
   if (o.initializer)
@@ -98,6 +101,12 @@ worker_config launcher::config_for(const worker_slot& slot) const {
   return c;
 }
 
+worker_output::line_handler launcher::lines_of(const worker_slot& slot) const {
+  if (!lines_)
+    return {};
+  return [to = lines_, id = slot.id](std::string_view line) { to->heard(id, line); };
+}
+
 void launcher::launch_process(const slot_ptr& slot, exit_handler ended) {
   const auto& o = pool_.options;
   launch_request request;
@@ -109,9 +118,10 @@ void launcher::launch_process(const slot_ptr& slot, exit_handler ended) {
   request.fds = slot->link.worker_fds();
   const auto brought = config.brought->fds();
   request.fds.insert(request.fds.end(), brought.begin(), brought.end());
-  slot->output = {o.output, o.name, slot->id, pool_.runtime_thread};
+  slot->output = {o.output, o.name, slot->id, pool_.runtime_thread, lines_of(*slot)};
   slot->output.direct(request);
   request.setup = worker_setup::from(o.limits, o.affinity, o.nice);
+  request.setup.library_threads = static_cast<std::uint32_t>(o.threads_per_worker);
   request.confine(sandbox_);
   request.server = server_;
   slot->process = launch_one(

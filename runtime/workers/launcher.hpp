@@ -2,6 +2,7 @@
 
 #include "runtime/forkserver/launch.hpp"
 #include "runtime/sandbox/compile_policy.hpp"
+#include "runtime/this_process/line_news.hpp"
 #include "runtime/worker/worker_config.hpp"
 #include "runtime/workers/pool_state.hpp"
 
@@ -14,8 +15,9 @@ namespace bulkhead::runtime {
 /// Makes workers: their channel, their output, their process or thread. Needs no lock.
 class launcher {
 public:
-  /// Throws config_error for a sandbox policy that cannot be.
-  explicit launcher(const pool_state& pool);
+  /// `lines` hears what workers print; null: nobody does. Throws config_error for a sandbox policy
+  /// that cannot be.
+  launcher(const pool_state& pool, std::shared_ptr<line_news> lines);
 
   /// For start_method::fork: the copy of the host that its workers are copies of. Throws
   /// std::system_error.
@@ -30,10 +32,12 @@ private:
 
   slot_ptr make_slot(std::uint64_t id) const;
   worker_config config_for(const worker_slot& slot) const;
+  worker_output::line_handler lines_of(const worker_slot& slot) const;
   void launch_process(const slot_ptr& slot, exit_handler ended);
   void launch_thread(const slot_ptr& slot, exit_handler ended);
 
   const pool_state& pool_;
+  const std::shared_ptr<line_news> lines_;
   const sandbox::packed_plan sandbox_; ///< of every worker
   std::shared_ptr<forkserver> server_; ///< start_method::fork only
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/this_process/callback_thread.hpp"
+#include "runtime/this_process/line_news.hpp"
 #include "runtime/workers/pool_state.hpp"
 
 #include <bulkhead/options.hpp>
@@ -15,7 +16,10 @@ namespace bulkhead::runtime {
 /// texts of deaths.
 class news {
 public:
-  explicit news(pool_state& pool) : pool_(pool), options_(pool.options) {}
+  explicit news(pool_state& pool)
+    : pool_(pool), options_(pool.options),
+      lines_(options_.on_output ? std::make_shared<line_news>(options_.on_output, *callbacks_)
+                                : nullptr) {}
 
   /// News only: where there is no memory for one, the pool goes on without it.
   void tell(event_kind kind, const worker_slot& slot, const exit_status& exit,
@@ -33,6 +37,13 @@ public:
 
   callback_thread& callbacks() noexcept { return *callbacks_; }
   const callback_thread& callbacks() const noexcept { return *callbacks_; }
+  /// What hears the lines of workers; null: nobody asked for them.
+  const std::shared_ptr<line_news>& lines() const noexcept { return lines_; }
+  /// No line is told any more; before the callback thread ends.
+  void end_lines() noexcept {
+    if (lines_)
+      lines_->end();
+  }
   /// In a forked copy of the process its thread does not exist.
   void forget_thread() noexcept { static_cast<void>(callbacks_.release()); }
 
@@ -46,6 +57,7 @@ private:
   pool_state& pool_;
   const pool_options& options_;
   std::unique_ptr<callback_thread> callbacks_ = std::make_unique<callback_thread>();
+  std::shared_ptr<line_news> lines_;
 };
 
 } // namespace bulkhead::runtime

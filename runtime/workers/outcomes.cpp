@@ -1,5 +1,6 @@
 #include "runtime/workers/outcomes.hpp"
 
+#include "runtime/dispatch/retry_rule.hpp"
 #include "runtime/outcome/failure_of.hpp"
 #include "runtime/system/bell.hpp"
 
@@ -14,9 +15,40 @@
 // and given to the sink, which stores bytes and runs nothing of the user's.
 namespace bulkhead::runtime {
 
+namespace {
+
+class deaf_sink final : public detail::task_sink {
+  void on_value(std::uint64_t, std::span<const std::byte>) noexcept override {}
+  void on_failure(std::uint64_t, failure&&) noexcept override {}
+};
+
+} // namespace
+
+outcomes::outcomes(pool_state& pool) : pool_(pool), nobody_(std::make_shared<deaf_sink>()) {}
+
+void outcomes::lose(unit& u) noexcept {
+  if (u.twin != nullptr)
+    u.twin->twin = nullptr;
+  u.twin = nullptr;
+  u.sink = nobody_;
+  u.cancel_wanted = true;
+  pool_.some_lost = true;
+}
+
+// A death, and what would be followed by another attempt, is not the outcome while the other run
+// goes on.
+bool outcomes::twin_decides(const unit& u, const failure& f) const noexcept {
+  return u.twin != nullptr
+         && (f.kind == failure_kind::worker_died
+             || (u.attempt <= retries_of(u.options.get(), pool_.options)
+                 && may_follow(policy_of(u.options.get(), pool_.options), f)));
+}
+
 void outcomes::succeed(const unit& u, std::uint32_t item, std::uint32_t count) noexcept {
+  if (u.twin != nullptr)
+    lose(*u.twin);
   pool_.tasks.end(task_end::succeeded, task_place::sent, count);
-  for (std::uint32_t i = 0; completion_fd_ && i < count; ++i)
+  for (std::uint32_t i = 0; completion_fd_ && u.sink != nobody_ && i < count; ++i)
     note_completion(u.id + item + i);
   if (pool_.onlooker)
     show(u, item, count, nullptr);
@@ -28,9 +60,16 @@ void outcomes::succeed_here(const unit& u, std::uint32_t item) noexcept {
 }
 
 void outcomes::fail(unit& u, std::uint32_t item, failure f, task_place from) noexcept {
+  if (twin_decides(u, f)) {
+    u.sink->placed(u.twin, u.id);
+    lose(u);
+  } else if (u.twin != nullptr) {
+    lose(*u.twin);
+  }
   f.may_have_executed |= u.attempt > 1; // an earlier attempt began
   pool_.tasks.end(f.kind == failure_kind::cancelled ? task_end::cancelled : task_end::failed, from);
-  note_completion(u.id + item);
+  if (u.sink != nobody_)
+    note_completion(u.id + item);
   if (pool_.onlooker)
     show(u, item, 1, &f);
   u.sink->on_failure(u.first_item + item, std::move(f));

@@ -13,7 +13,7 @@ namespace bulkhead::runtime {
 /// waits, and completion_fd().
 class outcomes {
 public:
-  explicit outcomes(pool_state& pool) : pool_(pool) {}
+  explicit outcomes(pool_state& pool);
 
   /// `count` items from `item` on. The caller hands the values to the sink.
   void succeed(const unit& u, std::uint32_t item, std::uint32_t count = 1) noexcept
@@ -25,6 +25,10 @@ public:
   /// All its items.
   void fail_all(std::unique_ptr<unit> u, const failure& f, task_place from) noexcept
     BULKHEAD_REQUIRES(pool_lock);
+  /// One run of a hedged task whose outcome is nobody's any more; the dispatcher ends it.
+  void lose(unit& u) noexcept BULKHEAD_REQUIRES(pool_lock);
+  /// Takes the outcomes of such.
+  const detail::task_sink& nobody() const noexcept { return *nobody_; }
   /// All items of a unit have their outcome: lets it go.
   void finish(std::unique_ptr<unit> u) noexcept BULKHEAD_REQUIRES(pool_lock);
 
@@ -34,9 +38,11 @@ public:
 private:
   void show(const unit& u, std::uint32_t item, std::uint32_t count, const failure* f) noexcept
     BULKHEAD_REQUIRES(pool_lock);
+  bool twin_decides(const unit& u, const failure& f) const noexcept BULKHEAD_REQUIRES(pool_lock);
   void note_completion(std::uint64_t id) noexcept BULKHEAD_REQUIRES(pool_lock);
 
   pool_state& pool_;
+  const std::shared_ptr<detail::task_sink> nobody_;
   unique_fd completion_fd_ BULKHEAD_GUARDED_BY(pool_lock); ///< none: nobody asked
   std::vector<std::uint64_t> completed_ BULKHEAD_GUARDED_BY(pool_lock);
 };

@@ -3,6 +3,7 @@
 #include "runtime/dispatch/backlog.hpp"
 #include "runtime/dispatch/elastic.hpp"
 #include "runtime/dispatch/gathering.hpp"
+#include "runtime/dispatch/growth_book.hpp"
 #include "runtime/dispatch/ledger.hpp"
 #include "runtime/dispatch/policy.hpp"
 #include "runtime/dispatch/restart_intensity.hpp"
@@ -54,6 +55,11 @@ struct pool_state {
   std::uint64_t slots_version BULKHEAD_GUARDED_BY(pool_lock) = 1;
   /// Some worker was sent to that does not ring yet; see pool_turn.
   bool some_unarmed BULKHEAD_GUARDED_BY(pool_lock) = false;
+  /// Some task with hedge_after was sent.
+  bool hedging BULKHEAD_GUARDED_BY(pool_lock) = false;
+  /// Some run of a hedged task has lost and is to be ended.
+  bool some_lost BULKHEAD_GUARDED_BY(pool_lock) = false;
+  growth_book growth BULKHEAD_GUARDED_BY(pool_lock);
   staffing staff BULKHEAD_GUARDED_BY(pool_lock);
   elastic size BULKHEAD_GUARDED_BY(pool_lock);
   restart_intensity intensity BULKHEAD_GUARDED_BY(pool_lock);

@@ -1,6 +1,7 @@
 #include "runtime/workers/task_queue.hpp"
 
 #include "runtime/outcome/failure_of.hpp"
+#include "runtime/system/bell.hpp"
 #include "runtime/system/descriptors.hpp"
 
 #include <new>
@@ -61,10 +62,30 @@ void task_queue::enqueue(std::unique_ptr<unit> u, bool in_front) noexcept {
   const auto lane = pool_.lane_of(*u);
   if (in_front) {
     pool_.queue.push_front(std::move(u), lane);
-    return;
+  } else {
+    open_ = u->gathers && u->worker == nullptr && u->items == 1 ? u.get() : nullptr;
+    pool_.queue.push_back(std::move(u), lane);
   }
-  open_ = u->gathers && u->worker == nullptr && u->items == 1 ? u.get() : nullptr;
-  pool_.queue.push_back(std::move(u), lane);
+  tell_room();
+}
+
+int task_queue::room_fd() {
+  if (!room_fd_)
+    room_fd_ = make_bell("eventfd for room_fd()");
+  tell_room();
+  return room_fd_.get();
+}
+
+void task_queue::tell_room() noexcept {
+  if (!room_fd_)
+    return;
+  const bool room = pool_.queue.has_room(1, 0);
+  if (std::exchange(room_told_, room) == room)
+    return;
+  if (room)
+    ring(room_fd_.get());
+  else
+    hush(room_fd_.get());
 }
 
 std::unique_ptr<unit> task_queue::take(unit& u) noexcept {
@@ -79,6 +100,7 @@ std::unique_ptr<unit> task_queue::take(unit& u) noexcept {
   // Whoever waits for room may be a follower or the leader, which sleeps elsewhere.
   if (pool_.waiting.for_room > 0)
     pool_.waiting.wake_all();
+  tell_room();
   return taken;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/outcome/gathered.hpp"
+#include "runtime/system/unique_fd.hpp"
 #include "runtime/workers/outcomes.hpp"
 #include "runtime/workers/pool_state.hpp"
 
@@ -50,6 +51,9 @@ public:
   /// What only this worker may run, and it never will.
   void fail_pinned(std::size_t worker) noexcept BULKHEAD_REQUIRES(pool_lock);
 
+  /// Polls readable while one more task has room, or would be refused at once.
+  int room_fd() BULKHEAD_REQUIRES(pool_lock);
+
   /// What waits for its next attempt until now, and what has waited beyond its deadline.
   void tick(time_point now) noexcept BULKHEAD_REQUIRES(pool_lock);
 
@@ -59,12 +63,15 @@ private:
   bool is_like(const unit& u, const detail::work& w) const noexcept BULKHEAD_REQUIRES(pool_lock);
   static void add_sink(unit& u, std::shared_ptr<detail::task_sink> sink);
   void release_delayed(time_point now) noexcept BULKHEAD_REQUIRES(pool_lock);
+  void tell_room() noexcept BULKHEAD_REQUIRES(pool_lock);
   void expire(time_point now) noexcept BULKHEAD_REQUIRES(pool_lock);
 
   pool_state& pool_;
   outcomes& ends_;
   const bool may_gather_;                               ///< as far as the pool's options go
   unit* open_ BULKHEAD_GUARDED_BY(pool_lock) = nullptr; ///< came last, waits, and gathers; or null
+  unique_fd room_fd_ BULKHEAD_GUARDED_BY(pool_lock); ///< none: nobody asked
+  bool room_told_ BULKHEAD_GUARDED_BY(pool_lock) = false;
   /// Retries in their back-off.
   std::multimap<time_point, std::unique_ptr<unit>> delayed_ BULKHEAD_GUARDED_BY(pool_lock);
   /// Of the units in the queue.

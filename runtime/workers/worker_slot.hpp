@@ -78,8 +78,9 @@ struct worker_slot {
   std::chrono::nanoseconds last_ran{};
   std::uint64_t answer_ran_ns = 0; ///< what the answer that is being taken says; 0: not measured
   partial_result partial;
-  std::uint64_t spans_told = 0;   ///< answers with spans
-  std::uint32_t column_taken = 0; ///< results that were taken of its unpublished column
+  std::uint64_t spans_told = 0;    ///< answers with spans
+  position measured = no_position; ///< the item that it told its growth of
+  std::uint32_t column_taken = 0;  ///< results that were taken of its unpublished column
 
   worker_phase phase() const noexcept { return phase_; }
   /// Only here does it change.

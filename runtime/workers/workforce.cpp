@@ -19,7 +19,7 @@ namespace bulkhead::runtime {
 workforce::workforce(pool_state& pool, outcomes& ends, task_queue& queue, attempts& again,
                      dispatcher& sender, answers& heard, leadership& leads, news& told)
   : pool_(pool), ends_(ends), queue_(queue), attempts_(again), sender_(sender), answers_(heard),
-    leadership_(leads), news_(told), launcher_(pool),
+    leadership_(leads), news_(told), launcher_(pool, told.lines()),
     launches_(std::make_unique<callback_thread>()), random_(std::random_device{}()) {}
 
 void workforce::start() {

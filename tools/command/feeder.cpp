@@ -17,7 +17,7 @@ constexpr std::size_t most_unit_bytes = std::size_t{1} << 20;
 std::size_t window_of(const config::job& job, const pool_options& pool) {
   if (job.buffersize != 0)
     return job.buffersize;
-  return std::min(pool.queue_capacity, 1024 * std::max<std::size_t>(1, pool.workers));
+  return std::min(pool.queue_capacity, 1024 * std::max<std::size_t>(1, pool.max_workers));
 }
 
 failure failure_of(failure_kind kind, const char* message) {
@@ -55,7 +55,8 @@ void feeder::feed(std::size_t held) {
 
 bool feeder::feed_unit(std::size_t room) {
   auto count = job_.chunk != 0 ? job_.chunk : core_->chunk_hint(*sink_, source_.left());
-  count = key_per_input_ ? 1 : std::min(count, room);
+  const bool alone = key_per_input_ || options_->hedge_after.count() != 0;
+  count = alone ? 1 : std::min(count, room);
   // A unit that is only cut short by the window waits until half of it is free.
   if (job_.chunk > room && !unfinished_.empty())
     return false;

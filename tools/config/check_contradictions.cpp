@@ -24,6 +24,8 @@ public:
     limits();
     dispatch();
     threads();
+    sizes();
+    hedges();
     queue();
     input();
     output();
@@ -152,13 +154,44 @@ private:
       return;
     const auto why = fmt::format("but pool.start is {}: there are no worker processes",
                                  start == start_method::thread ? "thread" : "eager");
-    for (const auto* path : {"/pool/max_memory_per_worker", "/pool/limits", "/pool/affinity",
-                             "/pool/nice", "/pool/unresponsive_after", "/pool/sandbox"})
+    for (const auto* path :
+         {"/pool/max_memory_per_worker", "/pool/limits", "/pool/affinity", "/pool/nice",
+          "/pool/unresponsive_after", "/pool/sandbox", "/pool/threads_per_worker"})
       if (written(path))
         add(path, why, "options of processes only with processes",
             "remove it, or write \"start\": \"forkserver\"");
     if (wanted_.pool.output != output_mode::inherit)
       add("/pool/output", why, "inherit", "remove it, or write \"start\": \"forkserver\"");
+  }
+
+  void sizes() {
+    const auto& pool = wanted_.pool;
+    const auto most = pool.max_workers != 0 ? pool.max_workers : SIZE_MAX;
+    if (pool.min_workers > most)
+      add("/pool/min_workers", fmt::format("more than max_workers, {}", most),
+          "at most pool.max_workers", "lower min_workers, or raise max_workers");
+    if (pool.workers > most)
+      add("/pool/max_workers", fmt::format("less than workers, {}", pool.workers),
+          "pool.workers or more", "raise max_workers, or lower workers");
+    if (pool.workers != 0 && pool.min_workers > pool.workers)
+      add("/pool/min_workers", fmt::format("more than workers, {}", pool.workers),
+          "at most pool.workers", "lower min_workers, or raise workers");
+    if (pool.idle_timeout.count() == 0)
+      add("/pool/idle_timeout", "so that no worker could stay", "a time of more than 0",
+          "write a long one, \"idle_timeout\": \"365d\"");
+    const bool elastic = pool.min_workers != 0 || pool.max_workers != 0;
+    if (pool.idle_timeout != pool_options{}.idle_timeout && !elastic)
+      add("/pool/idle_timeout", "but the pool keeps its size: it has no min_workers or max_workers",
+          "idle_timeout only with them", "write \"min_workers\": 1, or remove idle_timeout");
+  }
+
+  void hedges() {
+    if (wanted_.pool.start != start_method::eager)
+      return;
+    for (const auto* path : {"/task_options/hedge_after", "/pool/prefetch"})
+      if (written(path))
+        add(path, "but pool.start is eager: there are no workers", "it only with workers",
+            "remove it, or write \"start\": \"forkserver\"");
   }
 
   void queue() {

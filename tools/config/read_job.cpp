@@ -77,6 +77,7 @@ void read_task_options(const members& from, task_options& to) {
   from.read("retries", to.retries);
   from.read("priority", to.priority);
   from.read("key", to.key);
+  from.read_time("hedge_after", to.hedge_after);
 }
 
 std::optional<reduction> read_reduce(const members& from) {

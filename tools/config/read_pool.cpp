@@ -10,7 +10,7 @@ namespace bulkhead::config {
 namespace {
 
 constexpr std::string_view start_words[] = {"forkserver", "spawn", "fork", "thread", "eager"};
-constexpr std::string_view on_full_words[] = {"block", "reject"};
+constexpr std::string_view on_full_words[] = {"block", "reject", "drop_oldest", "run_in_caller"};
 constexpr std::string_view dispatch_words[] = {"least_loaded", "round_robin", "random", "key_hash"};
 constexpr std::string_view sandbox_words[] = {"none", "standard", "strict"};
 constexpr std::string_view kind_words[] = {"task_exception", "worker_died", "timeout"};
@@ -76,6 +76,9 @@ pool_options read_pool(const document& document, const std::filesystem::path& fo
   const members from{document, at, found};
   pool_options to;
   from.read("workers", to.workers);
+  from.read("min_workers", to.min_workers);
+  from.read("max_workers", to.max_workers);
+  from.read_time("idle_timeout", to.idle_timeout);
   from.read_word("start", start_words, to.start);
   from.read("name", to.name);
   from.read("max_tasks_per_worker", to.max_tasks_per_worker);
@@ -97,6 +100,8 @@ pool_options read_pool(const document& document, const std::filesystem::path& fo
   from.read_word("output", output_words, to.output);
   from.read("affinity", to.affinity);
   from.read("nice", to.nice);
+  from.read("prefetch", to.prefetch);
+  from.read("threads_per_worker", to.threads_per_worker);
   from.read("actor_workers", to.actor_workers);
   from.read_time("ready_within", to.ready_within);
   read_sandbox({document, at / "sandbox", found}, folder, to.sandbox);

@@ -103,7 +103,8 @@ public:
          std::shared_ptr<const task_options> options, F f, Range range, std::size_t chunk,
          time_point deadline)
     : core_(std::move(core)), sink_(std::move(sink)), options_(std::move(options)),
-      f_(std::move(f)), range_(std::move(range)), chunk_(chunk), deadline_(deadline) {}
+      f_(std::move(f)), range_(std::move(range)),
+      chunk_(options_ && options_->hedge_after.count() != 0 ? 1 : chunk), deadline_(deadline) {}
 
   /// Submits one more unit of at most `limit` items; `sized` learns how many before the submit.
   /// Returns that number, 0 at the end of the input. An exception of the input comes when all

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 namespace bulkhead::detail {
@@ -65,6 +66,9 @@ public:
   virtual std::vector<isolation_feature> isolation() = 0;
   virtual int completion_fd() = 0;
   virtual std::vector<std::uint64_t> completions() = 0;
+  virtual int room_fd() = 0;
+  virtual std::string last_output(std::size_t worker) = 0;
+  virtual std::vector<task_growth> growth() = 0;
   virtual const pool_options& options() const noexcept = 0;
 
   /// Ids of the workers that a broadcast reaches now.
