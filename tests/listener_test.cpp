@@ -263,7 +263,7 @@ TEST_CASE("a process of another user is refused by both sides, whatever it knows
     return;
   }
   SUBCASE("as a client") {
-    const listener door{fresh_name("of-nobody"), key};
+    listener door{fresh_name("of-nobody"), key};
     const raw_socket client;
     const auto child = ::fork();
     if (child == 0) { // system calls alone: the process had threads

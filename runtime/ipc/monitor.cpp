@@ -13,36 +13,13 @@ namespace {
 /// The lock is held for a moment only; who may not wait for a change may wait for that.
 constexpr std::chrono::milliseconds moment{100};
 
-detail::time_point a_moment_at_least(detail::time_point deadline) noexcept {
-  return deadline == detail::time_point::max()
-           ? deadline
-           : std::max(deadline, std::chrono::steady_clock::now() + moment);
-}
-
 } // namespace
 
-// A dead holder's change is committed or was never made: there is nothing to repair.
-bool monitor::enter(detail::time_point deadline) noexcept {
-  const auto result = lock_.lock(a_moment_at_least(deadline));
-  if (result == robust_lock::got::owner_died)
-    lock_.make_consistent();
-  else if (result != robust_lock::got::locked)
-    return false;
-  BULKHEAD_HOOK("ipc.locked");
-  return true;
+detail::time_point monitor::a_moment_at_least(detail::time_point deadline) noexcept {
+  return std::max(deadline, std::chrono::steady_clock::now() + moment);
 }
 
-monitor::guard::~guard() {
-  if (!held_)
-    return;
-  BULKHEAD_HOOK("ipc.unlocking");
-  of_.lock_.unlock();
-}
-
-void monitor::guard::announce(waiting_line& line) noexcept {
-  // relaxed: written under the lock, which orders it.
-  if (line.sleepers.load(std::memory_order_relaxed) == 0)
-    return;
+void monitor::guard::wake(waiting_line& line) noexcept {
   BULKHEAD_HOOK("ipc.announcing");
   // release and the futex call: a waiter that read the old turn either is asleep and woken, or the
   // kernel's comparison fails. Whatever it then reads it reads under the lock.

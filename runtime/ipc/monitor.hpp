@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/ipc/robust_lock.hpp"
+#include "runtime/testing/hooks.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -27,12 +28,21 @@ public:
     guard(monitor& of, detail::time_point deadline) noexcept : of_(of), held_(of.enter(deadline)) {}
     guard(const guard&) = delete;
     guard& operator=(const guard&) = delete;
-    ~guard();
+    ~guard() {
+      if (!held_)
+        return;
+      BULKHEAD_HOOK("ipc.unlocking");
+      of_.lock_.unlock();
+    }
 
     explicit operator bool() const noexcept { return held_; }
 
     /// Wakes all in the line: they look again as soon as the lock is free. Before the commit.
-    void announce(waiting_line& line) noexcept;
+    void announce(waiting_line& line) noexcept {
+      // relaxed: written under the lock, which orders it.
+      if (line.sleepers.load(std::memory_order_relaxed) != 0)
+        wake(line);
+    }
 
     /// Sleeps without the lock until an announcement, at most until the deadline, and takes it
     /// again. False: the deadline has passed, and the lock is held or not. Returns early for no
@@ -44,12 +54,29 @@ public:
     bool wait(waiting_line& line, detail::time_point deadline, detail::time_point to_lock) noexcept;
 
   private:
+    static void wake(waiting_line& line) noexcept;
+
     monitor& of_;
     bool held_;
   };
 
 private:
-  bool enter(detail::time_point deadline) noexcept;
+  bool enter(detail::time_point deadline) noexcept {
+    if (!holds(lock_.lock(patient(deadline))))
+      return false;
+    BULKHEAD_HOOK("ipc.locked");
+    return true;
+  }
+  // A dead holder's change is committed or was never made: there is nothing to repair.
+  bool holds(robust_lock::got result) noexcept {
+    if (result == robust_lock::got::owner_died)
+      lock_.make_consistent();
+    return result == robust_lock::got::locked || result == robust_lock::got::owner_died;
+  }
+  static detail::time_point patient(detail::time_point deadline) noexcept {
+    return deadline == detail::time_point::max() ? deadline : a_moment_at_least(deadline);
+  }
+  static detail::time_point a_moment_at_least(detail::time_point deadline) noexcept;
 
   robust_lock lock_;
 };

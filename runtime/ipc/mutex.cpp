@@ -47,8 +47,23 @@ mutex_base::mutex_base(arrived_t arrived, shared_kind kind, shared_segment segme
   : shared_object(arrived, kind, std::move(segment)),
     here_(std::make_shared<mutex_mapping>(this->segment())) {}
 
+namespace {
+
+// Relaxed, here and in unlock(): the number of who holds the mutex; the lock orders it.
+inline void count_level(mutex_mapping& here) noexcept {
+  const auto levels = here.levels.load(std::memory_order_relaxed);
+  here.levels.store(levels + 1, std::memory_order_relaxed);
+  BULKHEAD_HOOK("ipc.mutex_locked");
+}
+
+} // namespace
+
 bool mutex_base::acquire(time_point deadline) {
-  return take(static_cast<int>(words<mutex_words>().lock.lock(deadline)));
+  const auto result = words<mutex_words>().lock.lock(deadline);
+  if (result != robust_lock::got::locked)
+    return take(static_cast<int>(result));
+  count_level(*here_);
+  return true;
 }
 
 bool mutex_base::try_lock() {
@@ -73,10 +88,7 @@ bool mutex_base::take(int result) {
   case robust_lock::got::timed_out:
     return false;
   }
-  // Relaxed, here and in unlock(): the number of who holds the mutex; the lock orders it.
-  const auto levels = here_->levels.load(std::memory_order_relaxed);
-  here_->levels.store(levels + 1, std::memory_order_relaxed);
-  BULKHEAD_HOOK("ipc.mutex_locked");
+  count_level(*here_);
   return true;
 }
 

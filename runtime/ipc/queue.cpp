@@ -210,7 +210,7 @@ bool queue_base::put(const buffer& item, time_point deadline) {
   auto& s = t.state();
   area_->map(s);
   area_->write_word(s.tail, length);
-  area_->write(s.tail + sizeof length, item.bytes());
+  area_->write_item(s.tail + sizeof length, item);
   BULKHEAD_HOOK("ipc.queue_written");
   s.tail += space_of(length);
   ++s.puts;
@@ -235,8 +235,7 @@ queue_base::got queue_base::get(buffer& item, time_point deadline) {
   area_->map(s);
   const auto length = item_bytes(*area_, s);
   // Copied before it is taken: a process that dies, or has no memory, leaves the item where it is.
-  auto* to = item.grow(static_cast<std::size_t>(length));
-  area_->read(s.head + sizeof length, {to, static_cast<std::size_t>(length)});
+  area_->read_item(s.head + sizeof length, item, static_cast<std::size_t>(length));
   BULKHEAD_HOOK("ipc.queue_read");
   s.head += space_of(length);
   ++s.gets;

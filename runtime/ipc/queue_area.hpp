@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bulkhead/detail/buffer.hpp>
 #include <bulkhead/detail/descriptor_list.hpp>
 
 #include <array>
@@ -72,6 +73,24 @@ struct queue_area {
     std::uint64_t word = 0;
     std::memcpy(&word, base + (at & (bytes - 1)), sizeof word);
     return word;
+  }
+
+  /// An item, for which `at` is a multiple of 8: most are no larger than a word. A buffer has room
+  /// for one in any case.
+  void write_item(std::uint64_t at, const buffer& item) noexcept {
+    if (item.size() > sizeof(std::uint64_t))
+      return write(at, item.bytes());
+    std::uint64_t word = 0;
+    std::memcpy(&word, item.data(), sizeof word);
+    // What lies behind the item is no business of others.
+    write_word(at, item.empty() ? 0 : word & (~std::uint64_t{0} >> (64 - 8 * item.size())));
+  }
+  void read_item(std::uint64_t at, buffer& item, std::size_t bytes_of_item) const {
+    auto* to = item.grow(bytes_of_item);
+    if (item.size() != bytes_of_item || bytes_of_item > sizeof(std::uint64_t))
+      return read(at, {to, bytes_of_item});
+    const auto word = read_word(at);
+    std::memcpy(to, &word, sizeof word);
   }
 
   void map_anew(const runtime::queue_state& s);

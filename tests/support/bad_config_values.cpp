@@ -46,7 +46,7 @@ std::vector<bad_config> bad_values() {
     {"unknown on_full",
      pool("\"on_full\": \"drop\""),
      "4:23",
-     {"pool.on_full is \"drop\"", "block or reject"}},
+     {"pool.on_full is \"drop\"", "block, reject, drop_oldest or run_in_caller"}},
     {"negative time",
      pool("\"grace\": -1"),
      "4:21",
