@@ -3,7 +3,6 @@
 #include <bulkhead/detail/buffer.hpp>
 #include <bulkhead/detail/descriptor_list.hpp>
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -14,8 +13,6 @@ namespace bulkhead::runtime {
 /// Where the items of a queue lie in its file, and how far it has come: what one commit replaces.
 /// Positions count bytes since the queue was made; `bytes` is a power of two.
 struct queue_state {
-  using words = std::array<std::uint64_t, 7>;
-
   std::uint64_t offset; ///< of the ring in the file
   std::uint64_t bytes;  ///< of the ring
   std::uint64_t head;
@@ -32,16 +29,21 @@ struct queue_state {
            && dones <= puts;
   }
 };
-static_assert(sizeof(queue_state) == sizeof(queue_state::words));
 
 /// The same as an assignment, word by word: a copy in larger pieces waits for the single words of
 /// it that were stored just before to reach memory, some 10 ns each time.
 inline void copy_state(queue_state& to, const queue_state& from) noexcept {
-  auto* target = reinterpret_cast<std::uint64_t*>(&to);
-  const auto* source = reinterpret_cast<const std::uint64_t*>(&from);
-  for (std::size_t i = 0; i < queue_state::words{}.size(); ++i)
+  const auto copy = [](std::uint64_t& target, const std::uint64_t& source) {
     // relaxed: under the lock; atomic only so that words stay words.
-    __atomic_store_n(&target[i], __atomic_load_n(&source[i], __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+    __atomic_store_n(&target, __atomic_load_n(&source, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+  };
+  copy(to.offset, from.offset);
+  copy(to.bytes, from.bytes);
+  copy(to.head, from.head);
+  copy(to.tail, from.tail);
+  copy(to.puts, from.puts);
+  copy(to.gets, from.gets);
+  copy(to.dones, from.dones);
 }
 
 } // namespace bulkhead::runtime
