@@ -284,8 +284,8 @@ TEST_CASE("a process of another user is refused by both sides, whatever it knows
     REQUIRE(::pipe2(ready.data(), O_CLOEXEC) == 0);
     const auto child = ::fork();
     if (child == 0) { // as above
-      if (::setuid(nobody) == 0 && ::listen(door.fd(), 1) == 0)
-        static_cast<void>(::write(ready[1], "r", 1) < 0);
+      if (::setuid(nobody) == 0 && ::listen(door.fd(), 1) == 0 && ::write(ready[1], "r", 1) == 1)
+        ::send(::accept(door.fd(), nullptr, nullptr), greeting.data(), greeting.size(), 0);
       ::pause();
     }
     char byte = 0;

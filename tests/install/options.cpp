@@ -35,7 +35,7 @@ bulkhead::pool_options all_options() {
     .poison_after = 2,
     .limits = {.core_size = 0},
     .ring_capacity = std::size_t{1} << 20,
-    .output = bulkhead::output_mode::inherit,
+    .output = bulkhead::output_mode::capture,
     .affinity = {},
     .nice = 0,
     .actor_workers = 0,
@@ -47,6 +47,13 @@ bulkhead::pool_options all_options() {
               .types = {},
               .pause = 1ms,
               .pause_max = 1s},
+    .min_workers = 1,
+    .max_workers = 2,
+    .idle_timeout = 10s,
+    .prefetch = 4,
+    .threads_per_worker = 1,
+    .on_output = [](const bulkhead::output_line&) {},
+    .measure_growth = true,
   };
 }
 
@@ -72,7 +79,7 @@ void one_option_alone_gives_no_warning() {
     {.limits = {.address_space = std::size_t{1} << 30}}};
   [[maybe_unused]] const bulkhead::task_options task_options[] = {
     {.timeout = 1s}, {.soft_timeout = 500ms}, {.deadline = 2s},
-    {.retries = 3},  {.priority = 1},         {.key = "k"}};
+    {.retries = 3},  {.priority = 1},         {.key = "k"}, {.hedge_after = 1s}};
   [[maybe_unused]] const bulkhead::map_options map_options[] = {
     {.chunk = 10}, {.on_progress = [](std::size_t, std::size_t) {}}, {.buffersize = 5}};
 }

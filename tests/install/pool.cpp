@@ -65,6 +65,9 @@ void views(bulkhead::pool& pool) {
   EXPECT(stats.submitted == stats.succeeded + stats.failed + stats.cancelled);
   EXPECT(!pool.isolation().empty());
   EXPECT(pool.completion_fd() >= 0);
+  EXPECT(pool.room_fd() >= 0);
+  EXPECT(pool.last_output(0).empty());
+  EXPECT(pool.stats().hedged == 0);
   pool.submit(square, 2).wait();
   pool.completions();
   pool.resize(3);
