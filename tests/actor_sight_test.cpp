@@ -199,6 +199,12 @@ TEST_CASE("options of processes hold for actor workers, and options that cannot 
           bulkhead::spawn_pool(*host.system, many, worker);
         }).find("max_tasks_per_worker is 5, and applies to tasks only")
         != std::string::npos);
+  auto ahead = one();
+  ahead.prefetch = 1;
+  CHECK(refusal([&] {
+          bulkhead::spawn_pool(*host.system, ahead, worker);
+        }).find("prefetch is set, and applies to tasks only")
+        != std::string::npos);
 }
 
 TEST_CASE("first, to_all and scatter wait while instances restart") {

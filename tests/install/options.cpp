@@ -78,8 +78,8 @@ void one_option_alone_gives_no_warning() {
     {.retries = 2},
     {.limits = {.address_space = std::size_t{1} << 30}}};
   [[maybe_unused]] const bulkhead::task_options task_options[] = {
-    {.timeout = 1s}, {.soft_timeout = 500ms}, {.deadline = 2s},
-    {.retries = 3},  {.priority = 1},         {.key = "k"}, {.hedge_after = 1s}};
+    {.timeout = 1s}, {.soft_timeout = 500ms}, {.deadline = 2s}, {.retries = 3}, {.priority = 1},
+    {.key = "k"},    {.hedge_after = 1s}};
   [[maybe_unused]] const bulkhead::map_options map_options[] = {
     {.chunk = 10}, {.on_progress = [](std::size_t, std::size_t) {}}, {.buffersize = 5}};
 }
