@@ -78,14 +78,18 @@ void queue_throughput() {
 }
 
 void queue_alone() {
-  constexpr int count = 300'000;
+  constexpr int count = 20'000;
   bulkhead::queue<int> q;
-  const auto start = clock_type::now();
-  for (int i = 0; i < count; ++i) {
-    q.put(i);
-    q.get();
+  std::vector<double> times;
+  for (int turn = 0; turn < 51; ++turn) {
+    const auto start = clock_type::now();
+    for (int i = 0; i < count; ++i) {
+      q.put(i);
+      q.get();
+    }
+    times.push_back(ns_each(clock_type::now() - start, count));
   }
-  report("queue<int> put+get", "mean", ns_each(clock_type::now() - start, count), "ns");
+  report("queue<int> put+get", "median", median(times), "ns");
 }
 
 void echo(bulkhead::connection<int> pipe, int count) {
