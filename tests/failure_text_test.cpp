@@ -39,7 +39,7 @@ bool throws_as(failure_kind kind) {
 
 TEST_CASE("every cause, kind and state has a name of its own, and garbage has one too") {
   CHECK(names_up_to(exit_cause::node_lost).size() == 16);
-  CHECK(names_up_to(failure_kind::codec).size() == 10);
+  CHECK(names_up_to(failure_kind::config).size() == 11);
   CHECK(names_up_to(worker_state::dead).size() == 5);
   CHECK(to_string(exit_cause::memory_limit) == "memory_limit");
   CHECK(to_string(failure_kind::worker_died) == "worker_died");
@@ -145,4 +145,6 @@ TEST_CASE("each kind is thrown as its exception class, with what() the report") 
   CHECK(throws_as<queue_full>(failure_kind::rejected));
   CHECK(throws_as<too_large>(failure_kind::too_large));
   CHECK(throws_as<codec_error>(failure_kind::codec));
+  CHECK(throws_as<config_error>(failure_kind::config));
+  CHECK(config_error{"wrong"}.info().kind == failure_kind::config);
 }

@@ -33,7 +33,7 @@ std::optional<failure> failure_of(const caf::error& reason) {
   const auto* context = own_error_context(reason, code);
   // An error may come from a worker: kind and cause are only taken where they name something.
   if (context == nullptr || code == 0
-      || !in_range(static_cast<std::uint8_t>(code - 1), failure_kind::codec)
+      || !in_range(static_cast<std::uint8_t>(code - 1), failure_kind::config)
       || !context->match_elements<std::string, std::string, std::int32_t, std::int32_t,
                                   std::int32_t, std::uint8_t, bool, std::string, std::string>()
       || !in_range(context->get_as<std::uint8_t>(5), exit_cause::node_lost))

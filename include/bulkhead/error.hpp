@@ -78,9 +78,8 @@ class codec_error : public detail::error_of<failure_kind::codec> {
 };
 
 /// A configuration, an option or a call is wrong. Nothing was started.
-class config_error : public error {
-public:
-  explicit config_error(const std::string& message) : error(failure_kind::rejected, message) {}
+class config_error : public detail::error_of<failure_kind::config> {
+  using error_of::error_of;
 };
 
 /// Throws the exception class that belongs to `f.kind`.

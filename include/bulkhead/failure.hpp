@@ -57,6 +57,7 @@ enum class failure_kind : std::uint8_t {
   rejected,       ///< the backlog was full under on_full::reject
   too_large,      ///< an argument or a result exceeds a stated capacity
   codec,          ///< an argument or a result did not encode or decode
+  config,         ///< an option or a call is wrong
 };
 
 /// The name of the kind as written above.

@@ -171,6 +171,8 @@ std::string_view to_string(failure_kind kind) noexcept {
     return "too_large";
   case failure_kind::codec:
     return "codec";
+  case failure_kind::config:
+    return "config";
   }
   return "invalid";
 }

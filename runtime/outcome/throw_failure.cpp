@@ -26,6 +26,8 @@ void throw_failure(failure f) {
     throw too_large{std::move(f)};
   case failure_kind::codec:
     throw codec_error{std::move(f)};
+  case failure_kind::config:
+    throw config_error{std::move(f)};
   }
   throw task_error{std::move(f)};
 }
