@@ -209,8 +209,11 @@ TEST_CASE("workers have the CPUs, the niceness and the limits that were asked fo
   while (!CPU_ISSET(cpu, &mine))
     ++cpu;
   const int niceness = ::getpriority(PRIO_PROCESS, 0);
+  rlimit most{};
+  ::getrlimit(RLIMIT_NPROC, &most);
+  const auto processes = std::min<std::uint64_t>(most.rlim_cur, 12'345);
   pool p{{.workers = 1,
-          .limits = {.stack_size = 1 << 20},
+          .limits = {.stack_size = 1 << 20, .processes = processes},
           .affinity = {cpu},
           .nice = niceness < 19 ? 1 : 0}};
   const auto cpus = [] {
@@ -225,6 +228,11 @@ TEST_CASE("workers have the CPUs, the niceness and the limits that were asked fo
     ::getrlimit(RLIMIT_STACK, &limit);
     return static_cast<std::uint64_t>(limit.rlim_cur);
   }) == 1 << 20);
+  CHECK(p.apply([] {
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NPROC, &limit);
+    return static_cast<std::uint64_t>(limit.rlim_cur);
+  }) == processes);
 }
 
 TEST_CASE("an exception tells what caused it") {

@@ -1,5 +1,6 @@
 // ctest-label: fault
 #include "tests/support/caf_spelling.hpp"
+#include "tests/support/eventually.hpp"
 #include "tests/support/leak_guard.hpp"
 
 #include <bulkhead/testing.hpp>
@@ -7,6 +8,9 @@
 #include <caf/event_based_actor.hpp>
 #include <caf/scoped_actor.hpp>
 #include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
 
 namespace {
 
@@ -102,6 +106,21 @@ TEST_CASE("a killed and a hanging worker answer as the plan says") {
   late.receive([&](int x) { price = x; }, [](const caf::error&) {});
   CHECK(price == 3);
   CHECK(workers.process_of(a) == 0);
+}
+
+TEST_CASE("one of several actors loses its worker, the same one for the same seed") {
+  bulkhead::tests::leak_guard guard;
+  std::vector<bool> first_died;
+  for (int run = 0; run < 2; ++run) {
+    bulkhead::testing::real_workers workers{2};
+    const std::vector<caf::actor> both{workers.pool().spawn(store), workers.pool().spawn(store)};
+    workers.kill_one_of(both, 7);
+    const auto gone = [&](const caf::actor& a) { return workers.process_of(a) == 0; };
+    CHECK(bulkhead::tests::eventually([&] { return gone(both[0]) || gone(both[1]); }));
+    CHECK(gone(both[0]) != gone(both[1]));
+    first_died.push_back(gone(both[0]));
+  }
+  CHECK(first_died[0] == first_died[1]);
 }
 
 TEST_CASE(
