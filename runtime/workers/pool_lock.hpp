@@ -1,6 +1,6 @@
 #pragma once
 
-#include "runtime/workers/thread_annotations.hpp"
+#include "runtime/dispatch/thread_annotations.hpp"
 
 #include <mutex>
 

@@ -70,7 +70,7 @@ private:
   outcomes& ends_;
   const bool may_gather_;                               ///< as far as the pool's options go
   unit* open_ BULKHEAD_GUARDED_BY(pool_lock) = nullptr; ///< came last, waits, and gathers; or null
-  unique_fd room_fd_ BULKHEAD_GUARDED_BY(pool_lock); ///< none: nobody asked
+  unique_fd room_fd_ BULKHEAD_GUARDED_BY(pool_lock);    ///< none: nobody asked
   bool room_told_ BULKHEAD_GUARDED_BY(pool_lock) = false;
   /// Retries in their back-off.
   std::multimap<time_point, std::unique_ptr<unit>> delayed_ BULKHEAD_GUARDED_BY(pool_lock);
