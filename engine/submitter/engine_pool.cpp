@@ -277,6 +277,14 @@ std::vector<std::uint64_t> engine_pool::completions() {
   return std::exchange(completions_, {});
 }
 
+int engine_pool::room_fd() {
+  throw config_error("a pool with an engine has no descriptor for its room; use try_submit");
+}
+
+std::vector<task_growth> engine_pool::growth() {
+  throw config_error("a pool with an engine has no workers of its own that could grow");
+}
+
 std::vector<std::size_t> engine_pool::worker_ids() {
   throw config_error("a pool with an engine has no workers of its own to broadcast to");
 }

@@ -109,6 +109,10 @@ void check_for_engine(const pool_options& o) {
   only_default(o.min_workers == 0, "min_workers");
   only_default(o.max_workers == 0, "max_workers");
   only_default(o.idle_timeout == plain.idle_timeout, "idle_timeout");
+  only_default(!o.prefetch, "prefetch");
+  only_default(o.threads_per_worker == 0, "threads_per_worker");
+  only_default(!o.on_output, "on_output");
+  only_default(!o.measure_growth, "measure_growth");
   if (o.on_full != on_full::block && o.on_full != on_full::reject)
     throw config_error("pool_options::on_full is drop_oldest or run_in_caller; allowed with an "
                        "engine: block, reject");

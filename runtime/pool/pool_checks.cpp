@@ -197,9 +197,10 @@ task_options checked(task_options o, const pool_options& pool) {
   check("soft_timeout", o.soft_timeout);
   check("deadline", o.deadline);
   check("hedge_after", o.hedge_after);
-  if (o.hedge_after.count() != 0 && pool.start == start_method::eager)
-    throw config_error("task_options::hedge_after is set; allowed: 0 ns (never) with "
-                       "start_method::eager, which has no second worker");
+  if (o.hedge_after.count() != 0 && (pool.start == start_method::eager || pool.engine))
+    throw config_error(
+      "task_options::hedge_after is set; allowed: 0 ns (never) with an engine, and "
+      "with start_method::eager, which has no second worker");
   if (o.retry)
     runtime::check_retry("task_options", *o.retry, o.retries.value_or(pool.retries));
   return o;
