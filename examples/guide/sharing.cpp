@@ -97,8 +97,8 @@ void into_own_memory(bulkhead::pool& pool) {
   const auto half = [](int x) { return x / 2.0; };
   pool.map_into(half, std::views::iota(0, 1000), std::span{frame});
   const auto one = pool.submit([] { return std::vector<double>(500, 1.5); });
-  std::cout << one.get_into(frame) << ' ' << frame[499] << ' ' << frame[999]
-            << '\n'; // 500 1.5 499.5
+  std::cout << one.get_into(frame) << '\n';             // 500
+  std::cout << frame[499] << ' ' << frame[999] << '\n'; // 1.5 499.5
 }
 //]
 

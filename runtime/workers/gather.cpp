@@ -18,7 +18,7 @@ constexpr std::size_t most_bytes = 4096;
 bool allows_company(const pool_options& o) noexcept {
   return o.task_timeout.count() == 0 && o.retries == 0 && o.max_tasks_per_worker == 0
          && o.dispatch == dispatch_policy::least_loaded && o.on_full != on_full::drop_oldest
-         && !o.prefetch;
+         && !o.prefetch && !o.measure_growth;
 }
 
 } // namespace
