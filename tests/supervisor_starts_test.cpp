@@ -21,6 +21,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -66,26 +67,30 @@ public:
     o.within = 1h;
     o.backoff_initial = 1ms;
     o.backoff_max = 20ms;
-    o.on_event = [this](const supervision_event& e) {
-      const std::lock_guard lock{mutex_};
-      lines_.push_back(e.child + ' ' + std::string(to_string(e.kind)));
-      texts_ += e.text + '\n';
+    o.on_event = [to = told_](const supervision_event& e) {
+      const std::lock_guard lock{to->mutex};
+      to->lines.push_back(e.child + ' ' + std::string(to_string(e.kind)));
+      to->texts += e.text + '\n';
     };
     return o;
   }
   std::size_t count(const std::string& line) const {
-    const std::lock_guard lock{mutex_};
-    return static_cast<std::size_t>(std::count(lines_.begin(), lines_.end(), line));
+    const std::lock_guard lock{told_->mutex};
+    return static_cast<std::size_t>(std::count(told_->lines.begin(), told_->lines.end(), line));
   }
   bool tells(const std::string& part) const {
-    const std::lock_guard lock{mutex_};
-    return texts_.find(part) != std::string::npos;
+    const std::lock_guard lock{told_->mutex};
+    return told_->texts.find(part) != std::string::npos;
   }
 
 private:
-  mutable std::mutex mutex_;
-  std::vector<std::string> lines_;
-  std::string texts_;
+  struct telling {
+    std::mutex mutex;
+    std::vector<std::string> lines;
+    std::string texts;
+  };
+  /// Shared, since the last events are told when the supervisor is gone.
+  std::shared_ptr<telling> told_ = std::make_shared<telling>();
 };
 
 class mood_file {

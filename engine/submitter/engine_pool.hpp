@@ -91,7 +91,6 @@ private:
   bool closed_ = false;
   bool terminated_ = false;
   bool stop_ = false;
-  bool stopped_ = false;
   std::string broken_;
   bool asleep_ = false;
   bool was_up_ = false;

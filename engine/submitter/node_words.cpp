@@ -224,16 +224,25 @@ void submitter::take_back(job& j, std::uint64_t task) {
   wait_again({task, 1});
 }
 
+namespace {
+
+std::string text_of(const offer_message& said) {
+  auto text = runtime::printable(said.node) + ":";
+  for (const auto& module : said.modules)
+    text += " " + runtime::printable(module);
+  return text;
+}
+
+} // namespace
+
 void submitter::take_offer(std::span<const std::byte> message) {
   const auto said = read<offer_message>(message);
   if (!said)
     return;
-  auto text = runtime::printable(said->node) + ":";
-  for (const auto& module : said->modules)
-    text += " " + runtime::printable(module);
-  for (auto& [module, r] : refused_)
-    if (r.offers.size() < 100)
-      r.offers.push_back(text);
+  const auto text = text_of(*said);
+  for (auto& refusal : refused_)
+    if (refusal.second.offers.size() < 100)
+      refusal.second.offers.push_back(text);
 }
 
 // It has nothing more to say: what it still holds is lost with it.

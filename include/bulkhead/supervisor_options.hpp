@@ -104,7 +104,8 @@ struct supervisor_options {
   /// spread by a quarter. 0: none, as in OTP.
   std::chrono::nanoseconds backoff_initial{};
   std::chrono::nanoseconds backoff_max = std::chrono::seconds{2};
-  /// Runs on a thread of the library, in order; does not block for long.
+  /// Runs on a thread of the library, in order; does not block for long. The last events may be
+  /// told when the supervisor is gone: let it own what it uses.
   std::function<void(const supervision_event&)> on_event = {};
   /// Folder in which the snapshots of children with child_spec::state_limit are kept, and of those
   /// below where they have none of their own; it is made where it does not exist. Snapshots then
