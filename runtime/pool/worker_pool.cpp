@@ -54,7 +54,7 @@ void worker_pool::start() {
 bool worker_pool::submit(detail::work&& w, detail::admission how) {
   own_process::require(state_.owner);
   const auto until = w.room_until;
-  if (w.single && gather(w))
+  if (w.single && queue_.may_gather_now() && gather(w))
     return true;
   auto u = queue_.make_unit(std::move(w));
   pool_turn turn{state_, answers_};

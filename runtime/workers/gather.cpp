@@ -1,8 +1,6 @@
-#include "runtime/dispatch/retry_rule.hpp"
 #include "runtime/outcome/gathered.hpp"
 #include "runtime/workers/task_queue.hpp"
 
-#include <algorithm>
 #include <cstring>
 
 // Tasks that were submitted one by one and wait together. A unit gathers them while it is the last
@@ -26,24 +24,23 @@ bool allows_company(const pool_options& o) noexcept {
 task_queue::task_queue(pool_state& pool, outcomes& ends)
   : pool_(pool), ends_(ends), may_gather_(allows_company(pool.options)) {}
 
-bool task_queue::gathers(const detail::work& w, const unit& u) const noexcept {
-  return may_gather_ && w.single && !w.options && u.body.descriptors() == nullptr
-         && u.body.size() <= most_bytes;
+bool task_queue::gathers(const detail::work& w) const noexcept {
+  return may_gather_ && w.single && !w.options && w.body.descriptors() == nullptr
+         && w.body.size() <= most_bytes;
 }
 
 // The same call with other arguments, and the next number.
 bool task_queue::is_like(const unit& u, const detail::work& w) const noexcept {
-  return w.single && !w.options && w.stub == u.stub && w.loop == u.loop
-         && w.callable_bytes == u.callable_bytes && w.item_bytes == u.item_bytes
-         && w.result_bytes == u.result_bytes && w.body.descriptors() == nullptr
-         && w.body.size() <= most_bytes && pool_.tasks.next_id() == u.id + u.items
+  return gathers(w) && w.stub == u.stub && w.loop == u.loop && w.callable_bytes == u.callable_bytes
+         && w.item_bytes == u.item_bytes && w.result_bytes == u.result_bytes
+         && pool_.tasks.next_id() == u.id + u.items
          && std::memcmp(w.body.data(), u.body.data(), u.callable_bytes) == 0;
 }
 
 bool task_queue::gather(detail::work& w) {
-  if (open_ == nullptr || !may_grow(*open_) || !is_like(*open_, w))
+  if (!gathers_more() || !is_like(*open(), w))
     return false;
-  auto& u = *open_;
+  auto& u = *open();
   const auto item = w.body.bytes().subspan(w.callable_bytes);
   if (!pool_.queue.has_room(1, item.size()))
     return false;
@@ -74,8 +71,7 @@ unit& task_queue::cut(unit& u, std::uint32_t first) {
 }
 
 void task_queue::cancel(unit& u, std::uint32_t item) {
-  if (&u == open_)
-    open_ = nullptr;
+  close(u);
   auto* one = item == 0 ? &u : &cut(u, item);
   if (one->items > 1)
     cut(*one, 1);

@@ -28,6 +28,7 @@ std::unique_ptr<unit> task_queue::make_unit(detail::work&& w) const {
     throw too_large("a chunk of " + std::to_string(w.items) + " items exceeds the largest, "
                     + std::to_string(max_items_per_frame) + "; use a smaller map_options::chunk");
   auto u = std::make_unique<unit>();
+  u->gathers = gathers(w);
   u->stub = w.stub;
   u->loop = w.loop;
   u->body = std::move(w.body);
@@ -36,7 +37,6 @@ std::unique_ptr<unit> task_queue::make_unit(detail::work&& w) const {
   u->result_bytes = w.result_bytes;
   u->items = w.items;
   u->first_item = w.first_item;
-  u->gathers = gathers(w, *u);
   u->sink = std::move(w.sink);
   u->options = std::move(w.options);
   if (w.broadcast)
@@ -63,7 +63,8 @@ void task_queue::enqueue(std::unique_ptr<unit> u, bool in_front) noexcept {
   if (in_front) {
     pool_.queue.push_front(std::move(u), lane);
   } else {
-    open_ = u->gathers && u->worker == nullptr && u->items == 1 ? u.get() : nullptr;
+    // Relaxed: see open_.
+    open_.store(u->gathers && u->items == 1 ? u.get() : nullptr, std::memory_order_relaxed);
     pool_.queue.push_back(std::move(u), lane);
   }
   tell_room();
@@ -89,8 +90,7 @@ void task_queue::tell_room() noexcept {
 }
 
 std::unique_ptr<unit> task_queue::take(unit& u) noexcept {
-  if (&u == open_)
-    open_ = nullptr;
+  close(u);
   if (u.deadline != time_point::max())
     deadlines_.erase({u.deadline, &u});
   if (u.pinned_worker != 0)

@@ -5,6 +5,7 @@
 #include "runtime/workers/outcomes.hpp"
 #include "runtime/workers/pool_state.hpp"
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <set>
@@ -23,9 +24,11 @@ public:
   /// Where a task like this waits and more may follow it, this one goes along: true, and it is
   /// counted and placed. Throws std::bad_alloc before anything has changed.
   bool gather(detail::work& w) BULKHEAD_REQUIRES(pool_lock);
+  /// A hint, without the lock: gather() may take something.
+  bool may_gather_now() const noexcept { return open() != nullptr; }
   /// Tasks that come may still join it.
   bool may_grow(const unit& u) const noexcept BULKHEAD_REQUIRES(pool_lock) {
-    return &u == open_ && u.items < pool_.gather.most(what_calls(u));
+    return &u == open() && u.items < pool_.gather.most(what_calls(u));
   }
 
   /// A unit that was in the queue before finds the list of its priority there; a new one needs
@@ -36,7 +39,7 @@ public:
   void delay(std::unique_ptr<unit>& u, time_point until) BULKHEAD_REQUIRES(pool_lock);
 
   bool gathers_more() const noexcept BULKHEAD_REQUIRES(pool_lock) {
-    return open_ != nullptr && may_grow(*open_);
+    return open() != nullptr && may_grow(*open());
   }
 
   /// Ends one that waits for a worker.
@@ -58,7 +61,12 @@ public:
   void tick(time_point now) noexcept BULKHEAD_REQUIRES(pool_lock);
 
 private:
-  bool gathers(const detail::work& w, const unit& u) const noexcept;
+  bool gathers(const detail::work& w) const noexcept;
+  unit* open() const noexcept { return open_.load(std::memory_order_relaxed); } // see open_
+  void close(const unit& u) noexcept BULKHEAD_REQUIRES(pool_lock) {
+    if (&u == open())
+      open_.store(nullptr, std::memory_order_relaxed); // see open_
+  }
   unit& cut(unit& u, std::uint32_t first) BULKHEAD_REQUIRES(pool_lock);
   bool is_like(const unit& u, const detail::work& w) const noexcept BULKHEAD_REQUIRES(pool_lock);
   static void add_sink(unit& u, std::shared_ptr<detail::task_sink> sink);
@@ -68,9 +76,11 @@ private:
 
   pool_state& pool_;
   outcomes& ends_;
-  const bool may_gather_;                               ///< as far as the pool's options go
-  unit* open_ BULKHEAD_GUARDED_BY(pool_lock) = nullptr; ///< came last, waits, and gathers; or null
-  unique_fd room_fd_ BULKHEAD_GUARDED_BY(pool_lock);    ///< none: nobody asked
+  const bool may_gather_; ///< as far as the pool's options go
+  /// Came last, waits, and gathers; or null. Changed and followed under the lock, which orders it;
+  /// who looks without it only asks whether it pays to take the lock.
+  std::atomic<unit*> open_{nullptr};
+  unique_fd room_fd_ BULKHEAD_GUARDED_BY(pool_lock); ///< none: nobody asked
   bool room_told_ BULKHEAD_GUARDED_BY(pool_lock) = false;
   /// Retries in their back-off.
   std::multimap<time_point, std::unique_ptr<unit>> delayed_ BULKHEAD_GUARDED_BY(pool_lock);
