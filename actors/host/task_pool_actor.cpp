@@ -68,10 +68,7 @@ public:
       }
     });
   } catch (const std::bad_alloc&) {
-    failure f;
-    f.kind = failure_kind::too_large;
-    f.may_have_executed = true;
-    on_failure(index, std::move(f));
+    on_failure(index, detail::undecodable_result());
   }
   void on_failure(std::uint64_t, failure&& f) noexcept override {
     thread_->post([who = who_, f = std::move(f)] { who.fail(f); });

@@ -29,9 +29,7 @@ std::optional<std::size_t> behind_next(std::span<const std::byte> bytes, std::si
 
 void keep(detail::result_column& column, std::span<const std::byte> bytes) {
   column.size = bytes.size();
-  column.bytes.reset(new std::byte[bytes.size()]);
-  if (bytes.size() >= detail::large_memory)
-    detail::prefer_huge_pages(column.bytes.get(), bytes.size());
+  column.bytes = detail::make_bytes(bytes.size());
   if (!bytes.empty())
     std::memcpy(column.bytes.get(), bytes.data(), bytes.size());
 }

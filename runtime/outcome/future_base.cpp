@@ -113,10 +113,7 @@ void future_base::on_value(std::uint64_t, std::span<const std::byte> result) noe
   try {
     bytes_.append(result.data(), result.size());
   } catch (const std::bad_alloc&) {
-    failure f;
-    f.kind = failure_kind::too_large;
-    f.may_have_executed = true;
-    on_failure(0, std::move(f));
+    on_failure(0, undecodable_result());
     return;
   }
   finish();

@@ -1,4 +1,5 @@
 #include <bulkhead/detail/collect.hpp>
+#include <bulkhead/detail/large_memory.hpp>
 #include <bulkhead/detail/map_state.hpp>
 #include <bulkhead/detail/pool_core.hpp>
 #include <bulkhead/error.hpp>
@@ -15,23 +16,11 @@ namespace bulkhead::detail {
 
 namespace {
 
-failure out_of_memory() noexcept {
-  failure f;
-  f.kind = failure_kind::too_large;
-  f.may_have_executed = true;
-  try {
-    f.message = "the host has no memory for the result";
-  } catch (const std::bad_alloc&) {
-    f.message = "no host memory";
-  }
-  return f;
-}
-
 result_column column_of_one(std::span<const std::byte> result) {
   result_column one;
   one.items = 1;
   one.width = one.size = result.size();
-  one.bytes.reset(new std::byte[result.size()]);
+  one.bytes = make_bytes(result.size());
   if (!result.empty())
     std::memcpy(one.bytes.get(), result.data(), result.size());
   return one;
@@ -42,7 +31,7 @@ result_column column_of_one(std::span<const std::byte> result) {
 void raw_outcome::set_value(std::span<const std::byte> result) {
   auto* to = small;
   if (result.size() > small_bytes) {
-    large.reset(new std::byte[result.size()]);
+    large = make_bytes(result.size());
     to = large.get();
   }
   if (!result.empty())
@@ -97,7 +86,7 @@ void map_state::take_one(std::uint64_t item, std::span<const std::byte> result,
     if (descriptors != nullptr)
       piece.descriptors = std::make_unique<descriptor_list>(*descriptors);
   } catch (const std::bad_alloc&) {
-    return on_failure(item, out_of_memory());
+    return on_failure(item, undecodable_result());
   }
   keep_piece(std::move(piece), 1);
 }
@@ -177,7 +166,7 @@ void imap_state::take(std::uint64_t item, const Result& result) noexcept {
   try {
     r.set_value(result);
   } catch (const std::bad_alloc&) {
-    r.failed = keep(out_of_memory());
+    r.failed = keep(undecodable_result());
   }
   put(item, std::move(r));
 }

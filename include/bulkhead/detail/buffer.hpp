@@ -95,9 +95,7 @@ private:
     auto capacity = size_ + count;
     if (capacity < 2 * capacity_)
       capacity = 2 * capacity_;
-    std::unique_ptr<std::byte[]> bigger{new std::byte[capacity]};
-    if (capacity >= large_memory)
-      prefer_huge_pages(bigger.get(), capacity);
+    auto bigger = make_bytes(capacity);
     std::memcpy(bigger.get(), data(), size_);
     heap_ = std::move(bigger);
     capacity_ = capacity;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 
 namespace bulkhead::detail {
 
@@ -12,6 +13,14 @@ inline constexpr std::size_t large_memory = std::size_t{4} << 20;
 /// soon, as such (MADV_HUGEPAGE, man 2 madvise). A hint: without them nothing changes. Leaves errno
 /// as it is. Thread-safe.
 void prefer_huge_pages(void* at, std::size_t bytes) noexcept;
+
+/// So many bytes, not initialised, of huge pages where they are many. Throws std::bad_alloc.
+inline std::unique_ptr<std::byte[]> make_bytes(std::size_t count) {
+  std::unique_ptr<std::byte[]> made{new std::byte[count]};
+  if (count >= large_memory)
+    prefer_huge_pages(made.get(), count);
+  return made;
+}
 
 /// Makes room for many elements in an empty container that has them side by side.
 template <class Container>
