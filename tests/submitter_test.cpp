@@ -242,6 +242,20 @@ TEST_CASE("batches that came back fail with what nodes offer, or wait for a firs
   CHECK(t.sink->failures[0].message.find("./other (build)") != std::string::npos);
 }
 
+TEST_CASE("a task may fail on a node in every way in which it may fail at home") {
+  for (int kind = 0; kind <= static_cast<int>(failure_kind::config); ++kind) {
+    failure f;
+    f.kind = static_cast<failure_kind>(kind);
+    f.exit.cause = exit_cause::node_lost;
+    f.message = "why";
+    const auto arrived = decode_record(encode_record(f));
+    REQUIRE(arrived);
+    CHECK(arrived->kind == f.kind);
+    CHECK(arrived->exit.cause == f.exit.cause);
+    CHECK(arrived->message == "why");
+  }
+}
+
 TEST_CASE("whatever arrives ends nothing that it may not end, and crashes nothing") {
   std::mt19937 random{1};
   for (int round = 0; round < 200; ++round) {

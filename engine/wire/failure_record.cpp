@@ -49,7 +49,7 @@ std::optional<failure> decode_record(std::span<const std::byte> from) try {
   detail::reader in{from};
   auto r = detail::decode<record>(in);
   in.expect_end();
-  if (r.kind > static_cast<std::uint32_t>(failure_kind::codec)
+  if (r.kind > static_cast<std::uint32_t>(failure_kind::config)
       || r.cause > static_cast<std::uint32_t>(exit_cause::node_lost))
     return std::nullopt;
   failure f;
