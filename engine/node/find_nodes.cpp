@@ -17,8 +17,6 @@ namespace {
 using clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-constexpr auto connect_patience = 30s;
-
 node_info info_of(engine::offer_message&& said) {
   const auto now = std::chrono::nanoseconds{std::chrono::system_clock::now().time_since_epoch()};
   return {std::move(said.node),
@@ -33,16 +31,10 @@ node_info info_of(engine::offer_message&& said) {
 
 std::vector<node_info> find_nodes(const rabbitmq& wanted, std::chrono::nanoseconds patience) {
   engine::check(wanted);
-  engine::courier_settings settings;
-  settings.url = wanted.url;
-  settings.ca_file = wanted.ca_file;
-  settings.certificate_file = wanted.certificate_file;
-  settings.key_file = wanted.key_file;
-  settings.own_queue = engine::unique_name("bulkhead.look");
-  settings.exchange = engine::exchange_of(wanted.queue);
+  const auto settings = engine::settings_of(wanted, engine::unique_name("bulkhead.look"));
   engine::courier link{settings};
   std::vector<node_info> found;
-  auto until = clock::now() + connect_patience;
+  auto until = clock::now() + engine::connect_patience;
   const auto on_packet = [&](const engine::packet& p) {
     if (p.kind == engine::packet_kind::ready) {
       until = detail::deadline_after(patience);

@@ -21,18 +21,11 @@ namespace {
 using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 
-constexpr auto connect_patience = 30s;
 constexpr auto between_checks = 500ms;
 constexpr auto farewell = 1s;
 
-courier_settings settings_of(const rabbitmq& e, const std::string& own) {
-  courier_settings s;
-  s.url = e.url;
-  s.ca_file = e.ca_file;
-  s.certificate_file = e.certificate_file;
-  s.key_file = e.key_file;
-  s.own_queue = own;
-  s.exchange = exchange_of(e.queue);
+courier_settings settings_of_node(const rabbitmq& e, const std::string& own) {
+  auto s = settings_of(e, own);
   s.heartbeat_s = heartbeat_of(e.lease);
   s.is_node = true;
   for (const auto& module : offered_modules())
@@ -53,7 +46,7 @@ pool_options pool_of(const node_options& options) {
 
 node::node(const node_options& options)
   : options_(options), name_(unique_name("bulkhead.node")), pool_(pool_of(options)),
-    courier_(settings_of(options.engine, name_)) {}
+    courier_(settings_of_node(options.engine, name_)) {}
 
 void node::say(const std::string& text) const {
   if (options_.on_message)

@@ -20,17 +20,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto connect_patience = 30s;
 constexpr std::size_t most_body = std::size_t{63} << 20;
 
-courier_settings settings_of(const rabbitmq& e, const std::string& own) {
-  courier_settings s;
-  s.url = e.url;
-  s.ca_file = e.ca_file;
-  s.certificate_file = e.certificate_file;
-  s.key_file = e.key_file;
-  s.own_queue = own;
-  s.exchange = exchange_of(e.queue);
+courier_settings settings_of_pool(const rabbitmq& e, const std::string& own) {
+  auto s = settings_of(e, own);
   s.heartbeat_s = heartbeat_of(e.lease);
   return s;
 }
@@ -40,7 +33,7 @@ courier_settings settings_of(const rabbitmq& e, const std::string& own) {
 engine_pool::engine_pool(const rabbitmq& engine, pool_options options)
   : options_(std::move(options)), owner_(runtime::own_process::identity()),
     name_(unique_name("bulkhead.pool")), bell_(runtime::make_bell("the bell of a pool")),
-    submitter_(name_, engine, options_, ports()), courier_(settings_of(engine, name_)) {}
+    submitter_(name_, engine, options_, ports()), courier_(settings_of_pool(engine, name_)) {}
 
 engine_pool::~engine_pool() {
   if (runtime::own_process::is(owner_))

@@ -1,6 +1,6 @@
 #include "engine/submitter/names.hpp"
 
-#include "engine/courier/settings.hpp"
+#include "engine/submitter/submitter.hpp"
 
 #include <bulkhead/error.hpp>
 
@@ -27,6 +27,17 @@ std::string unique_name(const std::string& prefix) {
 std::uint32_t heartbeat_of(std::chrono::nanoseconds lease) noexcept {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(lease).count();
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(seconds / 2, 1, 30));
+}
+
+courier_settings settings_of(const rabbitmq& engine, const std::string& own_queue) {
+  courier_settings s;
+  s.url = engine.url;
+  s.ca_file = engine.ca_file;
+  s.certificate_file = engine.certificate_file;
+  s.key_file = engine.key_file;
+  s.own_queue = own_queue;
+  s.exchange = exchange_of(engine.queue);
+  return s;
 }
 
 namespace {

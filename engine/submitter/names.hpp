@@ -1,7 +1,10 @@
 #pragma once
 
+#include "engine/courier/settings.hpp"
+
 #include <bulkhead/rabbitmq.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -13,6 +16,12 @@ std::string unique_name(const std::string& prefix);
 /// How often the connection shows that it lives, in seconds, so that its end is known before a
 /// lease is over.
 std::uint32_t heartbeat_of(std::chrono::nanoseconds lease) noexcept;
+
+/// How long a first connection may take.
+inline constexpr std::chrono::seconds connect_patience{30};
+
+/// Of a connection with a queue of its own; how often it shows that it lives is the caller's.
+courier_settings settings_of(const rabbitmq& engine, const std::string& own_queue);
 
 /// Throws config_error for a member that cannot be.
 void check(const rabbitmq& engine);

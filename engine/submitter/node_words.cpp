@@ -175,7 +175,7 @@ void submitter::deliver(job& j, std::uint64_t first, std::uint32_t count,
     sink->on_value(item, results.subspan(sizeof(std::uint32_t)));
   } else {
     detail::result_column column;
-    column.bytes.reset(new std::byte[results.size()]);
+    column.bytes = detail::make_bytes(results.size());
     std::memcpy(column.bytes.get(), results.data(), results.size());
     column.size = results.size();
     column.items = count;
