@@ -37,18 +37,22 @@ using bulkhead::tests::leak_guard;
 BULKHEAD_TASK("supervised.twice", [](int x) { return 2 * x; })
 BULKHEAD_TASK("supervised.pid", [](int) { return static_cast<int>(::getpid()); })
 
-/// Writes its pid into the file, in one step, and goes on until it is asked to stop.
-int service(const std::string& file) {
+/// In one step: whoever reads finds a whole number.
+void write_own_pid(const std::string& file) {
   std::ofstream{file + ".new"} << ::getpid();
   std::filesystem::rename(file + ".new", file);
+}
+
+/// Goes on until it is asked to stop.
+int service(const std::string& file) {
+  write_own_pid(file);
   while (!this_worker::stop_requested())
     std::this_thread::sleep_for(1ms);
   return 0;
 }
 
 int deaf(const std::string& file) {
-  std::ofstream{file + ".new"} << ::getpid();
-  std::filesystem::rename(file + ".new", file);
+  write_own_pid(file);
   for (;;)
     ::pause();
 }

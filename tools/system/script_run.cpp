@@ -163,11 +163,7 @@ std::string script_run::attempt(const step_plan& s, const json& message) {
 std::optional<caf::message> script_run::request(const step_plan& s, const caf::actor& whom,
                                                 caf::message what) {
   const auto strike = faults_.next(s.target);
-  if (strike.kill_before)
-    strike_dead(whom);
-  const bool stands = strike.kill_unanswered || strike.hang > 0ns;
-  if (stands)
-    stop_worker_of(whom);
+  const bool stands = begin_strike(strike, whom);
   const auto until = clock::now() + s.within;
   const auto number = asker_.begin(whom, std::move(what));
   if (strike.kill_unanswered) {
@@ -209,11 +205,7 @@ void script_run::send(const step_plan& s, const json& message) {
     return note_failure(s, fmt::format("send {}: nobody has this name now", s.target));
   auto what = message_for(plan_.actor(s.target), message.get<std::vector<json>>(), find_);
   const auto strike = faults_.next(s.target);
-  if (strike.kill_before)
-    strike_dead(whom);
-  const bool stands = strike.kill_unanswered || strike.hang > 0ns;
-  if (stands)
-    stop_worker_of(whom);
+  const bool stands = begin_strike(strike, whom);
   asker_.tell(whom, std::move(what));
   if (strike.kill_unanswered || strike.kill_after) {
     strike_dead(whom);
@@ -249,6 +241,15 @@ void script_run::await(const step_plan& s) {
                                        s.target, s.incarnation, s.within / 1ms));
   const std::lock_guard lock{mutex_};
   ++counts_.other;
+}
+
+bool script_run::begin_strike(const fault_draw::strike& what, const caf::actor& whom) {
+  if (what.kill_before)
+    strike_dead(whom);
+  const bool stands = what.kill_unanswered || what.hang > 0ns;
+  if (stands)
+    stop_worker_of(whom);
+  return stands;
 }
 
 void script_run::strike_dead(const caf::actor& whom) {

@@ -50,6 +50,8 @@ private:
   std::optional<caf::message> request(const step_plan& s, const caf::actor& whom,
                                       caf::message what);
   std::string judge(const step_plan& s, const std::optional<caf::message>& answer);
+  /// What comes before the message. True: the worker stands still.
+  bool begin_strike(const fault_draw::strike& what, const caf::actor& whom);
   void strike_dead(const caf::actor& whom);
   void note_failure(const step_plan& s, std::string what);
   void keep_schedule();

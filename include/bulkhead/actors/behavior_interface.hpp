@@ -49,41 +49,36 @@ struct interface_calls {
   static std::vector<behavior_interface::call> describe() { return {}; }
 };
 
-#if BULKHEAD_CAF_0
-
+/// Of one call, as CAF's version spells it.
 template <class Signature>
 struct interface_call;
+
+#if BULKHEAD_CAF_0
+
 template <class... In, class... Out>
 struct interface_call<caf::typed_mpi<caf::detail::type_list<In...>, caf::output_tuple<Out...>>> {
   static behavior_interface::call describe() {
     return {describe_elements<In...>(), describe_elements<Out...>()};
   }
 };
-template <class... Signatures>
-struct interface_calls<caf::typed_behavior<Signatures...>> {
-  static std::vector<behavior_interface::call> describe() {
-    return {interface_call<Signatures>::describe()...};
-  }
-};
 
 #else
 
-template <class Signature>
-struct interface_call;
 template <class... Out, class... In>
 struct interface_call<caf::result<Out...>(In...)> {
   static behavior_interface::call describe() {
     return {describe_elements<In...>(), describe_elements<Out...>()};
   }
 };
+
+#endif
+
 template <class... Signatures>
 struct interface_calls<caf::typed_behavior<Signatures...>> {
   static std::vector<behavior_interface::call> describe() {
     return {interface_call<Signatures>::describe()...};
   }
 };
-
-#endif
 
 /// The interface of the behaviour registered under a name by BULKHEAD_ACTOR. Throws config_error as
 /// pool::spawn does. Thread-safe.
