@@ -6,6 +6,7 @@
 #include "tests/support/cluster.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/leak_guard.hpp"
+#include "tests/support/marks.hpp"
 
 #include <bulkhead/tasks.hpp>
 
@@ -13,10 +14,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <map>
-#include <mutex>
-#include <set>
 #include <string>
 
 using namespace bulkhead;
@@ -38,57 +36,6 @@ rabbitmq through(const std::string& queue) {
 }
 
 int doubled(int x) { return 2 * x; }
-
-/// Leaves a line in the file, whole or not at all: this task has begun.
-void mark(const std::string& file, int task) {
-  const auto line = std::to_string(task) + "\n";
-  const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  if (fd < 0 || ::write(fd, line.data(), line.size()) != static_cast<ssize_t>(line.size()))
-    std::abort();
-  ::close(fd);
-}
-
-/// How often each task has begun.
-std::map<int, int> marks_in(const std::string& file) {
-  std::map<int, int> counts;
-  std::ifstream in(file);
-  for (int task = 0; in >> task;)
-    ++counts[task];
-  return counts;
-}
-
-int marked(std::string file, int task, std::chrono::milliseconds time) {
-  mark(file, task);
-  std::this_thread::sleep_for(time); // the task's work
-  return task;
-}
-
-/// What became of tasks that are not idempotent, against what they have left behind.
-void check_once(std::vector<future<int>>& all, const std::string& file, bool may_be_lost) {
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const auto& outcome = all[i].outcome();
-    const auto task = static_cast<int>(i);
-    const auto marks = marks_in(file)[task];
-    CHECK(marks <= 1);
-    if (outcome) {
-      CHECK(marks == 1);
-      CHECK(outcome.value() == task);
-      continue;
-    }
-    CHECK_MESSAGE(may_be_lost, to_string(outcome.failure()));
-    CHECK(outcome.failure().kind == failure_kind::worker_died);
-    CHECK(outcome.failure().exit.cause == exit_cause::node_lost);
-    CHECK(outcome.failure().may_have_executed);
-  }
-}
-
-std::vector<future<int>> submit_marked(pool& p, const std::string& file, int count,
-                                       std::chrono::milliseconds time) {
-  std::vector<future<int>> all;
-  for (int i = 0; i < count; ++i)
-    all.push_back(p.submit(marked, file, i, time));
-  return all;
-}
 
 /// Submits one task that does not end, says so in the file, and waits to be killed.
 void submitter_main(std::string url, std::string queue, std::string file) {

@@ -248,11 +248,14 @@ TEST_CASE("a task may fail on a node in every way in which it may fail at home")
     f.kind = static_cast<failure_kind>(kind);
     f.exit.cause = exit_cause::node_lost;
     f.message = "why";
+    f.thrown_at = code_trace{{{1, 2, 3}, {4, 5, 6}}};
     const auto arrived = decode_record(encode_record(f));
     REQUIRE(arrived);
     CHECK(arrived->kind == f.kind);
     CHECK(arrived->exit.cause == f.exit.cause);
     CHECK(arrived->message == "why");
+    REQUIRE(arrived->thrown_at.frames().size() == 2);
+    CHECK(arrived->thrown_at.frames()[1].offset == 6);
   }
 }
 

@@ -1,7 +1,8 @@
 #include "engine/courier/broker.hpp"
 
+#include "engine/courier/tls.hpp"
+
 #include <amqp_framing.h>
-#include <amqp_ssl_socket.h>
 #include <amqp_tcp_socket.h>
 
 #include <sys/time.h>
@@ -38,6 +39,14 @@ amqp_table_entry_t entry(const char* key, bool value) noexcept {
   return e;
 }
 
+amqp_table_entry_t entry(const char* key, const char* value) noexcept {
+  amqp_table_entry_t e{};
+  e.key = amqp_cstring_bytes(key);
+  e.value.kind = AMQP_FIELD_KIND_UTF8;
+  e.value.value.bytes = amqp_cstring_bytes(value);
+  return e;
+}
+
 amqp_table_entry_t entry(const char* key, std::int32_t value) noexcept {
   amqp_table_entry_t e{};
   e.key = amqp_cstring_bytes(key);
@@ -57,6 +66,15 @@ bool is_final(std::uint16_t code) noexcept {
                      is_final(code));
 }
 
+[[noreturn]] void throw_status(const std::string& doing, int status) {
+  const auto tls = last_tls_failure();
+  const bool wrong = tls.is_final || status == AMQP_STATUS_SSL_PEER_VERIFY_FAILED
+                     || status == AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED;
+  throw broker_error(doing + ": " + amqp_error_string2(status)
+                       + (tls.text.empty() ? "" : "; " + tls.text),
+                     wrong);
+}
+
 [[noreturn]] void throw_reply(const std::string& doing, const amqp_rpc_reply_t& reply) {
   if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION) {
     if (reply.reply.id == AMQP_CONNECTION_CLOSE_METHOD) {
@@ -68,10 +86,7 @@ bool is_final(std::uint16_t code) noexcept {
       throw_close(doing, m->reply_code, m->reply_text);
     }
   }
-  const auto status = reply.library_error;
-  const bool wrong = status == AMQP_STATUS_SSL_PEER_VERIFY_FAILED
-                     || status == AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED;
-  throw broker_error(doing + ": " + amqp_error_string2(status), wrong);
+  throw_status(doing, reply.library_error);
 }
 
 } // namespace
@@ -106,34 +121,15 @@ void broker::connect() {
     throw broker_error("the URL of the broker, " + shown + ", is none: write amqp://user:password@"
                          + "host:5672/vhost or amqps://",
                        true);
-  auto* socket = where.ssl != 0 ? amqp_ssl_socket_new(state_) : amqp_tcp_socket_new(state_);
+  auto* socket = where.ssl != 0 ? make_tls_socket(state_, settings_) : amqp_tcp_socket_new(state_);
   if (socket == nullptr)
     throw std::bad_alloc{};
-  if (where.ssl != 0) {
-    const auto use = [&](int status, const std::string& file) {
-      if (status != AMQP_STATUS_OK)
-        throw broker_error("cannot use " + file + ": " + amqp_error_string2(status), true);
-    };
-    if (settings_.ca_file.empty())
-      use(amqp_ssl_socket_set_cacert(socket, "/etc/ssl/certs/ca-certificates.crt"),
-          "/etc/ssl/certs/ca-certificates.crt");
-    else
-      use(amqp_ssl_socket_set_cacert(socket, settings_.ca_file.c_str()), settings_.ca_file);
-    if (!settings_.certificate_file.empty())
-      use(amqp_ssl_socket_set_key(socket, settings_.certificate_file.c_str(),
-                                  settings_.key_file.c_str()),
-          settings_.certificate_file + " with " + settings_.key_file);
-  }
   amqp_set_handshake_timeout(state_, &answer_time);
   amqp_set_rpc_timeout(state_, &answer_time);
   auto limit = answer_time;
   if (const auto status = amqp_socket_open_noblock(socket, where.host, where.port, &limit);
-      status != AMQP_STATUS_OK) {
-    const bool wrong = status == AMQP_STATUS_SSL_PEER_VERIFY_FAILED
-                       || status == AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED;
-    throw broker_error("cannot reach the broker " + shown + ": " + amqp_error_string2(status),
-                       wrong);
-  }
+      status != AMQP_STATUS_OK)
+    throw_status("cannot reach the broker " + shown, status);
   log_in(where);
 }
 
@@ -148,9 +144,15 @@ void broker::log_in(const amqp_connection_info& where) {
   all[0].value.kind = AMQP_FIELD_KIND_TABLE;
   all[0].value.value.table = {4, abilities};
   const amqp_table_t properties{1, all};
-  const auto reply = amqp_login_with_properties(
-    state_, where.vhost, 0, largest_frame, static_cast<int>(settings_.heartbeat_s), &properties,
-    AMQP_SASL_METHOD_PLAIN, where.user, where.password);
+  const auto heartbeat = static_cast<int>(settings_.heartbeat_s);
+  const bool by_certificate =
+    !settings_.certificate_file.empty() && !names_user(settings_.url); // which has the user's name
+  const auto reply =
+    by_certificate
+      ? amqp_login_with_properties(state_, where.vhost, 0, largest_frame, heartbeat, &properties,
+                                   AMQP_SASL_METHOD_EXTERNAL, "")
+      : amqp_login_with_properties(state_, where.vhost, 0, largest_frame, heartbeat, &properties,
+                                   AMQP_SASL_METHOD_PLAIN, where.user, where.password);
   if (reply.reply_type != AMQP_RESPONSE_NORMAL)
     throw_reply("logging in at " + without_password(settings_.url), reply);
 }
@@ -176,14 +178,19 @@ void broker::make_queues() {
                     amqp_empty_bytes, amqp_empty_table);
     expect("binding the queue " + settings_.own_queue);
   }
+  // A message for nobody: without the right to publish, the broker's next answer is a refusal.
+  sent(amqp_basic_publish(state_, main_channel, amqp_empty_bytes, amqp_empty_bytes, 0, 0, nullptr,
+                          amqp_empty_bytes));
   amqp_basic_consume(state_, main_channel, view(settings_.own_queue), view("own"), 0, 1, 1,
                      amqp_empty_table);
-  expect("reading the queue " + settings_.own_queue);
+  expect("publishing, and reading the queue " + settings_.own_queue);
   for (const auto& queue : settings_.task_queues) {
     // Durable because brokers are about to refuse shared queues that are not; what is in it need
     // not be, the submitter has it all.
-    amqp_table_entry_t arguments[] = {entry("x-expires", unused_queue_ms)};
-    amqp_queue_declare(state_, main_channel, view(queue), 0, 1, 0, 0, {1, arguments});
+    amqp_table_entry_t arguments[] = {entry("x-expires", unused_queue_ms),
+                                      entry("x-queue-type", "quorum")};
+    amqp_queue_declare(state_, main_channel, view(queue), 0, 1, 0, 0,
+                       {settings_.replicated ? 2 : 1, arguments});
     expect("making the queue " + queue);
   }
 }
@@ -205,15 +212,15 @@ broker_event broker::next() {
   if (status == AMQP_STATUS_TIMEOUT)
     return {};
   if (status != AMQP_STATUS_OK)
-    throw broker_error(
-      std::string("the connection to the broker broke: ") + amqp_error_string2(status), false);
-  return frame.frame_type == AMQP_FRAME_METHOD ? on_method(frame) : broker_event{};
+    throw_status("the connection to the broker broke", status);
+  return frame.frame_type == AMQP_FRAME_METHOD ? on_method(frame)
+                                               : broker_event{.what = broker_event::kind::other};
 }
 
 broker_event broker::on_method(const amqp_frame_t& frame) {
   using kind = broker_event::kind;
   const auto* what = frame.payload.method.decoded;
-  broker_event event;
+  broker_event event{.what = kind::other};
   switch (frame.payload.method.id) {
   case AMQP_BASIC_DELIVER_METHOD: {
     const auto* m = static_cast<const amqp_basic_deliver_t*>(what);
@@ -259,8 +266,7 @@ void broker::read_body(amqp_channel_t channel) {
 
 void broker::sent(int status) {
   if (status != AMQP_STATUS_OK)
-    throw broker_error(std::string("cannot send to the broker: ") + amqp_error_string2(status),
-                       false);
+    throw_status("cannot send to the broker", status);
 }
 
 void broker::publish(std::string_view exchange, std::string_view queue,

@@ -27,12 +27,20 @@ private:
 
 /// Something that the broker said.
 struct broker_event {
-  enum class kind : std::uint8_t { none, delivery, batch, returned, blocked, unblocked };
+  enum class kind : std::uint8_t {
+    none,  ///< there is nothing more now
+    other, ///< nothing that concerns anybody
+    delivery,
+    batch,
+    returned,
+    blocked,
+    unblocked
+  };
 
   kind what = kind::none;
-  std::uint64_t tag = 0;           ///< of a batch
-  std::string name;                ///< of a queue that is not there
-  std::span<const std::byte> body; ///< borrowed until the next call
+  std::uint64_t tag = 0;              ///< of a batch
+  std::string name = {};              ///< of a queue that is not there
+  std::span<const std::byte> body{}; ///< borrowed until the next call
 };
 
 /// One connection to RabbitMQ, in the process of a courier. Waits at most as long as a handshake or

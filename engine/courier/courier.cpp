@@ -38,7 +38,7 @@ courier::courier(courier_settings settings) : settings_(std::move(settings)) {}
 std::optional<courier::attempt> courier::begin() {
   if (stream_ || hopeless_ || clock::now() < start_at_)
     return std::nullopt;
-  attempt a{std::move(process_)};
+  attempt a{std::move(process_), tries_};
   process_.reset();
   return a;
 }
@@ -53,7 +53,9 @@ void courier::attempt::launch(const courier_settings& settings) {
     const descriptor theirs{ends[1]};
     process_options how;
     how.name = "courier";
-    made_.emplace(how, &run_courier, settings, theirs);
+    auto own = settings;
+    own.url = url_of_try(settings.url, tries_);
+    made_.emplace(how, &run_courier, own, theirs);
     made_->start();
   } catch (const std::exception& e) {
     error_ = std::string("no process for the connection: ") + e.what();
@@ -113,10 +115,11 @@ bool courier::own(const packet& p) {
     return false;
   case packet_kind::failed:
     reason_ = {reinterpret_cast<const char*>(p.body.data()), p.body.size()};
-    // Who was connected once waits for the operator to undo what he did.
-    hopeless_ = p.number != 0 && life_ == 1 && !up_;
+    // Who was served once waits for the operator to undo what he did.
+    hopeless_ = p.number != 0 && !served_;
     return true;
   default:
+    served_ |= up_;
     return !up_;
   }
 }

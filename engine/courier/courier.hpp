@@ -30,7 +30,8 @@ public:
   /// A process that is due, launched without a lock that guards the courier.
   class attempt {
   public:
-    explicit attempt(std::optional<process> former) : former_(std::move(former)) {}
+    attempt(std::optional<process> former, std::uint32_t tries)
+      : former_(std::move(former)), tries_(tries) {}
     /// Buries the former process and starts the next; takes milliseconds, or seconds where the
     /// former one does not die. What goes wrong is told to adopt.
     void launch(const courier_settings& settings);
@@ -38,6 +39,7 @@ public:
   private:
     friend courier;
     std::optional<process> former_;
+    std::uint32_t tries_; ///< before it, since the last connection
     std::optional<process> made_;
     runtime::unique_fd socket_;
     std::string error_;
@@ -99,6 +101,7 @@ private:
   std::optional<packet_stream> stream_;
   std::optional<process> process_;
   bool up_ = false;
+  bool served_ = false; ///< the broker has carried something for us
   bool blocked_ = false;
   bool hopeless_ = false;
   std::uint64_t life_ = 0;

@@ -70,6 +70,8 @@ private:
         if (!broker_.has_more())
           return;
         break;
+      case kind::other:
+        break;
       case kind::delivery:
         host_.put(packet_kind::delivery, 0, {}, event.body);
         break;

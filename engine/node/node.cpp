@@ -24,12 +24,13 @@ using clock = std::chrono::steady_clock;
 constexpr auto between_checks = 500ms;
 constexpr auto farewell = 1s;
 
-courier_settings settings_of_node(const rabbitmq& e, const std::string& own) {
-  auto s = settings_of(e, own);
-  s.heartbeat_s = heartbeat_of(e.lease);
+courier_settings settings_of_node(const node_options& o, const std::string& own) {
+  auto s = settings_of(o.engine, own);
+  s.heartbeat_s = heartbeat_of(o.engine.lease);
   s.is_node = true;
+  s.replicated = o.replicated;
   for (const auto& module : offered_modules())
-    s.task_queues.push_back(task_queue_of(e.queue, module.id));
+    s.task_queues.push_back(task_queue_of(o.engine.queue, module.id));
   return s;
 }
 
@@ -46,7 +47,7 @@ pool_options pool_of(const node_options& options) {
 
 node::node(const node_options& options)
   : options_(options), name_(unique_name("bulkhead.node")), pool_(pool_of(options)),
-    courier_(settings_of_node(options.engine, name_)) {}
+    courier_(settings_of_node(options, name_)) {}
 
 void node::say(const std::string& text) const {
   if (options_.on_message)
@@ -56,9 +57,8 @@ void node::say(const std::string& text) const {
 void node::serve(int stop) {
   const auto until = clock::now() + connect_patience;
   while (turn(stop)) {
-    if (was_up_ || courier_.life() > 1000)
-      continue;
-    if (down_since_ == time_point{} && (courier_.is_hopeless() || clock::now() >= until))
+    const bool never_up = !was_up_ && down_since_ == time_point{};
+    if (courier_.is_hopeless() || (never_up && clock::now() >= until))
       throw pool_broken("the node cannot start: " + courier_.reason());
   }
   for (const auto& [pool, p] : patrons_)

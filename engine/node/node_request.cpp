@@ -27,7 +27,8 @@ std::string write_node_request(const node_options& o) {
       << o.engine.key_file << '\n'
       << o.pool.workers << '\n'
       << o.pool.max_memory_per_worker << '\n'
-      << o.drain.count() << '\n';
+      << o.drain.count() << '\n'
+      << (o.replicated ? 1 : 0) << '\n';
   return out.str();
 }
 
@@ -38,8 +39,10 @@ std::optional<node_options> read_node_request(const std::string& text) {
     lines.push_back(line);
   node_options o;
   std::int64_t drain = 0;
-  if (lines.size() != 8 || !read_number(lines[5], o.pool.workers)
-      || !read_number(lines[6], o.pool.max_memory_per_worker) || !read_number(lines[7], drain))
+  int replicated = 0;
+  if (lines.size() != 9 || !read_number(lines[5], o.pool.workers)
+      || !read_number(lines[6], o.pool.max_memory_per_worker) || !read_number(lines[7], drain)
+      || !read_number(lines[8], replicated))
     return std::nullopt;
   o.engine.url = lines[0];
   o.engine.queue = lines[1];
@@ -47,6 +50,7 @@ std::optional<node_options> read_node_request(const std::string& text) {
   o.engine.certificate_file = lines[3];
   o.engine.key_file = lines[4];
   o.drain = std::chrono::nanoseconds{drain};
+  o.replicated = replicated != 0;
   return o;
 }
 

@@ -8,7 +8,7 @@
 namespace bulkhead::engine {
 
 /// What `bulkhead node --program` hands to the program, in a variable of its environment: url,
-/// queue, TLS files, workers, memory of each, drain.
+/// queue, TLS files, workers, memory of each, drain, kind of queues.
 std::string write_node_request(const node_options& options);
 
 /// Empty where the text is none.

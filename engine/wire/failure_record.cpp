@@ -19,11 +19,12 @@ struct record {
   std::string type;
   std::string backtrace;
   std::string last_output;
+  std::vector<std::uint64_t> thrown_at;
 
   template <class Inspector>
   friend auto inspect(Inspector& f, record& x) {
     return f(x.kind, x.cause, x.code, x.signal, x.worker, x.may_have_executed, x.message, x.type,
-             x.backtrace, x.last_output);
+             x.backtrace, x.last_output, x.thrown_at);
   }
 };
 
@@ -39,7 +40,8 @@ packed_bytes encode_record(const failure& f) {
                  f.message,
                  f.type,
                  f.backtrace,
-                 f.last_output};
+                 f.last_output,
+                 runtime::numbers_of(f.thrown_at)};
   detail::buffer out;
   detail::encode(out, r);
   return {out.data(), out.data() + out.size()};
@@ -61,6 +63,7 @@ std::optional<failure> decode_record(std::span<const std::byte> from) try {
   f.type = runtime::printable(r.type);
   f.backtrace = runtime::printable(r.backtrace);
   f.last_output = runtime::printable(r.last_output);
+  f.thrown_at = runtime::trace_of(r.thrown_at);
   return f;
 } catch (const codec_error&) {
   return std::nullopt;

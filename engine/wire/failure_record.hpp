@@ -8,7 +8,7 @@
 
 namespace bulkhead::engine {
 
-/// All that a failure says, exit status, backtrace and last output too.
+/// All that a failure says, exit status, backtrace, last output and where it was thrown too.
 packed_bytes encode_record(const failure& f);
 
 /// Empty where the bytes are none.

@@ -22,6 +22,9 @@ namespace bulkhead {
 /// docs/cluster.md. Needs the library bulkhead::engine_rabbitmq.
 struct rabbitmq {
   /// `amqp://user:password@host:port/vhost`, or amqps:// with TLS, which verifies the broker.
+  /// Brokers of one cluster have commas between them, `...@one:5672,two:5672/vhost`: where one
+  /// cannot be reached, the next is tried. Without `user:password@` and with certificate_file, the
+  /// certificate says who logs in (the broker's mechanism EXTERNAL).
   std::string url;
   /// What nodes and submitters share: 1 to 100 letters, digits, and - _ .
   std::string queue;
@@ -48,6 +51,9 @@ struct node_options {
   std::chrono::nanoseconds drain = std::chrono::seconds{30};
   /// Told what happens to the connection, a line each; runs in the calling thread.
   std::function<void(const std::string&)> on_message = {};
+  /// The queues of tasks are quorum queues, which outlive a broker of a cluster of three or more.
+  /// The same for all nodes of a queue: a broker refuses who asks for another kind than is there.
+  bool replicated = false;
 };
 
 /// Makes the calling process a node: takes tasks from the queue, for this program and the task

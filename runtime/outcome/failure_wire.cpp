@@ -47,21 +47,6 @@ bool is_control(char c) noexcept {
 /// Frames of a throw that travel; three numbers each.
 constexpr std::size_t most_frames = 48;
 
-std::vector<std::uint64_t> numbers_of(const code_trace& trace) {
-  std::vector<std::uint64_t> numbers;
-  for (const auto& frame : trace.frames().first(std::min(most_frames, trace.frames().size())))
-    numbers.insert(numbers.end(), {frame.address, frame.module, frame.offset});
-  return numbers;
-}
-
-// They are only looked up, so any number will do.
-code_trace trace_of(const std::vector<std::uint64_t>& numbers) {
-  std::vector<code_trace::frame> frames;
-  for (std::size_t i = 0; i + 3 <= numbers.size() && frames.size() < most_frames; i += 3)
-    frames.push_back({numbers[i], numbers[i + 1], numbers[i + 2]});
-  return code_trace{std::move(frames)};
-}
-
 std::string_view bounded(const char* text) noexcept {
   return text == nullptr ? std::string_view{"(no text)"}
                          : std::string_view{text, ::strnlen(text, max_text_bytes + 1)};
@@ -142,6 +127,21 @@ failure describe_current_exception() noexcept {
     }
   }
   return f;
+}
+
+std::vector<std::uint64_t> numbers_of(const code_trace& trace) {
+  std::vector<std::uint64_t> numbers;
+  for (const auto& frame : trace.frames().first(std::min(most_frames, trace.frames().size())))
+    numbers.insert(numbers.end(), {frame.address, frame.module, frame.offset});
+  return numbers;
+}
+
+// They are only looked up, so any number will do.
+code_trace trace_of(const std::vector<std::uint64_t>& numbers) {
+  std::vector<code_trace::frame> frames;
+  for (std::size_t i = 0; i + 3 <= numbers.size() && frames.size() < most_frames; i += 3)
+    frames.push_back({numbers[i], numbers[i + 1], numbers[i + 2]});
+  return code_trace{std::move(frames)};
 }
 
 void encode_failure(detail::buffer& to, const failure& f) {

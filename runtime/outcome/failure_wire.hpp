@@ -4,9 +4,11 @@
 #include <bulkhead/failure.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace bulkhead::runtime {
 
@@ -26,6 +28,10 @@ void encode_failure(detail::buffer& to, const failure& f);
 
 /// False where the bytes are no failure: a bad message.
 bool decode_failure(std::span<const std::byte> from, failure& f);
+
+/// Where an exception was thrown, as numbers that travel; and back from any numbers.
+std::vector<std::uint64_t> numbers_of(const code_trace& trace);
+code_trace trace_of(const std::vector<std::uint64_t>& numbers);
 
 /// Tells stderr what `who` has just thrown. Only within a catch block.
 void report_exception_in(const char* who) noexcept;

@@ -82,22 +82,36 @@ bool broker::is_installed() {
   return false;
 }
 
-broker::broker(const std::string& config) {
+int free_port() { return free_ports(1).front(); }
+
+broker::broker(const settings& wanted) {
   const auto ports = free_ports(3);
   port_ = ports[0];
   distribution_port_ = ports[1];
-  epmd_port_ = ports[2];
+  epmd_port_ = wanted.beside == nullptr ? ports[2] : wanted.beside->epmd_port_;
   name_ = "bulkhead" + std::to_string(::getpid()) + "p" + std::to_string(port_) + "@localhost";
-  folder_.write("rabbit.conf", "loopback_users.guest = true\n" + config + "\n");
-  folder_.write("plugins", "[].\n");
-  epmd_ = launch({epmd_program, "-port", std::to_string(epmd_port_), "-address", "127.0.0.1"},
-                 "epmd.log");
-  wait_until_open(epmd_port_, epmd_); // else the server starts one of its own, which stays behind
+  std::string join;
+  if (wanted.beside != nullptr) {
+    join = "cluster_formation.peer_discovery_backend = classic_config\n"
+           "cluster_formation.classic_config.nodes.1 = "
+           + wanted.beside->name_ + "\ncluster_formation.classic_config.nodes.2 = " + name_ + "\n";
+    std::filesystem::copy_file(wanted.beside->folder() / ".erlang.cookie",
+                               folder() / ".erlang.cookie");
+  }
+  folder_.write("rabbit.conf", "loopback_users.guest = true\n" + join + wanted.config + "\n");
+  folder_.write("plugins", "[" + wanted.plugins + "].\n");
+  if (wanted.beside == nullptr) {
+    epmd_ = launch({epmd_program, "-port", std::to_string(epmd_port_), "-address", "127.0.0.1"},
+                   "epmd.log");
+    wait_until_open(epmd_port_, epmd_); // else the server starts one of its own, which stays behind
+  }
   start();
 }
 
 broker::~broker() {
   kill();
+  if (epmd_ <= 0)
+    return;
   ::kill(-epmd_, SIGKILL);
   ::waitpid(epmd_, nullptr, 0);
 }
@@ -106,25 +120,28 @@ std::string broker::url(const std::string& password) const {
   return "amqp://guest:" + password + "@127.0.0.1:" + std::to_string(port_) + "/%2f";
 }
 
-pid_t broker::launch(const std::vector<std::string>& words, const std::string& log) const {
+std::vector<std::string> broker::environment() const {
   const auto folder = folder_.path().string();
-  std::vector<std::string> environment{
-    "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-    "HOME=" + folder,
-    "LANG=C.UTF-8",
-    "ERL_EPMD_PORT=" + std::to_string(epmd_port_),
-    "ERL_EPMD_ADDRESS=127.0.0.1",
-    "RABBITMQ_NODENAME=" + name_,
-    "RABBITMQ_NODE_PORT=" + std::to_string(port_),
-    "RABBITMQ_NODE_IP_ADDRESS=127.0.0.1",
-    "RABBITMQ_DIST_PORT=" + std::to_string(distribution_port_),
-    "RABBITMQ_MNESIA_BASE=" + folder + "/data",
-    "RABBITMQ_LOG_BASE=" + folder + "/log",
-    "RABBITMQ_ENABLED_PLUGINS_FILE=" + folder + "/plugins",
-    "RABBITMQ_CONFIG_FILE=" + folder + "/rabbit",
-    "RABBITMQ_CONF_ENV_FILE=/dev/null",
-    "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+sbwt none +sbwtdcpu none +sbwtdio none "
-    "-rabbit channel_tick_interval 1000 -rabbit consumer_timeout 2000"};
+  return {"PATH=/usr/lib/rabbitmq/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+          "HOME=" + folder,
+          "LANG=C.UTF-8",
+          "ERL_EPMD_PORT=" + std::to_string(epmd_port_),
+          "ERL_EPMD_ADDRESS=127.0.0.1",
+          "RABBITMQ_NODENAME=" + name_,
+          "RABBITMQ_NODE_PORT=" + std::to_string(port_),
+          "RABBITMQ_NODE_IP_ADDRESS=127.0.0.1",
+          "RABBITMQ_DIST_PORT=" + std::to_string(distribution_port_),
+          "RABBITMQ_MNESIA_BASE=" + folder + "/data",
+          "RABBITMQ_LOG_BASE=" + folder + "/log",
+          "RABBITMQ_ENABLED_PLUGINS_FILE=" + folder + "/plugins",
+          "RABBITMQ_CONFIG_FILE=" + folder + "/rabbit",
+          "RABBITMQ_CONF_ENV_FILE=/dev/null",
+          "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+sbwt none +sbwtdcpu none +sbwtdio none "
+          "-rabbit channel_tick_interval 1000 -rabbit consumer_timeout 2000"};
+}
+
+pid_t broker::launch(const std::vector<std::string>& words, const std::string& log) const {
+  auto environment = this->environment();
   std::vector<char*> argv;
   std::vector<char*> envp;
   for (const auto& w : words)
@@ -155,6 +172,16 @@ pid_t broker::launch(const std::vector<std::string>& words, const std::string& l
 void broker::start() {
   server_ = launch({server_program}, "server.log");
   wait_until_open(port_, server_);
+}
+
+void broker::control(const std::string& commands) {
+  std::filesystem::remove(folder() / "control.log");
+  const pid_t shell = launch({"/bin/bash", "-euc", commands}, "control.log");
+  int status = 0;
+  ::waitpid(shell, &status, 0);
+  ::kill(-shell, SIGKILL); // who has watched over it
+  if (status != 0)
+    throw std::runtime_error("rabbitmqctl: " + text_of(folder() / "control.log"));
 }
 
 void broker::wait_until_open(int port, pid_t whose) const {

@@ -261,6 +261,8 @@ void add_node(CLI::App& app, call& wanted, raw_call& raw) {
     ->type_name("SIZE");
   node.add_option("--drain", raw.drain, "How long running tasks may go on after SIGTERM; 30s")
     ->type_name("TIME");
+  node.add_flag("--replicated", wanted.node.replicated,
+                "Queues of tasks are quorum queues, for a cluster of brokers; all nodes alike");
   node
     .add_option("--program", wanted.node.program,
                 "This program becomes the node, with these arguments: last of all options")

@@ -33,6 +33,7 @@ struct node_request {
   std::size_t workers = 0;          ///< 0: as many as there are CPUs
   std::size_t max_memory = 0;       ///< of each worker, bytes; 0: no limit
   std::chrono::nanoseconds drain{}; ///< for what runs when the node is to end
+  bool replicated = false;          ///< the queues of tasks are quorum queues
   std::vector<std::string> program; ///< with its arguments; empty: this command
 };
 

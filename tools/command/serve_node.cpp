@@ -51,6 +51,7 @@ node_options options_of(const node_request& wanted) {
   options.pool.workers = wanted.workers;
   options.pool.max_memory_per_worker = wanted.max_memory;
   options.drain = wanted.drain;
+  options.replicated = wanted.replicated;
   return options;
 }
 
