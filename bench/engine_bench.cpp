@@ -1,6 +1,7 @@
 // Pools on nodes through a broker, one JSON line each: tiny tasks a second (map and submit), a task
-// there and back, and how much faster two nodes of one worker are than one with tasks of 10 ms:
-//   scripts/with_broker engine_bench [TASKS]
+// there and back, how much faster two nodes of one worker are than one with tasks of 10 ms, CPU
+// time of a node without work, and, with NODES, tasks a second on ever more nodes:
+//   scripts/with_broker engine_bench [TASKS [NODES]]
 
 #include <bulkhead/rabbitmq.hpp>
 #include <bulkhead/tasks.hpp>
@@ -9,10 +10,14 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <unistd.h>
 
 using namespace std::chrono_literals;
 using clock_type = std::chrono::steady_clock;
@@ -68,6 +73,45 @@ double median_round_trip(bulkhead::pool& pool) {
   return samples[250];
 }
 
+/// Seconds of CPU that the process has had, its threads together.
+double cpu_seconds(pid_t process) {
+  std::ifstream in("/proc/" + std::to_string(process) + "/stat");
+  std::string line;
+  std::getline(in, line);
+  std::istringstream rest(line.substr(line.rfind(')') + 2));
+  std::vector<std::string> words;
+  for (std::string word; rest >> word;)
+    words.push_back(word);
+  const auto ticks = std::stod(words.at(11)) + std::stod(words.at(12));
+  return ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
+void report_idle(bulkhead::process& node) {
+  const auto before = cpu_seconds(node.pid());
+  std::this_thread::sleep_for(10s); // it has nothing to do
+  report("idle node", "CPU", (cpu_seconds(node.pid()) - before) / 10 * 100, "%");
+}
+
+/// On 1, 2, 5, 10, 20, ... nodes, as many as wanted.
+void report_many(bulkhead::pool& pool, const std::string& url, std::size_t most,
+                 const std::vector<int>& input) {
+  std::vector<std::unique_ptr<bulkhead::process>> nodes;
+  for (std::size_t wanted : {5U, 10U, 20U, 50U, 100U, 200U}) {
+    if (wanted > most)
+      return;
+    while (nodes.size() + 2 < wanted) // there are two
+      nodes.push_back(start_node(url));
+    while (bulkhead::find_nodes(engine(url), 2s).size() < wanted) {
+    }
+    const auto name = std::to_string(wanted) + " nodes";
+    pool.map(identity, input);
+    const auto mapped = time_of([&] { pool.map(identity, input); });
+    report(name.c_str(), "map of tiny tasks", static_cast<double>(input.size()) / mapped,
+           "tasks/s");
+    report(name.c_str(), "tasks of 10 ms", 2000 / time_of_long_tasks(pool, 2000), "tasks/s");
+  }
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -101,4 +145,6 @@ int main(int argc, char** argv) {
     time_of_long_tasks(pool, 20);
   const auto together = time_of_long_tasks(pool, 300);
   report("two nodes", "speed-up, 10 ms", alone / together, "times");
+  report_idle(*first);
+  report_many(pool, url, argc > 2 ? static_cast<std::size_t>(std::atoi(argv[2])) : 0, input);
 }

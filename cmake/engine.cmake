@@ -3,7 +3,7 @@
 pkg_check_modules(librabbitmq QUIET IMPORTED_TARGET librabbitmq)
 pkg_check_modules(libssl QUIET IMPORTED_TARGET openssl) # which librabbitmq-dev brings
 if(NOT librabbitmq_FOUND OR NOT libssl_FOUND)
-  message(STATUS "librabbitmq is not there: no bulkhead::engine_rabbitmq, no bulkhead node")
+  message(STATUS "librabbitmq or OpenSSL is not there: no bulkhead::engine_rabbitmq, no bulkhead node")
   return()
 endif()
 

@@ -88,9 +88,8 @@ TEST_CASE("one broker of three is killed, and no task is lost or runs twice") {
   for (int victim : is_long ? std::vector{1, 2, 0, 1} : std::vector{1}) {
     CAPTURE(victim);
     auto all = submit_marked(p, file, 80, 30ms, submitted);
-    REQUIRE(eventually([&] {
-      return marks_in(file).size() > static_cast<std::size_t>(submitted) + 10;
-    }));
+    REQUIRE(
+      eventually([&] { return marks_in(file).size() > static_cast<std::size_t>(submitted) + 10; }));
     cluster[victim].kill();
     check_once(all, file, false, submitted);
     submitted += 80;

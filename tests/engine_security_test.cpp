@@ -126,6 +126,9 @@ public:
     pid_ = ::fork();
     if (pid_ != 0)
       return;
+    const int nowhere = ::open("/dev/null", O_RDWR); // what it says of its clients
+    ::dup2(nowhere, STDOUT_FILENO);
+    ::dup2(nowhere, STDERR_FILENO);
     ::execlp("openssl", "openssl", "s_server", "-quiet", "-accept", port.c_str(), "-cert",
              certificate.c_str(), "-key", key.c_str(), nullptr);
     ::_exit(127);
@@ -136,9 +139,7 @@ public:
     ::kill(pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
   }
-  std::string url() const {
-    return "amqps://a:b@localhost:" + std::to_string(port_) + "/bulkhead";
-  }
+  std::string url() const { return "amqps://a:b@localhost:" + std::to_string(port_) + "/bulkhead"; }
 
 private:
   int port_;
@@ -218,11 +219,15 @@ TEST_CASE("a wrong password and each right that is missing are told at once") {
   CHECK(has(ended.failure().message, "bulkhead.other.nodes"));
 
   // May make and read its queues, and publish to none; then read none of the tasks.
-  const std::string rights = "rabbitmqctl set_permissions -p bulkhead ";
-  place().server().control("rabbitmqctl add_user mute secret\n" + rights
-                           + "mute '^bulkhead.*' '^bulkhead.*' '^bulkhead.*'\n"
-                             "rabbitmqctl add_user blind secret\n"
-                           + rights + "blind '.*' '.*' '^bulkhead.(node|pool).*'");
+  const auto user = [](const std::string& name, const std::string& write, const std::string& read) {
+    return "rabbit_auth_backend_internal:add_user(<<\"" + name
+           + "\">>, <<\"secret\">>, <<\"test\">>),"
+           + "rabbit_auth_backend_internal:set_permissions(<<\"" + name
+           + "\">>, <<\"bulkhead\">>, <<\".*\">>, <<\"" + write + "\">>, <<\"" + read
+           + "\">>, <<\"test\">>)";
+  };
+  place().server().control("rabbitmqctl eval '" + user("mute", "^bulkhead", ".*") + ", "
+                           + user("blind", ".*", "^bulkhead.(node|pool)|nodes$") + ".'");
   CHECK(has(refusal(place().engine("mute:secret@")), "ACCESS_REFUSED"));
   test_node blind(node_of(place().engine("blind:secret@")));
   const auto stopped = blind.own().outcome<void>();

@@ -28,12 +28,11 @@ std::uint64_t number_of(const char* variable, std::uint64_t otherwise) {
 constexpr std::uint32_t nodes = 10'000;
 constexpr std::uint32_t unit_tasks = 100;
 constexpr std::uint32_t batch_tasks = 10;
-constexpr std::uint64_t window = std::uint64_t{2} * nodes * batch_tasks; ///< tasks that are not over
-constexpr std::uint64_t lease = 10'000;                                   ///< ms
+constexpr std::uint64_t window =
+  std::uint64_t{2} * nodes * batch_tasks; ///< tasks that are not over
+constexpr std::uint64_t lease = 10'000;   ///< ms
 
-std::uint32_t retries_of(std::uint64_t task) {
-  return ((task - 1) / unit_tasks) % 2 == 0 ? 0 : 3;
-}
+std::uint32_t retries_of(std::uint64_t task) { return ((task - 1) / unit_tasks) % 2 == 0 ? 0 : 3; }
 
 class world {
 public:
@@ -195,7 +194,8 @@ private:
 
 } // namespace
 
-TEST_CASE("with ten thousand nodes and faults each task has one outcome and runs as often as it may") {
+TEST_CASE(
+  "with ten thousand nodes and faults each task has one outcome and runs as often as it may") {
   const auto tasks = number_of("BULKHEAD_SCALE_TASKS", 1'000'000);
   const auto begin = std::chrono::steady_clock::now();
   world w(tasks, number_of("BULKHEAD_SCALE_SEED", 1));

@@ -3,7 +3,8 @@
 
     scripts/with_broker bench/peers/celery_tasks.py [TASKS]
 
-The peer of engine_bench: one JSON line with tasks a second, results included.
+The peer of engine_bench: JSON lines with tasks a second, with results and without (where the last
+task alone has one: one worker takes them in order).
 """
 import json
 import os
@@ -23,6 +24,17 @@ def identity(x):
     return x
 
 
+@app.task(name="quiet", ignore_result=True)
+def quiet(x):
+    return x
+
+
+def report(metric, count, begin):
+    rate = count / (time.monotonic() - begin)
+    print(json.dumps({"what": "celery", "metric": metric, "value": round(rate, 1),
+                      "unit": "tasks/s"}), flush=True)
+
+
 def main():
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
     worker = subprocess.Popen(
@@ -36,9 +48,12 @@ def main():
         results = [identity.delay(i) for i in range(count)]
         for result in results:
             result.get(timeout=120)
-        rate = count / (time.monotonic() - begin)
-        print(json.dumps({"what": "celery", "metric": "delay of tiny tasks", "value": round(rate, 1),
-                          "unit": "tasks/s"}))
+        report("delay of tiny tasks", count, begin)
+        begin = time.monotonic()
+        for i in range(count):
+            quiet.delay(i)
+        identity.delay(0).get(timeout=120)
+        report("delay of tiny tasks without results", count, begin)
     finally:
         worker.terminate()
         worker.wait()

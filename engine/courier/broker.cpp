@@ -70,9 +70,8 @@ bool is_final(std::uint16_t code) noexcept {
   const auto tls = last_tls_failure();
   const bool wrong = tls.is_final || status == AMQP_STATUS_SSL_PEER_VERIFY_FAILED
                      || status == AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED;
-  throw broker_error(doing + ": " + amqp_error_string2(status)
-                       + (tls.text.empty() ? "" : "; " + tls.text),
-                     wrong);
+  throw broker_error(
+    doing + ": " + amqp_error_string2(status) + (tls.text.empty() ? "" : "; " + tls.text), wrong);
 }
 
 [[noreturn]] void throw_reply(const std::string& doing, const amqp_rpc_reply_t& reply) {
@@ -150,7 +149,7 @@ void broker::log_in(const amqp_connection_info& where) {
   const auto reply =
     by_certificate
       ? amqp_login_with_properties(state_, where.vhost, 0, largest_frame, heartbeat, &properties,
-                                   AMQP_SASL_METHOD_EXTERNAL, "")
+                                   AMQP_SASL_METHOD_EXTERNAL, "certificate")
       : amqp_login_with_properties(state_, where.vhost, 0, largest_frame, heartbeat, &properties,
                                    AMQP_SASL_METHOD_PLAIN, where.user, where.password);
   if (reply.reply_type != AMQP_RESPONSE_NORMAL)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/courier/broker_error.hpp"
 #include "engine/courier/settings.hpp"
 
 #include <amqp.h>
@@ -7,23 +8,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 
 namespace bulkhead::engine {
-
-/// Why there is no connection.
-class broker_error : public std::runtime_error {
-public:
-  broker_error(const std::string& what, bool is_final)
-    : std::runtime_error(what), is_final_(is_final) {}
-  /// Trying again cannot help: a wrong password, name or certificate.
-  bool is_final() const noexcept { return is_final_; }
-
-private:
-  bool is_final_;
-};
 
 /// Something that the broker said.
 struct broker_event {
@@ -38,8 +26,8 @@ struct broker_event {
   };
 
   kind what = kind::none;
-  std::uint64_t tag = 0;              ///< of a batch
-  std::string name = {};              ///< of a queue that is not there
+  std::uint64_t tag = 0;             ///< of a batch
+  std::string name = {};             ///< of a queue that is not there
   std::span<const std::byte> body{}; ///< borrowed until the next call
 };
 

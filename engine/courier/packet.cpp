@@ -61,7 +61,7 @@ bool packet_stream::flush() noexcept {
 }
 
 bool packet_stream::fill() {
-  while (end_ - begin_ < most_unread) {
+  while (end_ - begin_ < std::max(most_unread, wanted_)) {
     if (in_.size() - end_ < read_at_once) {
       std::memmove(in_.data(), in_.data() + begin_, end_ - begin_);
       end_ -= std::exchange(begin_, 0);
@@ -86,10 +86,10 @@ bool packet_stream::next(packet& p) {
     throw std::runtime_error("the courier of the engine sent what is no packet");
   const auto whole = sizeof head + head.name_bytes + head.body_bytes;
   if (end_ - begin_ < whole) {
-    if (in_.size() < whole + read_at_once)
-      in_.resize(whole + read_at_once);
+    wanted_ = whole;
     return false;
   }
+  wanted_ = 0;
   const auto* at = in_.data() + begin_ + sizeof head;
   p.kind = head.kind;
   p.number = head.number;

@@ -83,6 +83,7 @@ private:
   std::vector<std::byte> in_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
+  std::size_t wanted_ = 0; ///< of a packet that is not whole yet
 };
 
 } // namespace bulkhead::engine

@@ -1,6 +1,6 @@
 #include "engine/courier/tls.hpp"
 
-#include "engine/courier/broker.hpp"
+#include "engine/courier/broker_error.hpp"
 
 #include <amqp_ssl_socket.h>
 #include <openssl/err.h>
@@ -59,9 +59,9 @@ amqp_socket_t* make_tls_socket(amqp_connection_state_t state, const courier_sett
   const auto authorities = settings.ca_file.empty() ? system_authorities : settings.ca_file;
   require_good(amqp_ssl_socket_set_cacert(socket, authorities.c_str()), authorities);
   if (!settings.certificate_file.empty())
-    require_good(amqp_ssl_socket_set_key(socket, settings.certificate_file.c_str(),
-                                         settings.key_file.c_str()),
-                 settings.certificate_file + " with " + settings.key_file);
+    require_good(
+      amqp_ssl_socket_set_key(socket, settings.certificate_file.c_str(), settings.key_file.c_str()),
+      settings.certificate_file + " with " + settings.key_file);
   refusal().clear();
   SSL_CTX_set_verify(static_cast<SSL_CTX*>(amqp_ssl_socket_get_context(socket)), SSL_VERIFY_PEER,
                      note_refusal);

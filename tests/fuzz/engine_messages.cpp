@@ -1,5 +1,5 @@
-// What nodes, and whoever may publish to a pool's queue, say to a submitter: messages one behind the
-// other, each behind its 16-bit length. Each task ends once, whatever they are.
+// What nodes, and whoever may publish to a pool's queue, say to a submitter: messages one behind
+// the other, each behind its 16-bit length. Each task ends once, whatever they are.
 #include "engine/submitter/submitter.hpp"
 #include "engine/wire/failure_record.hpp"
 #include "tests/fuzz/require.hpp"

@@ -93,8 +93,7 @@ fault_proxy::fault_proxy(int broker_port) : broker_port_(broker_port) {
   listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   auto at = loopback(0);
   socklen_t size = sizeof at;
-  if (::bind(listener_, reinterpret_cast<sockaddr*>(&at), size) != 0
-      || ::listen(listener_, 64) != 0
+  if (::bind(listener_, reinterpret_cast<sockaddr*>(&at), size) != 0 || ::listen(listener_, 64) != 0
       || ::getsockname(listener_, reinterpret_cast<sockaddr*>(&at), &size) != 0
       || ::pipe2(stop_, O_CLOEXEC) != 0)
     throw std::runtime_error("a proxy cannot listen");

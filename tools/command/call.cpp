@@ -39,6 +39,7 @@ Examples:
   bulkhead run job.json --web --report report.html --trace trace.json
   bulkhead run job.json --failed again.jsonl; bulkhead run job.json --retry again.jsonl
   bulkhead run job.json --journal job.journal    # again after a kill: goes on
+  bulkhead run job.json --detach                  # goes on when the terminal is closed
   bulkhead run job.json --dry-run
   bulkhead run job.json --log-format json 2> log.jsonl)";
 
@@ -78,6 +79,15 @@ Examples:
 constexpr const char* cluster_examples = R"(
 Examples:
   bulkhead cluster check --engine amqp://user:password@broker/ --queue words)";
+
+constexpr const char* jobs_examples = R"(
+Examples:
+  bulkhead jobs
+  bulkhead jobs --clear)";
+
+constexpr const char* attach_examples = R"(
+Examples:
+  id=$(bulkhead run job.json --detach); bulkhead attach $id)";
 
 std::vector<std::string> known_options(const CLI::App& app) {
   std::vector<std::string> names;
@@ -206,7 +216,14 @@ void add_run(CLI::App& app, call& wanted, raw_call& raw) {
                 "Writes one page about the whole job to this file, at its end")
     ->type_name("FILE.html");
   run.add_flag("!--no-progress", wanted.progress, "No progress bar, no progress lines");
-  run.add_flag("--dry-run", wanted.dry_run, "Says what would run, and starts nothing");
+  auto* dry = run.add_flag("--dry-run", wanted.dry_run, "Says what would run, and starts nothing");
+  run
+    .add_flag("--detach", wanted.detach,
+              "Prints the job's name and returns; the job goes on without the terminal and keeps "
+              "a journal: see bulkhead jobs and bulkhead attach")
+    ->excludes(retry)
+    ->excludes(journal)
+    ->excludes(dry);
   add_telling(run, wanted);
   run.footer(run_examples);
 }
@@ -272,6 +289,19 @@ void add_node(CLI::App& app, call& wanted, raw_call& raw) {
   node.callback([&wanted] { wanted.what = call::kind::node; });
 }
 
+void add_jobs(CLI::App& app, call& wanted) {
+  auto& jobs = *app.add_subcommand("jobs", "Lists your jobs that run without a terminal");
+  jobs.add_flag("--clear", wanted.clear, "Forgets those that have ended");
+  jobs.footer(jobs_examples);
+  jobs.callback([&wanted] { wanted.what = call::kind::jobs; });
+  auto& attach = *app.add_subcommand(
+    "attach", "Shows a detached job until it ends, with its exit status; one that was interrupted, "
+              "by whatever, goes on behind its journal");
+  attach.add_option("ID", wanted.job_id, "The name that its start has printed")->required();
+  attach.footer(attach_examples);
+  attach.callback([&wanted] { wanted.what = call::kind::attach; });
+}
+
 void add_cluster(CLI::App& app, call& wanted) {
   auto& cluster = *app.add_subcommand("cluster", "Looks at a queue of RabbitMQ and its nodes");
   cluster.require_subcommand(1);
@@ -324,6 +354,7 @@ parsed_call parse_call(int argc, char** argv) {
   add_looks(app, wanted);
   add_node(app, wanted, raw);
   add_cluster(app, wanted);
+  add_jobs(app, wanted);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {

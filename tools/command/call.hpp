@@ -39,13 +39,16 @@ struct node_request {
 
 /// What the command line asks for.
 struct call {
-  enum class kind { run, validate, list, init, top, stack, events, node, cluster };
+  enum class kind { run, validate, list, init, top, stack, events, node, cluster, jobs, attach };
   kind what = kind::run;
   config::request job;
   std::string folder; ///< of init
   sight_request sight;
   node_request node;
-  pid_t pid = 0; ///< of top, stack and events; 0: none was named
+  pid_t pid = 0;       ///< of top, stack and events; 0: none was named
+  std::string job_id;  ///< of attach
+  bool detach = false; ///< run goes on without the terminal
+  bool clear = false;  ///< jobs forgets those that ended
   bool json = false;
   bool progress = true;
   bool dry_run = false;

@@ -26,6 +26,12 @@ int show_events(const call& wanted);
 int serve_node(const call& wanted, int argc, char** argv);
 /// Whether the broker takes us, and which nodes answer.
 int check_cluster(const call& wanted);
+/// Starts the job in processes of its own and prints its name; with the arguments of main.
+int detach_job(const call& wanted, int argc, char** argv);
+/// The detached jobs of this user.
+int list_jobs(const call& wanted);
+/// Follows a detached job to its end, and starts it again where it was interrupted.
+int attach_job(const call& wanted);
 /// Writes the files of a new project into a folder that is empty or not there yet.
 int init_project(const call& wanted);
 

@@ -29,9 +29,15 @@ int execute(const bulkhead::command::call& wanted, int argc, char** argv) {
     return bulkhead::command::serve_node(wanted, argc, argv);
   case kind::cluster:
     return bulkhead::command::check_cluster(wanted);
+  case kind::jobs:
+    return bulkhead::command::list_jobs(wanted);
+  case kind::attach:
+    return bulkhead::command::attach_job(wanted);
   case kind::init:
     return bulkhead::command::init_project(wanted);
   default:
+    if (wanted.detach)
+      return bulkhead::command::detach_job(wanted, argc, argv);
     return bulkhead::command::is_system(wanted) ? bulkhead::command::run_system(wanted, argc, argv)
                                                 : bulkhead::command::run_job(wanted, argc, argv);
   }

@@ -82,6 +82,7 @@ int serve_node(const call& wanted, int argc, char** argv) {
   if (!wanted.node.program.empty() && !wanted.job.load.empty())
     return refuse("--load and --program are both given",
                   "a program has its tasks in it; let it load libraries itself");
+  ::setenv("BULKHEAD_OBSERVE", "1", 0); // so that "bulkhead top" shows it
   if (!wanted.node.program.empty())
     return run_program(wanted);
   config::problems found;
