@@ -165,6 +165,29 @@ TEST_CASE("a process may be waited for longer than any clock counts") {
   CHECK(child.join(std::chrono::duration<double>::max()));
 }
 
+TEST_CASE("this_worker answers in a process as in a worker") {
+  const leak_guard guard;
+  const auto about = [] {
+    return std::string{this_worker::active() ? "active " : "none "}
+           + std::string{this_worker::pool_name()} + (this_worker::id() > 0 ? " numbered" : " 0")
+           + (this_worker::stop_requested() ? " asked" : "");
+  };
+  for (const auto how : {start_method::forkserver, start_method::spawn}) {
+    process child{{.name = "bee", .start = how}, about};
+    child.start();
+    CHECK(child.get<std::string>() == "active bee numbered");
+  }
+  process unnamed{
+    [] { return "process-" + std::to_string(this_worker::id()) == this_worker::pool_name(); }};
+  unnamed.start();
+  CHECK(unnamed.get<bool>());
+  // A pool of its own has workers of its own.
+  process outer{[] { return pool({.workers = 1, .name = "inner"}).apply(this_worker::id); }};
+  outer.start();
+  CHECK(outer.get<std::size_t>() == 1);
+  CHECK_FALSE(this_worker::active());
+}
+
 TEST_CASE("each process knows its name, and its parent") {
   const leak_guard guard;
   CHECK(current_process() == process_info{"main", ::getpid()});

@@ -106,7 +106,7 @@ TEST_CASE("a system is read as it is written") {
       {"name": "till", "behavior": "test.till", "args": ["a"], "own_process": true,
        "message_timeout": "2s", "memory_limit": "64MiB", "groups": ["clerks"],
        "restart": "transient", "shutdown": "brutal_kill", "significant": true,
-       "held_messages": 7, "state_limit": "1KiB"},
+       "held_messages": 7, "state_limit": "1KiB", "replayed_messages": 9},
       {"name": "many", "behavior": "test.plain", "instances": 3, "policy": "to_all",
        "pool": "tills"},
       {"name": "jobs", "tasks": true}],
@@ -139,6 +139,7 @@ TEST_CASE("a system is read as it is written") {
   CHECK(till.as_child.shutdown.how() == shutdown_rule::kind::brutal_kill);
   CHECK(till.held_messages == 7);
   CHECK(till.state_limit == 1024);
+  CHECK(till.replayed_messages == 9);
   CHECK(plan->root_of("till") == "top");
   CHECK(plan->pool_of(till) == "tills");
   CHECK(plan->actor("many")->policy == systems::router_policy::to_all);

@@ -94,6 +94,10 @@ link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from, 
   if (actor_key key; from && !key_of(from, key))
     return send(to, make_stand_in(system_, from), mid, msg, watch);
   const bool own = watch == nullptr; // whether errors are dealt with here
+  const auto deadline =
+    mid.is_request() ? marks_scope::current().deadline : message_marks::time_point::max();
+  if (is_over(deadline))
+    return answer_instead(to, from, mid, expired_answer(), watch);
   auto out = route(to.peer);
   if (!out || out->dead()) {
     if (own)
@@ -122,7 +126,9 @@ link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from, 
                 .source_actor = source.id,
                 .dest_peer = to.peer,
                 .dest_actor = to.id,
-                .id = mid.integer_value()});
+                .id = mid.integer_value(),
+                .deadline = encode_deadline(deadline),
+                .number = number_for(to, from, watch.get())});
   item.counted = !mid.is_response();
   item.overtakes = mid.is_response();
   item.pair = {source.id, to.peer, to.id};
@@ -136,6 +142,7 @@ link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from, 
   else
     request.watch = watch;
   request.whom = to.id;
+  request.deadline = deadline;
   // The request is noted before it is sent and nothing is noted where it is not: so a death answers
   // each request once, and none that the sender was told of as refused.
   const auto result = put_into(out, std::move(item), std::move(request), from, mid);
@@ -145,6 +152,16 @@ link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from, 
   if (own)
     answer_unsent(result, to, from, mid);
   return result;
+}
+
+// What the host counts, or how far an actor of a worker has come.
+std::uint64_t border::number_for(const actor_key& to, const caf::strong_actor_ptr& from,
+                                 const request_watch* watch) const {
+  if (is_host())
+    return watch != nullptr ? watch->number() : 0;
+  if (!from || to.peer != host_peer || to.id != state_keeper)
+    return 0;
+  return open_->done_up_to(from->id(), marks_in_hand(from).number);
 }
 
 // Where the sender waits for its answer, it may read the link meanwhile.

@@ -5,6 +5,7 @@
 #include "actors/border/handle_scan.hpp"
 #include "actors/border/link.hpp"
 #include "actors/border/node_directory.hpp"
+#include "actors/border/open_messages.hpp"
 #include "actors/border/process_end.hpp"
 #include "actors/caf/codec.hpp"
 #include "runtime/system/adaptive_mutex.hpp"
@@ -44,6 +45,9 @@ public:
   std::function<bool(link&, const frame&)> on_control;
 
   dead_letters letters;
+  /// Of a worker: the host's actor that hears, with each message, how far its sender is with its
+  /// numbered ones. To be set before the first link.
+  caf::actor_id state_keeper = 0;
 
   std::shared_ptr<link> connect(peer_id peer, std::shared_ptr<transport> io, link_limits limits);
   /// Null where the peer is unknown or gone.
@@ -180,7 +184,10 @@ private:
                       const caf::strong_actor_ptr& source, caf::message_id mid,
                       const std::string& why);
   void hand_over(const caf::strong_actor_ptr& to, caf::strong_actor_ptr source, caf::message_id mid,
-                 caf::message&& msg, std::shared_ptr<void> credit);
+                 caf::message&& msg, std::shared_ptr<void> credit, message_marks marks);
+  std::uint64_t number_for(const actor_key& to, const caf::strong_actor_ptr& from,
+                           const request_watch* watch) const;
+  std::shared_ptr<void> note_number(const caf::strong_actor_ptr& to, std::uint64_t number);
   void watch(const caf::strong_actor_ptr& actor, const actor_key& key);
   void unwatch(const caf::abstract_actor* actor);
   void tell_down(const actor_key& key, const caf::error& reason);
@@ -190,6 +197,7 @@ private:
   const peer_id self_;
   exec_ctx* const loop_;
   const home_node home_;
+  const std::shared_ptr<open_messages> open_ = std::make_shared<open_messages>();
 
   runtime::adaptive_mutex mutex_; ///< guards what follows; CAF is never called under it
   std::map<peer_id, std::shared_ptr<link>> links_;

@@ -18,6 +18,7 @@ bool border::receive(link& from, std::size_t limit, std::size_t& popped) {
   // This thread reads for everybody: it must not wait for room towards another worker.
   no_wait_scope never;
   peer_scope whose{from.peer()};
+  marks_scope nothing_of_ours{{}};
   const bool good = from.receive(
     limit, [&](const frame& f) { return handle(from, f); }, popped);
   // What was read may have granted room or credit, for which frames of ours wait.
@@ -175,14 +176,19 @@ bool border::on_message(link& from, const frame& f) {
       answer_error(source, mid, make_error(caf::sec::request_receiver_down), loop_);
     return true;
   }
+  message_marks marks{decode_deadline(h.deadline), h.number};
   // The host passes on the one answer to each request, and no more: answers need no credit, and a
   // worker can make up any number of them.
-  if (mid.is_response() && !from.pending.answered(to, mid) && is_host())
+  if (mid.is_response() && !from.pending.answered(to, mid, &marks.deadline) && is_host())
     return true;
   if (mid.is_request() && source)
     from.pending.answered(source, mid); // delegated back to this side
   BULKHEAD_HOOK("actor.receive.decoded");
-  hand_over(to, std::move(source), mid, std::move(msg), std::move(credit));
+  // Before it is in a mailbox: here nearly all messages wait.
+  if (mid.is_request() && is_over(marks.deadline))
+    refuse(source, mid, expired_answer());
+  else
+    hand_over(to, std::move(source), mid, std::move(msg), std::move(credit), marks);
   BULKHEAD_HOOK("actor.receive.delivered");
   return true;
 }
@@ -205,10 +211,26 @@ void border::on_undecodable(link& from, const caf::strong_actor_ptr& to,
 }
 
 void border::hand_over(const caf::strong_actor_ptr& to, caf::strong_actor_ptr source,
-                       caf::message_id mid, caf::message&& msg, std::shared_ptr<void> credit) {
-  const bool passes_on = credit && dynamic_cast<proxy_base*>(to->get()) != nullptr;
+                       caf::message_id mid, caf::message&& msg, std::shared_ptr<void> credit,
+                       message_marks marks) {
+  const bool passes_on =
+    (credit || !marks.empty()) && dynamic_cast<proxy_base*>(to->get()) != nullptr;
   relay_scope relay{passes_on ? std::move(credit) : nullptr};
-  deliver(to, std::move(source), mid, std::move(msg), loop_, std::move(credit));
+  marks_scope taken_along{passes_on ? marks : message_marks{}};
+  if (passes_on)
+    marks = {};
+  else if (marks.number != 0 && !is_host())
+    credit = note_number(to, marks.number);
+  deliver(to, std::move(source), mid, std::move(msg), loop_, std::move(credit), marks);
+}
+
+// In a worker, which gives no credit: only the host numbers messages.
+std::shared_ptr<void> border::note_number(const caf::strong_actor_ptr& to, std::uint64_t number) {
+  const bool first = !open_->knows(to->id());
+  auto token = open_->came(to->id(), number);
+  if (first)
+    at_exit(to, [open = open_, id = to->id()](const caf::error&) { open->forget(id); });
+  return token;
 }
 
 bool border::on_monitor(link& from, const frame& f) {

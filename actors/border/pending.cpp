@@ -19,12 +19,7 @@ void pending_table::add(entry e, std::uint64_t popped) {
       const auto k = key_of(e.sender, e.mid);
       requests_.insert_or_assign(k, std::move(e));
     } else if (e.watch) {
-      // The peer has taken these, so they cannot move on any more. They lie in the order of their
-      // pieces.
-      while (!messages_.empty() && messages_.front().piece <= popped) {
-        gone.push_back(std::move(messages_.front()));
-        messages_.pop_front();
-      }
+      take_popped(popped, gone);
       messages_.push_back(std::move(e));
     }
   }
@@ -33,12 +28,34 @@ void pending_table::add(entry e, std::uint64_t popped) {
       g.watch->answered();
 }
 
-bool pending_table::answered(const caf::strong_actor_ptr& to, caf::message_id mid) {
+// Under the lock. What the peer has taken cannot move on any more. They lie in the order of their
+// pieces.
+void pending_table::take_popped(std::uint64_t count, std::vector<entry>& gone) {
+  while (!messages_.empty() && messages_.front().piece <= count) {
+    gone.push_back(std::move(messages_.front()));
+    messages_.pop_front();
+  }
+}
+
+void pending_table::popped(std::uint64_t count) {
+  std::vector<entry> gone; // told without the lock
+  {
+    std::lock_guard lock{mutex_};
+    take_popped(count, gone);
+  }
+  for (auto& g : gone)
+    g.watch->answered();
+}
+
+bool pending_table::answered(const caf::strong_actor_ptr& to, caf::message_id mid,
+                             message_marks::time_point* deadline) {
   decltype(requests_)::node_type done;
   {
     std::lock_guard lock{mutex_};
     done = requests_.extract(key_of(to, mid));
   }
+  if (done && deadline != nullptr)
+    *deadline = done.mapped().deadline;
   if (done && done.mapped().watch)
     done.mapped().watch->answered();
   return !done.empty();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/border/request_watch.hpp"
+#include "actors/caf/message_marks.hpp"
 #include "actors/wire/frame.hpp"
 #include "runtime/system/adaptive_mutex.hpp"
 
@@ -29,6 +30,7 @@ public:
     std::shared_ptr<request_watch> watch;
     peer_id to = host_peer; ///< where the request goes in the end
     caf::actor_id whom = 0; ///< and to which actor there
+    message_marks::time_point deadline = message_marks::time_point::max();
   };
   /// An actor and what it asked without having an answer yet.
   struct asked {
@@ -39,7 +41,11 @@ public:
   /// An entry with neither a request nor a watch is ignored.
   void add(entry e, std::uint64_t popped);
   /// An answer for `to` passed, or the request itself came back to this side. False: nobody waits.
-  bool answered(const caf::strong_actor_ptr& to, caf::message_id mid);
+  /// `deadline`: set to that of the request.
+  bool answered(const caf::strong_actor_ptr& to, caf::message_id mid,
+                message_marks::time_point* deadline = nullptr);
+  /// The peer has popped so many pieces: messages among them that are watched are told.
+  void popped(std::uint64_t count);
   bool waits(const caf::strong_actor_ptr& sender, caf::message_id mid) const;
   /// The requester waits no more: its own time-out came. Where the request went; empty where it is
   /// not there any more.
@@ -68,6 +74,7 @@ private:
     return {sender.get(), mid.request_id().integer_value()};
   }
   void sweep(std::vector<entry>& gone);
+  void take_popped(std::uint64_t count, std::vector<entry>& gone);
 
   mutable runtime::adaptive_mutex mutex_;
   std::unordered_map<key, entry, hash> requests_;

@@ -22,6 +22,11 @@ bool& running_scope::active() noexcept {
   return flag;
 }
 
+std::uint64_t& running_scope::turn() noexcept {
+  thread_local std::uint64_t number = 0;
+  return number;
+}
+
 caf::error refusal_to_block(bool sent) {
   failure f;
   f.kind = failure_kind::rejected;

@@ -3,6 +3,7 @@
 #include "actors/caf/ready_queue.hpp"
 #include "actors/caf/worker_core.hpp"
 
+#include <cstdint>
 #include <utility>
 
 namespace bulkhead::actors {
@@ -12,12 +13,14 @@ namespace bulkhead::actors {
 /// would wait without a limit throws std::runtime_error instead.
 class running_scope {
 public:
-  running_scope() noexcept : before_(std::exchange(active(), true)) {}
+  running_scope() noexcept : before_(std::exchange(active(), true)) { ++turn(); }
   ~running_scope() { active() = before_; }
   running_scope(const running_scope&) = delete;
   running_scope& operator=(const running_scope&) = delete;
 
   static bool& active() noexcept;
+  /// Which one it is, of this thread; elsewhere always the same.
+  static std::uint64_t& turn() noexcept;
 
 private:
   const bool before_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/caf/message_marks.hpp"
 #include "actors/caf/version.hpp"
 
 #include <caf/actor_config.hpp>
@@ -137,9 +138,11 @@ caf::strong_actor_ptr make_proxy(caf::actor_system& system, caf::actor_id id,
 }
 
 /// Hands a message to a local actor. `token` lives until the actor has processed it (on CAF 1.x,
-/// for blocking actors, until it is in the mailbox).
+/// for blocking actors, until it is in the mailbox). A request whose deadline passes before an
+/// event-based actor begins it is answered with an error then; on CAF 1.x it is begun.
 void deliver(const caf::strong_actor_ptr& to, caf::strong_actor_ptr from, caf::message_id mid,
-             caf::message msg, exec_ctx* ctx, std::shared_ptr<void> token = nullptr);
+             caf::message msg, exec_ctx* ctx, std::shared_ptr<void> token = nullptr,
+             const message_marks& marks = {});
 
 /// Answers the request `mid` of `to` with an error.
 void answer_error(const caf::strong_actor_ptr& to, caf::message_id mid, caf::error reason,

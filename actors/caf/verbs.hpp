@@ -10,11 +10,13 @@
 #include <caf/event_based_actor.hpp>
 #include <caf/exit_reason.hpp>
 #include <caf/message.hpp>
+#include <caf/message_builder.hpp>
 #include <caf/message_id.hpp>
 #include <caf/message_priority.hpp>
 #include <caf/send.hpp>
 #include <caf/system_messages.hpp>
 
+#include <cstddef>
 #include <string>
 #include <utility>
 
@@ -84,6 +86,17 @@ inline caf::message with_last_text(const caf::message& msg, const std::string& t
   auto changed = msg;
   changed.get_mutable_as<std::string>(changed.size() - 1) = text;
   return changed;
+#endif
+}
+
+/// What is left of a message without its first elements; it has so many.
+inline caf::message without_first(const caf::message& msg, std::size_t n) {
+#if BULKHEAD_CAF_0
+  return msg.drop(n);
+#else
+  caf::message_builder rest;
+  rest.append_from(msg, n, msg.size() - n);
+  return rest.move_to_message();
 #endif
 }
 

@@ -85,14 +85,22 @@ void actor_group::settle(const process_ptr& process, const caf::strong_actor_ptr
 }
 
 actor_group::process_ptr actor_group::start_one(const pool_options& options) {
-  return actor_process::start(hub_, options, ++started_,
-                              [weak = weak_from_this()](const exit_status& status, bool) {
-                                auto self = weak.lock();
-                                // Weak: the group may have ended before its last process was
-                                // buried.
-                                if (self && status.cause == exit_cause::bad_message)
-                                  self->bad_.fetch_add(1, std::memory_order_relaxed); // a count
-                              });
+  auto process = actor_process::start(
+    hub_, options, ++started_, [weak = weak_from_this()](const exit_status& status, bool) {
+      auto self = weak.lock();
+      // Weak: the group may have ended before its last process was buried.
+      if (self && status.cause == exit_cause::bad_message)
+        self->bad_.fetch_add(1, std::memory_order_relaxed); // a count
+    });
+  hub_->let_spawn(process->peer(),
+                  [weak = weak_from_this(), living = std::make_shared<std::atomic<std::size_t>>(0)](
+                    const std::string& behavior, caf::message args, name_desk::spawn_done done) {
+                    if (auto self = weak.lock())
+                      self->spawn_beside(living, behavior, std::move(args), std::move(done));
+                    else
+                      done(nullptr, "the pool has ended: it starts no more actors");
+                  });
+  return process;
 }
 
 actor_group::process_ptr actor_group::start_own(const actor_options& how) {

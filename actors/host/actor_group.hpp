@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 namespace bulkhead::actors {
@@ -69,6 +70,8 @@ private:
   void begin(const std::shared_ptr<order>& what, const spawn_handler& done);
   void settle(const process_ptr& process, const caf::strong_actor_ptr& actor, const order& what);
   process_ptr start_one(const pool_options& options);
+  void spawn_beside(const std::shared_ptr<std::atomic<std::size_t>>& living,
+                    const std::string& behavior, caf::message args, name_desk::spawn_done done);
   process_ptr start_own(const actor_options& how);
   std::vector<process_ptr> living() const;
 

@@ -1,8 +1,10 @@
+#include "actors/caf/proxy.hpp"
 #include "actors/caf/verbs.hpp"
 #include "actors/host/actor_group.hpp"
 #include "actors/host/own_worker_guard.hpp"
 #include "actors/host/thrown_text.hpp"
 
+#include <bulkhead/actor.hpp>
 #include <bulkhead/error.hpp>
 
 #include <atomic>
@@ -63,6 +65,37 @@ void actor_group::spawn_later(order what, spawn_handler done) {
     f.message = "the pool has ended: it starts no more actors";
     done(nullptr, f);
   });
+}
+
+// `living` counts the actors that one worker has asked for, so that none fills the others.
+void actor_group::spawn_beside(const std::shared_ptr<std::atomic<std::size_t>>& living,
+                               const std::string& behavior, caf::message args,
+                               name_desk::spawn_done done) {
+  constexpr std::size_t most_of_worker = 4096;
+  // relaxed, here and below: a bound, which orders nothing
+  if (living->fetch_add(1, std::memory_order_relaxed) >= most_of_worker) {
+    living->fetch_sub(1, std::memory_order_relaxed); // see above
+    done(nullptr, "spawn_beside: actors of this worker have started "
+                    + std::to_string(most_of_worker) + " that live, which is the limit");
+    return;
+  }
+  const auto gone = [living] { living->fetch_sub(1, std::memory_order_relaxed); }; // see above
+  try {
+    const auto what = detail::find_behavior(behavior);
+    actor_options how;
+    how.name = behavior;
+    spawn_later({{what.stub, what.behavior, std::move(args)}, {}, how, {}},
+                [gone, done](const caf::strong_actor_ptr& actor, const failure& why) {
+                  if (actor)
+                    at_exit(actor, [gone](const caf::error&) { gone(); });
+                  else
+                    gone();
+                  done(actor, why.message);
+                });
+  } catch (const std::exception& e) {
+    gone();
+    done(nullptr, e.what());
+  }
 }
 
 // On the hub's launch thread: to start a process may take a while.

@@ -54,6 +54,11 @@ std::shared_ptr<actor_hub> actor_hub::of(caf::actor_system& system) {
       auto self = weak.lock();
       return self && self->on_control(from, f);
     };
+    static_cast<name_desk*>(hub->names_->get())->on_spawn =
+      [weak](peer_id asker, const std::string& behavior, caf::message args, const auto& done) {
+        if (auto self = weak.lock())
+          self->spawn_for(asker, behavior, std::move(args), done);
+      };
     hub->shutdown_token_ = at_shutdown(system, [weak] {
       if (auto self = weak.lock())
         self->shut_down();
@@ -99,7 +104,7 @@ std::shared_ptr<actor_hub> actor_hub::find(const caf::actor_system& system) {
 peer_id actor_hub::enroll(handler on_control, std::weak_ptr<actor_process> process) {
   std::lock_guard lock{mutex_};
   const auto peer = next_peer_++;
-  peers_[peer] = {std::move(on_control), std::move(process)};
+  peers_[peer] = {std::move(on_control), std::move(process), {}};
   return peer;
 }
 
@@ -109,13 +114,44 @@ std::shared_ptr<actor_process> actor_hub::process_of(peer_id peer) {
   return known == peers_.end() ? nullptr : known->second.process.lock();
 }
 
-void actor_hub::dismiss(peer_id peer) {
+void actor_hub::dismiss(peer_id peer, std::uint64_t expired) {
   entry gone; // destroyed without the lock
   std::lock_guard lock{mutex_};
   if (auto i = peers_.find(peer); i != peers_.end()) {
     gone = std::move(i->second);
+    expired_ += expired;
     peers_.erase(i);
   }
+}
+
+void actor_hub::let_spawn(peer_id peer, spawner f) {
+  std::lock_guard lock{mutex_};
+  if (const auto known = peers_.find(peer); known != peers_.end())
+    known->second.spawn_beside = std::move(f);
+}
+
+void actor_hub::spawn_for(peer_id asker, const std::string& behavior, caf::message args,
+                          name_desk::spawn_done done) {
+  spawner run; // without the lock
+  {
+    std::lock_guard lock{mutex_};
+    if (const auto known = peers_.find(asker); known != peers_.end())
+      run = known->second.spawn_beside;
+  }
+  if (run)
+    run(behavior, std::move(args), std::move(done));
+  else
+    done(nullptr, "spawn_beside: not for actors of a spawn_pool, whose workers have one each");
+}
+
+std::vector<std::shared_ptr<actor_process>> actor_hub::processes(std::uint64_t& expired) {
+  std::vector<std::shared_ptr<actor_process>> all;
+  const std::lock_guard lock{mutex_};
+  expired = expired_;
+  for (const auto& [peer, e] : peers_)
+    if (auto process = e.process.lock())
+      all.push_back(std::move(process));
+  return all;
 }
 
 bool actor_hub::on_control(link& from, const frame& f) {

@@ -45,9 +45,16 @@ public:
   /// A number for a new worker and who deals with its hello and spawned frames.
   using handler = std::function<bool(link&, const frame&)>;
   peer_id enroll(handler on_control, std::weak_ptr<actor_process> process);
-  void dismiss(peer_id peer);
+  /// `expired`: requests that the worker has dropped.
+  void dismiss(peer_id peer, std::uint64_t expired = 0);
+  /// Who starts actors beside those of a worker for them; nobody where it is not said.
+  using spawner = std::function<void(const std::string&, caf::message, name_desk::spawn_done)>;
+  void let_spawn(peer_id peer, spawner f);
   /// Null where it has ended.
   std::shared_ptr<actor_process> process_of(peer_id peer);
+  /// Those that have not been buried, and requests that the buried ones had dropped because their
+  /// deadline had passed: each worker is in one of the two.
+  std::vector<std::shared_ptr<actor_process>> processes(std::uint64_t& expired);
   /// The hub of a system, null where it has none: a worker's.
   static std::shared_ptr<actor_hub> find(const caf::actor_system& system);
 
@@ -76,6 +83,8 @@ public:
 private:
   explicit actor_hub(caf::actor_system& system);
   bool on_control(link& from, const frame& f);
+  void spawn_for(peer_id asker, const std::string& behavior, caf::message args,
+                 name_desk::spawn_done done);
   void shut_down() noexcept;
   void end_processes() noexcept;
   void close_names() noexcept;
@@ -97,8 +106,10 @@ private:
   struct entry {
     handler on_control;
     std::weak_ptr<actor_process> process;
+    spawner spawn_beside;
   };
   std::map<peer_id, entry> peers_;
+  std::uint64_t expired_ = 0; ///< in those that were dismissed
   std::vector<std::weak_ptr<endable>> parts_;
 };
 

@@ -455,7 +455,7 @@ void actor_process::on_exit(const runtime::child_exit& exit) {
   // Links and monitors hear of the end before the starts that wait, and those before whoever
   // replaces the process. over_ comes last, because whoever waits for it goes on to end the system.
   hub_->edge().fail(*link_, end_of(f));
-  hub_->dismiss(peer_);
+  hub_->dismiss(peer_, expired());
   fail_spawns(f);
   BULKHEAD_HOOK("actor.host.buried");
   if (status.cause != exit_cause::shutdown)

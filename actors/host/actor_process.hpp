@@ -52,6 +52,10 @@ public:
   pid_t pid() const noexcept { return child_->pid(); }
   bool serves() const noexcept { return !asked() && !link_->dead(); }
   bool bad() const noexcept { return cause_.load() == static_cast<int>(exit_cause::bad_message); }
+  /// Requests that it has dropped, as it says.
+  std::uint64_t expired() const noexcept;
+  /// Lets those hear who watch plain messages to it that it has taken.
+  void tell_taken() { link_->pending.popped(io_->peer_popped()); }
   /// Actors that live here, and starts on their way; for placement.
   std::size_t actors() const noexcept;
 

@@ -2,6 +2,8 @@
 
 #include "runtime/system/proc_stat.hpp"
 
+#include <bulkhead/deadline.hpp>
+
 #include <algorithm>
 #include <cstring>
 #include <iterator>
@@ -45,6 +47,8 @@ std::size_t actor_process::actors() const noexcept {
   const auto done = std::min(words.started.load(std::memory_order_acquire), asked_for);
   return words.actors.load(std::memory_order_relaxed) + (asked_for - done);
 }
+
+std::uint64_t actor_process::expired() const noexcept { return number(io_->peer_words().expired); }
 
 worker_info actor_process::info() const {
   worker_info w;
@@ -108,3 +112,18 @@ void actor_process::list_actors(std::vector<actor_info>& all) const {
 }
 
 } // namespace bulkhead::actors
+
+namespace bulkhead {
+
+std::uint64_t expired_requests(const caf::actor_system& system) {
+  auto sum = actors::expired_here();
+  if (const auto hub = actors::actor_hub::find(system)) {
+    std::uint64_t in_ended = 0;
+    for (const auto& process : hub->processes(in_ended))
+      sum += process->expired();
+    sum += in_ended;
+  }
+  return sum;
+}
+
+} // namespace bulkhead

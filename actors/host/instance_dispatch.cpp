@@ -43,15 +43,26 @@ private:
 void instance_pool::take(parcel p) {
   if (p.mid.is_response())
     return;
+  p.deadline = marks_scope::current().deadline;
+  bool closed = false;
   {
     const std::lock_guard lock{mutex_};
     // Only here, at its arrival. Later ways, after a death or out of the line, keep it.
     p.number = ++numbers_;
+    closed = closed_ && !over_;
+    ++counts_.messages;
   }
-  route(std::move(p), origin::sender);
+  if (closed)
+    refuse(p, "the pool of actors is closed", failure_kind::pool_closed);
+  else
+    route(std::move(p), origin::sender);
 }
 
 void instance_pool::route(parcel p, origin from) {
+  if (p.part != 0) { // split already
+    dispatch(std::move(p), from);
+    return;
+  }
   switch (how_.how) {
   case distribution::kind::broadcast:
   case distribution::kind::first_answer:
@@ -112,8 +123,7 @@ bool instance_pool::wait_in_line(parcel& p, origin from) {
       return false;
     // What was taken once is never refused for want of room; the bound is for senders.
     if (from != origin::sender || line_.size() < options_.queue_capacity) {
-      const auto number = p.number;
-      line_.emplace(number, std::move(p));
+      wait_for(std::move(p));
       return true;
     }
   }
@@ -130,9 +140,14 @@ bool instance_pool::next_in_line(parcel& p) {
   return true;
 }
 
+void instance_pool::wait_for(parcel&& p) {
+  const place_in_line at{p.number, p.part};
+  line_.emplace(at, std::move(p));
+}
+
 std::deque<parcel> instance_pool::take_line() {
   std::deque<parcel> all;
-  for (auto& [number, p] : std::exchange(line_, {}))
+  for (auto& [at, p] : std::exchange(line_, {}))
     all.push_back(std::move(p));
   return all;
 }
@@ -166,7 +181,7 @@ bool instance_pool::send(std::size_t at, const parcel& p) {
   {
     const std::lock_guard lock{mutex_};
     auto& one = instances_[at];
-    if (!one.actor || !one.process)
+    if (!one.serves() || !one.process)
       return false;
     actor = one.actor;
     generation = one.generation;
@@ -175,6 +190,7 @@ bool instance_pool::send(std::size_t at, const parcel& p) {
   }
   // The load was counted before, since the answer may come before send() returns.
   auto watch = std::make_shared<parcel_watch>(weak_from_this(), at, generation, p);
+  const marks_scope goes_along{{p.deadline, 0}};
   switch (hub_->edge().send({peer, actor->id()}, p.sender, p.mid, p.content, watch)) {
   case link::sent::ok:
     return true;
@@ -195,10 +211,12 @@ void instance_pool::dispatch_to_all(parcel& p, origin from_where) {
   if (wait_in_line(p, from_where))
     return;
   std::size_t up = 0;
+  std::size_t places = 0;
   while (up == 0) {
     {
       const std::lock_guard lock{mutex_};
       up = serving().size();
+      places = instances_.size();
     }
     if (up == 0 && keep(p, from_where)) // they restart
       return;
@@ -225,13 +243,20 @@ void instance_pool::dispatch_to_all(parcel& p, origin from_where) {
                                 parts.size(), how_);
   std::size_t at = 0;
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    parcel part{from, p.mid.is_request() ? gatherer::part_id(i) : p.mid, std::move(parts[i])};
+    parcel part{from,
+                p.mid.is_request() ? gatherer::part_id(i) : p.mid,
+                std::move(parts[i]),
+                0,
+                p.number,
+                i + 1,
+                p.deadline};
     // The next instance that serves; one that died meanwhile leaves its part to another.
     bool sent = false;
-    for (std::size_t tries = 0; !sent && tries < instances_.size(); ++tries)
-      sent = send(at++ % instances_.size(), part);
+    for (std::size_t tries = 0; !sent && tries < places; ++tries)
+      sent = send(at++ % places, part);
+    // All have died since; it waits for the next one, as any other message does.
     if (!sent)
-      refuse(part, "no instance of the pool serves now", failure_kind::pool_broken);
+      dispatch(std::move(part), origin::dead_instance);
   }
 }
 
@@ -245,7 +270,7 @@ std::vector<caf::message> instance_pool::parts_of(const caf::message& msg,
 std::vector<std::size_t> instance_pool::serving() const {
   std::vector<std::size_t> up;
   for (std::size_t i = 0; i < instances_.size(); ++i)
-    if (instances_[i].actor)
+    if (instances_[i].serves())
       up.push_back(i);
   return up;
 }
@@ -296,7 +321,7 @@ std::size_t instance_pool::pick_by_options() {
 std::size_t instance_pool::pick_by_key(const std::string& key) const {
   const auto at = runtime::owner_of(
     key, instances_.size(), [](std::size_t i) { return i + 1; },
-    [this](std::size_t i) { return instances_[i].actor != nullptr; });
+    [this](std::size_t i) { return instances_[i].serves(); });
   return at == runtime::nobody ? none : at;
 }
 
@@ -308,8 +333,7 @@ bool instance_pool::keep(parcel& p, origin from) {
     if (!over && !serving().empty())
       return false;
     if (!over && (from != origin::sender || line_.size() < options_.queue_capacity)) {
-      const auto number = p.number;
-      line_.emplace(number, std::move(p));
+      wait_for(std::move(p));
       return true;
     }
   }
@@ -320,7 +344,11 @@ bool instance_pool::keep(parcel& p, origin from) {
   return true;
 }
 
-void instance_pool::refuse(const parcel& p, const std::string& why, failure_kind kind) const {
+void instance_pool::refuse(const parcel& p, const std::string& why, failure_kind kind) {
+  {
+    const std::lock_guard lock{mutex_};
+    ++counts_.refused;
+  }
   failure f;
   f.kind = kind;
   f.message = why;
@@ -345,6 +373,7 @@ bool instance_pool::lost(std::size_t at, std::uint64_t generation, parcel&& p, b
       note_death(instances_[at]);
     if (over_)
       return false;
+    counts_.moved += !delivered;
   }
   // A request that was delivered may have run, and is asked again only as often as `retries`
   // allows. A message that is no request and was delivered has had its chance.
@@ -397,7 +426,7 @@ caf::actor make_instance_pool_actor(const std::shared_ptr<actor_hub>& hub,
   auto& system = hub->system();
   auto made =
     make_proxy<instance_pool_actor>(system, system.next_actor_id(), system.node(), hub, pool);
-  pool->on_broken = [weak = caf::actor_cast<caf::weak_actor_ptr>(made)](const caf::error& reason) {
+  pool->on_over = [weak = caf::actor_cast<caf::weak_actor_ptr>(made)](const caf::error& reason) {
     if (auto alive = weak.lock())
       static_cast<proxy_base*>(alive->get())->kill(reason);
   };

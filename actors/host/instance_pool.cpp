@@ -55,6 +55,21 @@ pool_options checked_for_instances(pool_options options) {
   return good;
 }
 
+/// The distribution, or config_error where it lacks a function that it calls.
+distribution complete(distribution how) {
+  const char* missing = nullptr;
+  if (how.how == distribution::kind::choose && !how.chooser)
+    missing = "by() has no function that chooses";
+  else if (how.how == distribution::kind::scatter_gather && !how.split)
+    missing = "scatter() has no function that splits";
+  else if (how.how == distribution::kind::scatter_gather && !how.join)
+    missing = "scatter() has no function that joins";
+  if (missing != nullptr)
+    throw config_error(std::string{"spawn_pool: distribution::"} + missing
+                       + "; give it one, or choose another distribution");
+  return how;
+}
+
 } // namespace
 
 instance_pool::instance_pool(std::shared_ptr<actor_hub> hub, pool_options options, distribution how,
@@ -62,7 +77,8 @@ instance_pool::instance_pool(std::shared_ptr<actor_hub> hub, pool_options option
   : owner_(runtime::own_process::identity()), hub_(std::move(hub)), options_(std::move(options)),
     how_(std::move(how)), what_(std::move(what)),
     instances_(options_.actor_workers != 0 ? options_.actor_workers : options_.workers),
-    intensity_(options_.restart, instances_.size()), random_(std::random_device{}()) {}
+    wanted_(instances_.size()), intensity_(options_.restart, instances_.size()),
+    random_(std::random_device{}()) {}
 
 instance_pool::~instance_pool() { stop(); }
 
@@ -70,7 +86,7 @@ void instance_pool::start() {
   const auto deadline = actor_process::clock::now() + start_patience;
   std::vector<launched> all;
   all.reserve(instances_.size());
-  for (std::size_t i = 0; i < instances_.size(); ++i)
+  for (std::size_t i = 0; i < wanted_; ++i) // nobody else knows it yet
     all.push_back(launch(i));
   for (std::size_t i = 0; i < all.size(); ++i)
     on_up(i, all[i].generation, all[i].process->spawn(what_, deadline));
@@ -97,7 +113,7 @@ instance_pool::launched instance_pool::launch(std::size_t at) {
     if (instances_[at].generation == generation)
       instances_[at].process = process;
   }
-  // close() did not find this process in the table, so it is ended here.
+  // finish() did not find this process in the table, so it is ended here.
   if (over)
     process->kill(exit_cause::shutdown);
   return {std::move(process), generation};
@@ -120,6 +136,8 @@ void instance_pool::on_up(std::size_t at, std::uint64_t generation,
     if (auto self = weak.lock())
       self->on_down(at, generation);
   });
+  if (const auto age = options_.max_age_per_worker; age.count() != 0)
+    retire(at, generation, actor_process::clock::now() + age);
   drain();
 }
 
@@ -141,6 +159,8 @@ void instance_pool::on_down(std::size_t at, std::uint64_t generation) noexcept {
 
 void instance_pool::on_end(std::size_t at, std::uint64_t generation, const exit_status& status,
                            bool was_ready) {
+  bool gone = false;
+  bool again = false;
   {
     const std::lock_guard lock{mutex_};
     auto& one = instances_[at];
@@ -152,9 +172,16 @@ void instance_pool::on_end(std::size_t at, std::uint64_t generation, const exit_
     one.actor = nullptr;
     one.process = nullptr;
     one.moving = false;
+    one.load = 0;
+    one.empty = gone = one.leaves;
+    one.aged = false;
+    again = std::exchange(one.told, false) && !gone; // aged, or wanted again since it was told
   }
   drain();
-  replace(at, was_ready, to_string(status), status);
+  if (again)
+    restart_later(at);
+  else if (!gone)
+    replace(at, was_ready, to_string(status), status);
 }
 
 // Also after a launch that failed: what was missing, descriptors or memory, may come back.
@@ -165,6 +192,7 @@ void instance_pool::replace(std::size_t at, bool was_ready, const std::string& w
     const std::lock_guard lock{mutex_};
     if (over_)
       return;
+    counts_.restarts += status.cause != exit_cause::recycled;
     const auto spread = std::uniform_real_distribution{0.0, 1.0}(random_);
     verdict = intensity_.on_death(actor_process::clock::now(), was_ready, spread);
   }
@@ -195,6 +223,13 @@ void instance_pool::restart_later(std::size_t at) noexcept {
 
 // On the hub's launch thread: a launch may wait for the forkserver.
 void instance_pool::restart(std::size_t at) noexcept {
+  {
+    const std::lock_guard lock{mutex_};
+    auto& one = instances_[at];
+    one.empty = one.leaves; // it is one too many by now
+    if (one.empty)
+      return;
+  }
   launched fresh;
   try {
     fresh = launch(at);
@@ -236,14 +271,14 @@ void instance_pool::give_up(const std::string& why) {
   // ended.
   stop();
   tell(options_.on_event, event_kind::broken, 0, 0, f.message);
-  if (on_broken)
-    on_broken(to_error(f));
+  if (on_over)
+    on_over(to_error(f));
 }
 
 // Handles, messages and processes are taken out under the mutex and let go without it: each may
 // call back into this pool. A second call finds nothing to refuse and the same processes, which end
 // once.
-std::vector<std::shared_ptr<actor_process>> instance_pool::close() {
+std::vector<std::shared_ptr<actor_process>> instance_pool::finish() {
   std::vector<std::shared_ptr<actor_process>> processes;
   std::deque<parcel> waiting;
   std::vector<caf::strong_actor_ptr> actors;
@@ -266,14 +301,14 @@ std::vector<std::shared_ptr<actor_process>> instance_pool::close() {
 void instance_pool::stop() noexcept {
   if (!runtime::own_process::is(owner_))
     return;
-  for (auto& p : close())
+  for (auto& p : finish())
     p->stop(exit_cause::shutdown, options_.grace);
 }
 
 void instance_pool::end() noexcept {
   if (!runtime::own_process::is(owner_))
     return;
-  const auto processes = close();
+  const auto processes = finish();
   for (auto& p : processes)
     p->kill(exit_cause::shutdown);
   if (hub_->thread()->on_thread())
@@ -293,8 +328,9 @@ caf::actor spawn_instances(caf::actor_system& system, pool_options options, dist
   auto good = checked_for_instances(std::move(options));
   auto hub = actor_hub::of(system);
   good.on_event = deferred(hub, std::move(good.on_event));
-  auto pool = std::make_shared<instance_pool>(
-    hub, std::move(good), std::move(how), spawn_request{what.stub, what.behavior, std::move(args)});
+  auto pool = std::make_shared<actors::instance_pool>(
+    hub, std::move(good), complete(std::move(how)),
+    spawn_request{what.stub, what.behavior, std::move(args)});
   // Before it starts: a system that ends meanwhile has to find it.
   hub->add(pool);
   try {

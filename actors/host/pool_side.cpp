@@ -7,6 +7,7 @@
 #include "runtime/this_process/own_process.hpp"
 
 #include <bulkhead/actor.hpp>
+#include <bulkhead/dead_letters.hpp>
 #include <bulkhead/error.hpp>
 
 #include <caf/actor_system.hpp>
@@ -17,6 +18,12 @@
 #include <future>
 #include <system_error>
 #include <thread>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
 
 namespace bulkhead {
 
@@ -181,5 +188,35 @@ caf::actor spawn_in_worker(const std::shared_ptr<pool_core>& core, const placeme
 }
 
 } // namespace detail
+
+} // namespace bulkhead
+
+namespace bulkhead {
+
+void watch_dead_letters(caf::actor_system& system, std::function<void(const std::string& why)> f) {
+  struct listener {
+    std::function<void(const std::string& why)> tell;
+    std::atomic<int> waiting = 0; ///< relaxed: a bound on what waits, no order is needed
+  };
+  constexpr int most_waiting = 1024;
+  const auto hub = actors::actor_hub::of(system);
+  if (!f) {
+    hub->edge().letters.watch({});
+    return;
+  }
+  auto shared = std::make_shared<listener>();
+  shared->tell = std::move(f);
+  hub->edge().letters.watch([weak = std::weak_ptr{hub}, shared](const std::string& why) {
+    const auto self = weak.lock();
+    // relaxed: see above
+    if (!self || shared->waiting.load(std::memory_order_relaxed) >= most_waiting)
+      return;
+    shared->waiting.fetch_add(1, std::memory_order_relaxed); // see above
+    self->call_back([shared, why] {
+      shared->waiting.fetch_sub(1, std::memory_order_relaxed); // see above
+      shared->tell(why);
+    });
+  });
+}
 
 } // namespace bulkhead

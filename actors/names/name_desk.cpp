@@ -2,6 +2,7 @@
 
 #include "actors/border/peer_scope.hpp"
 #include "actors/caf/failure_error.hpp"
+#include "actors/caf/verbs.hpp"
 
 #include <caf/actor_cast.hpp>
 #include <caf/actor_system.hpp>
@@ -197,8 +198,13 @@ void name_desk::on_send(caf::strong_actor_ptr sender, caf::message_id mid, caf::
   if (sender && mid.is_request()) {
     const bool keeps = msg.match_elements<std::string, std::string>()
                        && msg.get_as<std::string>(0) == name_verbs::keep;
+    const bool spawns = msg.size() >= 2 && msg.match_element<std::string>(0)
+                        && msg.match_element<std::string>(1)
+                        && msg.get_as<std::string>(0) == name_verbs::spawn;
     if (keeps && reads_its_answers(peer_scope::current()))
       keep(sender, mid, msg.get_as<std::string>(1));
+    else if (spawns && reads_its_answers(peer_scope::current()))
+      spawn(sender, mid, msg);
     else
       answer(sender, mid, answer_to(msg));
     return;
@@ -220,7 +226,7 @@ void name_desk::keep(const caf::strong_actor_ptr& sender, caf::message_id mid,
   if (!key_for(sender, key) || key.peer != peer_scope::current())
     return answer(sender, mid, refusal("keep_state: an actor hands over its own state only"));
   states_.keep(
-    key, snapshot,
+    key, snapshot, marks_scope::current().number,
     [desk = caf::actor_cast<caf::weak_actor_ptr>(caf::actor_cast<caf::strong_actor_ptr>(this)),
      asker = caf::actor_cast<caf::weak_actor_ptr>(sender), mid](const std::string& why) {
       const auto self = desk.lock();
@@ -228,6 +234,27 @@ void name_desk::keep(const caf::strong_actor_ptr& sender, caf::message_id mid,
       if (self && whom)
         static_cast<name_desk*>(self->get())
           ->answer(whom, mid, why.empty() ? caf::message{} : refusal(why));
+    });
+}
+
+// Its worker pays for the asker's wish: the sender may be anybody whom it knows.
+void name_desk::spawn(const caf::strong_actor_ptr& sender, caf::message_id mid,
+                      const caf::message& msg) {
+  const auto asker = peer_scope::current();
+  if (asker == host_peer || !on_spawn)
+    return answer(sender, mid,
+                  refusal("spawn_beside: for actors in workers; in the host use pool::spawn"));
+  on_spawn(
+    asker, msg.get_as<std::string>(1), without_first(msg, 2),
+    [desk = caf::actor_cast<caf::weak_actor_ptr>(caf::actor_cast<caf::strong_actor_ptr>(this)),
+     who = caf::actor_cast<caf::weak_actor_ptr>(sender),
+     mid](const caf::strong_actor_ptr& made, const std::string& why) {
+      const auto self = desk.lock();
+      const auto whom = who.lock();
+      if (self && whom)
+        static_cast<name_desk*>(self->get())
+          ->answer(whom, mid,
+                   made ? caf::make_message(caf::actor_cast<caf::actor>(made)) : refusal(why));
     });
 }
 

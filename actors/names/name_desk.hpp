@@ -7,6 +7,7 @@
 
 #include <caf/actor.hpp>
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -25,6 +26,8 @@ struct name_verbs {
   static constexpr const char* leave = "bulkhead.leave";
   static constexpr const char* members = "bulkhead.members";
   static constexpr const char* keep = "bulkhead.keep"; ///< with a snapshot in the name's place
+  /// With a behaviour in the name's place, and then its arguments.
+  static constexpr const char* spawn = "bulkhead.spawn";
 };
 
 /// Keeps the names and groups of a host's system. The host calls it; actors anywhere send it
@@ -51,6 +54,12 @@ public:
   std::vector<std::string> names() const;
   std::vector<std::string> groups() const;
 
+  /// Starts an actor for one of a worker; `done` runs once, in any thread, with a handle or with
+  /// why there is none. To be set before the first link.
+  using spawn_done = std::function<void(const caf::strong_actor_ptr&, const std::string& why)>;
+  std::function<void(peer_id asker, const std::string& behavior, caf::message args, spawn_done)>
+    on_spawn;
+
   /// The snapshots of supervised actors, which come the same way.
   state_keeper& states() noexcept { return states_; }
 
@@ -74,6 +83,7 @@ private:
   caf::strong_actor_ptr living(const actor_key& key) const;
   caf::message answer_to(const caf::message& msg);
   void keep(const caf::strong_actor_ptr& sender, caf::message_id mid, const std::string& snapshot);
+  void spawn(const caf::strong_actor_ptr& sender, caf::message_id mid, const caf::message& msg);
   void answer(const caf::strong_actor_ptr& sender, caf::message_id mid, const caf::message& what);
   caf::message change_for_actor(const std::string& verb, const std::string& text,
                                 const caf::strong_actor_ptr& actor);

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -19,6 +20,9 @@ struct kept_state {
   std::uint64_t count = 0;
   std::shared_ptr<snapshot_store> store = {}; ///< null: in memory alone
   std::string path = {};                      ///< in the store
+  /// Called, without a lock, when a snapshot was taken that contains the messages to the child up
+  /// to this number. Empty: nobody asks.
+  std::function<void(std::uint64_t number)> on_contained = {};
 };
 
 /// The state of a child that may hand over snapshots of so many bytes; with a store it begins with
@@ -35,8 +39,9 @@ public:
   void attach(const actor_key& who, std::shared_ptr<kept_state> where);
   void detach(const actor_key& who);
   /// Calls `done` once: why it was refused; empty: it is kept, in place of the one before. At once,
-  /// or where it goes to disk on the store's thread.
-  void keep(const actor_key& who, const std::string& bytes, snapshot_store::done_handler done);
+  /// or where it goes to disk on the store's thread. `contains`: the messages up to this number.
+  void keep(const actor_key& who, const std::string& bytes, std::uint64_t contains,
+            snapshot_store::done_handler done);
 
   /// The last one, for the next incarnation.
   std::string read(const kept_state& state) const;

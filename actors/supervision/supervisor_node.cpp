@@ -67,6 +67,20 @@ std::string faults_of_name(const supervisor_options& options, const child_spec& 
   return {};
 }
 
+std::string faults_of_replay(const child_spec& spec, const std::string& path) {
+  if (spec.replayed_messages == 0)
+    return {};
+  const auto given =
+    "'" + path + "': child_spec::replayed_messages is " + std::to_string(spec.replayed_messages);
+  if (!BULKHEAD_CAF_0)
+    return given + ", which needs CAF 0.17; leave it 0\n";
+  if (spec.state_limit == 0)
+    return given
+           + ", but messages are replayed until a snapshot contains them: set state_limit "
+             "too, or leave it 0\n";
+  return {};
+}
+
 std::string faults_of_state(const child_spec& spec, const std::string& path) {
   constexpr std::size_t most = std::size_t{64} << 20;
   const auto& start = spec.start.state();
@@ -94,6 +108,7 @@ std::string faults_of_all(const supervision_place& place, const supervisor_optio
   for (const auto& spec : specs) {
     faults += faults_of_name(options, spec, path + '/' + spec.id);
     faults += faults_of_state(spec, path + '/' + spec.id);
+    faults += faults_of_replay(spec, path + '/' + spec.id);
     faults += faults_of_start(place, spec, path + '/' + spec.id);
   }
   return faults;
@@ -174,10 +189,16 @@ child_rule supervisor_node::rule_for(const child_spec& spec) {
   auto& system = place_.hub->system();
   const auto m = std::make_shared<member>();
   m->spec = spec;
-  m->handle = make_proxy<child_handle>(system, system.next_actor_id(), system.node(), place_.hub,
-                                       name_ + '/' + spec.id, spec.held_messages);
+  m->handle = make_proxy<child_handle>(
+    system, system.next_actor_id(), system.node(), place_.hub, name_ + '/' + spec.id,
+    child_handle::bounds{spec.held_messages, spec.replayed_messages});
   if (spec.state_limit != 0)
     m->state = make_kept_state(spec.state_limit, place_.journal, name_ + '/' + spec.id);
+  if (spec.replayed_messages != 0)
+    m->state->on_contained = [weak = caf::actor_cast<caf::weak_actor_ptr>(m->handle)](auto number) {
+      if (const auto handle = weak.lock())
+        static_cast<child_handle*>(handle->get())->contained(number);
+    };
   auto rule = bare_rule(spec);
   rule.what = m;
   return rule;
@@ -211,6 +232,7 @@ caf::strong_actor_ptr supervisor_node::start_child(const child_spec& spec, answe
   auto faults = faults_of(options_, bare_rule(spec));
   faults += faults_of_name(options_, spec, name_ + '/' + spec.id);
   faults += faults_of_state(spec, name_ + '/' + spec.id);
+  faults += faults_of_replay(spec, name_ + '/' + spec.id);
   faults += faults_of_start(place_, spec, name_ + '/' + spec.id);
   if (!faults.empty())
     throw config_error("supervisor::start_child: nothing was started\n" + faults);

@@ -41,8 +41,10 @@ struct frame_header {
   std::uint64_t dest_peer = 0;
   std::uint64_t dest_actor = 0; ///< 0: the process itself
   std::uint64_t id = 0;
+  std::uint64_t deadline = 0; ///< of a request, see message_marks: steady clock, ns; 0: none
+  std::uint64_t number = 0;   ///< see message_marks
 };
-static_assert(sizeof(frame_header) == 48);
+static_assert(sizeof(frame_header) == 64);
 
 /// The largest body a frame may have.
 inline constexpr std::size_t max_body_bytes = std::size_t{256} << 20;

@@ -32,6 +32,7 @@ struct ring_words {
   std::atomic<std::uint64_t> actors;           ///< living actors, those of CAF's own not counted
   std::atomic<std::uint64_t> unlisted;         ///< turns of actors that found no row
   std::atomic<std::uint64_t> inherited;        ///< resident bytes before the worker did anything
+  std::atomic<std::uint64_t> expired;          ///< requests dropped because they came too late
   /// The host's: requests to start an actor that it has taken back, by their number.
   static constexpr std::size_t most_withdrawn = 64;
   alignas(64) std::atomic<std::uint64_t> withdrawn[most_withdrawn];

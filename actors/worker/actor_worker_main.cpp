@@ -1,5 +1,6 @@
 #include "actors/worker/actor_worker_main.hpp"
 
+#include "actors/caf/message_marks.hpp"
 #include "actors/caf/proxy.hpp"
 #include "actors/caf/verbs.hpp"
 #include "actors/names/name_service.hpp"
@@ -52,6 +53,7 @@ public:
     system_.take_node(node_for(read_node(settings_.host_node), settings_.peer));
     system_.start();
     border_ = std::make_shared<border>(system_.system(), settings_.peer, system_.context());
+    border_->state_keeper = settings_.names;
     border_->on_control = [this](link& host, const frame& f) { return on_control(host, f); };
     host_ = border_->connect(
       host_peer, io_,
@@ -192,6 +194,7 @@ void actor_worker_main(runtime::worker_start& start) {
     io->spin_at_most(settings.spin);
     // relaxed: the host looks at it after the hello
     io->own_words().inherited.store(runtime::own_resident_bytes(), std::memory_order_relaxed);
+    count_expired_in(io->own_words().expired);
     runtime::install_crash_recorder(io->own_recorder());
     runtime::start_watch_thread(start.control.get(), start.host.get(), io->own_beat(),
                                 settings.beat);

@@ -2,14 +2,20 @@
 
 #include <bulkhead/actor.hpp>
 #include <bulkhead/bulkhead.hpp>
+#include <bulkhead/dead_letters.hpp>
+#include <bulkhead/deadline.hpp>
+#include <bulkhead/instance_pool.hpp>
+#include <bulkhead/spawn_beside.hpp>
 #include <bulkhead/spawn_pool.hpp>
 #include <bulkhead/supervised_work.hpp>
+#include <bulkhead/typed_actor.hpp>
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/stateful_actor.hpp>
+#include <caf/typed_event_based_actor.hpp>
 
 #include <chrono>
 #include <filesystem>
@@ -21,6 +27,7 @@ using namespace std::chrono_literals;
 //[
 struct account_state {
   int balance = 0;
+  int bookings = 0;
 };
 
 caf::behavior account(caf::stateful_actor<account_state>* self, int opening_balance) {
@@ -28,6 +35,30 @@ caf::behavior account(caf::stateful_actor<account_state>* self, int opening_bala
   return {
     [self](int amount) { return self->state.balance += amount; },
   };
+}
+//]
+
+//[
+BULKHEAD_ACTOR("account", account) // a name for it, at namespace scope
+
+caf::behavior branch(caf::event_based_actor* self) {
+  return {
+    [self](int opening_balance) {
+      auto promise = self->make_response_promise<caf::actor>();
+      bulkhead::spawn_beside(self, "account", opening_balance) // in another worker
+        .then([promise](caf::actor& made) mutable { promise.deliver(std::move(made)); },
+              [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
+      return promise;
+    },
+  };
+}
+//]
+
+//[
+using till = caf::typed_actor<caf::replies_to<int>::with<int>>;
+
+till::behavior_type cashier(till::pointer, int start) {
+  return {[start](int amount) { return start + amount; }};
 }
 //]
 
@@ -130,6 +161,31 @@ void kept_state(bulkhead::pool& pool) {
   //]
 }
 
+//[
+caf::behavior ledger(caf::stateful_actor<account_state>* self, const std::string& snapshot) {
+  self->state.balance = snapshot.empty() ? 0 : std::stoi(snapshot);
+  return {
+    [self](int amount) {
+      const int balance = self->state.balance += amount;
+      if (++self->state.bookings % 100 == 0)
+        bulkhead::keep_state(self, std::to_string(balance)).then([] {}, [](caf::error&) {});
+      return balance;
+    },
+  };
+}
+//]
+
+void replayed_messages(bulkhead::pool& pool) {
+  //[
+  bulkhead::supervisor exact{pool,
+                             {},
+                             {{.id = "ledger",
+                               .start = bulkhead::child(ledger, std::string{}),
+                               .state_limit = 64,
+                               .replayed_messages = 1000}}};
+  //]
+}
+
 int index_forever(int rounds) { return rounds; }
 
 [[maybe_unused]] void other_children(bulkhead::pool& pool) {
@@ -190,6 +246,34 @@ void many_of_a_kind(caf::actor_system& system) {
   caf::actor accounts = bulkhead::spawn_pool(system, {.actor_workers = 4}, account, 0);
   //]
   self->request(accounts, 5s, 7).receive([](int b) { std::cout << b << '\n'; }, [](caf::error&) {});
+  //[
+  bulkhead::instance_pool many{accounts};
+  many.resize(8); // new ones start; fewer: who leaves answers first
+  const auto now = many.stats();
+  std::cout << now.serving << " of " << now.instances << " serve, " << now.waiting << " wait\n";
+  for (const auto& one : many.instances())
+    std::cout << one.number << " in process " << one.pid << " owes " << one.unanswered << '\n';
+  many.close(); // takes nothing more, answers what it has, ends
+  //]
+}
+
+void typed_and_watched(bulkhead::pool& pool, caf::actor_system& system) {
+  //[
+  till desk = bulkhead::spawn_typed(pool, cashier, 10); // a text to it does not compile
+  //]
+  pool.spawn(branch);
+  //[
+  bulkhead::watch_dead_letters(system, [](const std::string& why) { std::cerr << why << '\n'; });
+  //]
+  static_cast<void>(desk);
+}
+
+void in_time(caf::scoped_actor& self, const caf::actor& savings) {
+  //[
+  bulkhead::request(self, savings, 500ms, 20)
+    .receive([](int balance) { std::cout << balance << '\n'; },
+             [](const caf::error&) { std::cout << "not in time\n"; });
+  //]
 }
 
 int main(int argc, char** argv) {

@@ -54,21 +54,30 @@ namespace detail {
 caf::actor spawn_instances(caf::actor_system& system, pool_options options, distribution how,
                            const shipped_behavior& what, caf::message args);
 
+template <class Behavior, class... Args>
+shipped_behavior ship_instance(const Behavior& behavior) {
+  if constexpr (std::is_convertible_v<const Behavior&, std::string>)
+    return find_behavior(behavior);
+  else
+    return ship_behavior<Behavior, Args...>(behavior);
+}
+
 } // namespace detail
 
-/// An actor that stands for many: each actor worker hosts one instance of the behaviour, and the
-/// returned actor distributes messages to them in the sender's thread. A request that a dying
-/// worker has not begun goes to another instance; one that it may have begun is an error with
-/// may_have_executed, unless `options.retries` declares the messages idempotent. Dead instances
-/// are started again with their arguments, under `options.restart`. The processes end when the
-/// actor gets an exit message, loses its last handle, or its system shuts down. Returns when all
-/// instances serve. Throws config_error, and what pool::spawn throws.
+/// An actor that stands for many: each actor worker hosts one instance of the behaviour (a
+/// function, a captureless lambda, or the name of a registered one), and the returned actor
+/// distributes messages to them in the sender's thread. A request that a dying worker has not begun
+/// goes to another instance; one that it may have begun is an error with may_have_executed, unless
+/// `options.retries` declares the messages idempotent. Dead instances are started again with their
+/// arguments, under `options.restart`. The processes end when the actor gets an exit message, loses
+/// its last handle, or its system shuts down. Returns when all instances serve. Throws
+/// config_error, and what pool::spawn throws.
 template <class Behavior, class... Args>
 // NOLINTNEXTLINE(performance-unnecessary-value-param): both are moved on; templates hide it
 caf::actor spawn_pool(caf::actor_system& system, pool_options options, distribution how,
                       Behavior behavior, Args&&... args) {
   return detail::spawn_instances(system, std::move(options), std::move(how),
-                                 detail::ship_behavior<Behavior, Args...>(behavior),
+                                 detail::ship_instance<Behavior, Args...>(behavior),
                                  detail::spawn_arguments(std::forward<Args>(args)...));
 }
 
@@ -78,6 +87,17 @@ caf::actor spawn_pool(caf::actor_system& system, pool_options options, Behavior 
                       Args&&... args) {
   return spawn_pool(system, std::move(options), distribution{}, behavior,
                     std::forward<Args>(args)...);
+}
+
+/// The same for an actor class and the arguments of its constructor.
+template <class Class, class... Args>
+caf::actor spawn_pool_of_class(caf::actor_system& system, pool_options options, distribution how,
+                               Args&&... args) {
+  detail::shipped_behavior what;
+  what.stub = detail::to_ref(
+    reinterpret_cast<const void*>(&detail::spawn_class<Class, detail::spawn_argument_t<Args>...>));
+  return detail::spawn_instances(system, std::move(options), std::move(how), what,
+                                 detail::spawn_arguments(std::forward<Args>(args)...));
 }
 
 } // namespace bulkhead

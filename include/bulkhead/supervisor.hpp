@@ -73,6 +73,13 @@ struct child_spec {
   /// MiB, 0: none. The host holds the last one as long as the child exists; each incarnation gets
   /// it in place of the behaviour's last argument, which is a std::string (as given: the first).
   std::size_t state_limit = 0;
+  /// How many messages may be in no snapshot: the host keeps those that came through the handle and
+  /// sends them to the next incarnation again, before all others, until a snapshot contains them. A
+  /// snapshot contains what the actor has begun when it hands it over. At least once: what a
+  /// handler does outside is done again; a behaviour that skips messages may get those behind a
+  /// skipped one twice. Answers to messages that were answered, or failed with the incarnation,
+  /// go nowhere. Messages beyond are refused; deadlines have no effect. Needs state_limit. 0: none.
+  std::size_t replayed_messages = 0;
 };
 
 namespace detail {

@@ -10,13 +10,13 @@
 /// What code that runs inside a worker may ask about its worker.
 namespace bulkhead::this_worker {
 
-/// True inside a worker (process or thread) of a pool.
+/// True inside a worker (process or thread) of a pool, and inside a bulkhead::process.
 bool active() noexcept;
 
-/// The worker's number in its pool, unique over the pool's life; 0 outside a worker.
+/// The worker's number in its pool, or the process's among its parent's; unique, 0 elsewhere.
 std::size_t id() noexcept;
 
-/// The pool's name; empty outside a worker.
+/// The pool's name; inside a bulkhead::process that of the process; empty elsewhere.
 std::string_view pool_name() noexcept;
 
 /// True once the host asks the running task to end: soft_timeout, cancel(kill_running), shutdown;

@@ -180,7 +180,7 @@ void process::start() {
   request.setup = worker_setup::from(options.limits, options.affinity, options.nice);
   // All options are checked before anything is made.
   request.confine(sandbox::pack_policy(options.sandbox, "process_options::"));
-  request.start = process_start(options.name, control_->call);
+  request.start = process_start(options.name, control_->number, control_->call);
   try {
     control_->prepare(request);
     const auto fds = brought.fds();

@@ -6,7 +6,7 @@
 #include "runtime/lone_process/process_page.hpp"
 #include "runtime/outcome/failure_of.hpp"
 #include "runtime/outcome/failure_wire.hpp"
-#include "runtime/process/stop_request.hpp"
+#include "runtime/process/alone.hpp"
 #include "runtime/process/watch_thread.hpp"
 #include "runtime/system/descriptors.hpp"
 #include "runtime/system/segment.hpp"
@@ -36,6 +36,13 @@ std::string take_name(std::span<const std::byte>& bytes) {
   std::string name{reinterpret_cast<const char*>(bytes.data()), count};
   bytes = bytes.subspan(std::min(count + 1, bytes.size()));
   return name;
+}
+
+std::uint64_t take_number(std::span<const std::byte>& bytes) {
+  detail::reader in{bytes};
+  const auto number = detail::decode<std::uint64_t>(in);
+  bytes = bytes.last(in.remaining());
+  return number;
 }
 
 // The keys come next; the descriptors under them, in the same order, from the launch, behind ours.
@@ -122,7 +129,8 @@ void take_request(int control) {
 
 } // namespace
 
-std::vector<std::byte> process_start(std::string_view name, const callable& call) {
+std::vector<std::byte> process_start(std::string_view name, std::uint64_t number,
+                                     const callable& call) {
   const auto plain = name.substr(0, name.find('\0'));
   std::vector<std::byte> bytes(plain.size() + 1);
   std::ranges::transform(plain, bytes.begin(),
@@ -130,6 +138,7 @@ std::vector<std::byte> process_start(std::string_view name, const callable& call
   detail::descriptor_list brought;
   add_descriptors(brought, call);
   detail::buffer keys;
+  detail::encode(keys, number);
   detail::encode(keys, brought.keys());
   bytes.insert(bytes.end(), keys.data(), keys.data() + keys.size());
   const auto encoded = encode_call(call);
@@ -141,6 +150,7 @@ void process_entry(worker_start& worker) {
   auto bytes = worker.start;
   const auto name = take_name(bytes);
   ::prctl(PR_SET_NAME, name.c_str());
+  become_lone({static_cast<std::size_t>(take_number(bytes)), name});
   worker.exit_code = 1;
   try {
     // Never destroyed: exit() in the function runs destructors beside the watch thread.

@@ -1,7 +1,7 @@
 #include "runtime/worker/task_context.hpp"
 
 #include "runtime/crash/crash_log.hpp"
-#include "runtime/process/stop_request.hpp"
+#include "runtime/process/alone.hpp"
 
 #include <bulkhead/span.hpp>
 #include <bulkhead/worker.hpp>
@@ -115,16 +115,24 @@ constexpr std::size_t longest_line = 4095; // with its end, a write that no othe
 
 using runtime::task_context;
 
-bool active() noexcept { return task_context::current() != nullptr; }
+using runtime::own_lone_identity;
+
+bool active() noexcept {
+  return task_context::current() != nullptr || own_lone_identity() != nullptr;
+}
 
 std::size_t id() noexcept {
-  const auto* c = task_context::current();
-  return c != nullptr ? c->worker() : 0;
+  if (const auto* c = task_context::current())
+    return c->worker();
+  const auto* lone = own_lone_identity();
+  return lone != nullptr ? lone->number : 0;
 }
 
 std::string_view pool_name() noexcept {
-  const auto* c = task_context::current();
-  return c != nullptr ? std::string_view(c->pool()) : std::string_view();
+  if (const auto* c = task_context::current())
+    return c->pool();
+  const auto* lone = own_lone_identity();
+  return lone != nullptr ? std::string_view(lone->name) : std::string_view();
 }
 
 bool stop_requested() noexcept {

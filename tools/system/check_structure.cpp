@@ -89,10 +89,13 @@ private:
     if (a.tasks)
       without_effect(a.at,
                      {"args", "own_process", "key", "message_timeout", "start_timeout",
-                      "memory_limit", "instances", "policy", "state_limit"},
+                      "memory_limit", "instances", "policy", "state_limit", "replayed_messages"},
                      "but a pool of tasks has no behaviour", "options of actors only with actors");
     placement(a);
-    child(a.at, a.name, a.as_child, {"held_messages", "state_limit"});
+    child(a.at, a.name, a.as_child, {"held_messages", "state_limit", "replayed_messages"});
+    if (a.replayed_messages != 0 && a.state_limit == 0)
+      to_.add(a.at / "replayed_messages", "but no snapshot will ever contain them",
+              "with \"state_limit\" only", "write \"state_limit\": \"64KiB\", or remove it");
     if (a.state_limit > std::size_t{64} << 20)
       to_.add(a.at / "state_limit", "more than the host keeps", "at most 64MiB",
               "write \"state_limit\": \"64MiB\", or less");
@@ -109,11 +112,11 @@ private:
       without_effect(a.at, {"policy"}, "but there is one actor alone",
                      "a policy with \"instances\" only");
     else
-      without_effect(
-        a.at,
-        {"own_process", "key", "message_timeout", "start_timeout", "memory_limit", "state_limit"},
-        "but each instance has a worker of its own and the options of its pool",
-        "an option of a single actor");
+      without_effect(a.at,
+                     {"own_process", "key", "message_timeout", "start_timeout", "memory_limit",
+                      "state_limit", "replayed_messages"},
+                     "but each instance has a worker of its own and the options of its pool",
+                     "an option of a single actor");
     const auto* pool = plan_.pool_named(a.pool);
     if (pool == nullptr)
       to_.add(a.at / "pool", "which is no pool", "the name of a pool", pool_hint(a.pool));

@@ -77,6 +77,7 @@ actor_plan read_actor(const document& document, const pointer& at, problems& fou
   read_child(from, to.as_child);
   from.read("held_messages", to.held_messages);
   from.read_bytes("state_limit", to.state_limit);
+  from.read("replayed_messages", to.replayed_messages);
   return to;
 }
 

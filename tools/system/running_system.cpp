@@ -160,6 +160,7 @@ child_spec running_system::spec_of(const std::string& child) {
   spec.name = child;
   spec.held_messages = actor->held_messages;
   spec.state_limit = actor->state_limit;
+  spec.replayed_messages = actor->replayed_messages;
   if (actor->tasks) {
     spec.start = pool_child(options_for(actor->pool));
     return spec;

@@ -50,6 +50,7 @@ struct actor_plan {
   child_part as_child;
   std::size_t held_messages = 1024;
   std::size_t state_limit = 0;
+  std::size_t replayed_messages = 0;
   pointer at; ///< its place in the file, as in all plans
 };
 

@@ -5,9 +5,13 @@
 #include <caf/actor_cast.hpp>
 #include <caf/actor_registry.hpp>
 #include <caf/actor_system.hpp>
+#include <caf/local_actor.hpp>
 #include <caf/message_builder.hpp>
+#include <caf/scheduled_actor.hpp>
 #include <caf/scoped_execution_unit.hpp>
+#include <caf/system_messages.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 
@@ -22,24 +26,79 @@ bool asks_itself(const caf::strong_actor_ptr& sender, caf::execution_unit* ctx) 
          && dynamic_cast<caf::scoped_execution_unit*>(ctx) != nullptr;
 }
 
-/// A mailbox element that tells by its end that the actor is done with it.
-class counted_element final : public caf::mailbox_element {
+/// The message from another process that this thread works at, or has looked at last. Sender and
+/// request are copies: who passes a message on takes them out.
+struct hand {
+  const caf::mailbox_element* element = nullptr;
+  const void* sender = nullptr;
+  caf::message_id request;
+  message_marks marks;
+
+  static hand& of_thread() noexcept {
+    thread_local hand here;
+    return here;
+  }
+};
+
+/// A time-out that no actor waits for: CAF drops it without a word.
+caf::message nothing_to_do() {
+  return caf::make_message(caf::timeout_msg{caf::atom("receive"), ~std::uint64_t{0}});
+}
+
+/// A mailbox element that tells by its end that the actor is done with it, and that is dropped
+/// where its actor comes to it too late.
+class marked_element final : public caf::mailbox_element {
 public:
-  counted_element(caf::strong_actor_ptr from, caf::message_id id, caf::message msg,
-                  std::shared_ptr<void> token)
-    : mailbox_element(std::move(from), id, {}), msg_(std::move(msg)), token_(std::move(token)) {
+  marked_element(caf::strong_actor_ptr from, caf::message_id id, caf::message msg,
+                 std::shared_ptr<void> token, const message_marks& marks, bool may_expire)
+    : mailbox_element(std::move(from), id, {}), msg_(std::move(msg)), token_(std::move(token)),
+      marks_(marks), may_expire_(may_expire && id.is_request()) {
     if (msg_.vals() == nullptr)
       msg_ = caf::message_builder{}.to_message();
   }
-  caf::type_erased_tuple& content() override { return msg_; }
+  ~marked_element() override {
+    if (hand::of_thread().element == this)
+      hand::of_thread() = {};
+  }
+  // CAF asks for it when the actor comes to the message, and more than once: within one turn the
+  // answer stays the same.
+  caf::type_erased_tuple& content() override {
+    if (marks_.empty())
+      return msg_;
+    hand::of_thread() = {this, sender.get(), mid.request_id(), marks_};
+    if (may_expire_ && std::exchange(looked_in_, running_scope::turn()) != running_scope::turn()
+        && is_over(marks_.deadline))
+      expire();
+    return msg_;
+  }
   const caf::type_erased_tuple& content() const override { return msg_.content(); }
   caf::message move_content_to_message() override { return std::move(msg_); }
   caf::message copy_content_to_message() const override { return msg_; }
 
 private:
+  void expire() {
+    may_expire_ = false;
+    msg_ = nothing_to_do();
+    if (sender)
+      answer_error(sender, mid, expired_answer(), nullptr);
+  }
+
   caf::message msg_;
   std::shared_ptr<void> token_;
+  const message_marks marks_;
+  bool may_expire_;
+  std::uint64_t looked_in_ = ~std::uint64_t{0};
 };
+
+/// What an actor's request, or one that it passes on, has from the message in hand.
+message_marks::time_point inherited_deadline(const caf::mailbox_element& what) noexcept {
+  const auto& here = hand::of_thread();
+  if (here.element == nullptr || !what.sender)
+    return message_marks::time_point::max();
+  if (what.sender.get() == here.sender && what.mid.request_id() == here.request)
+    return here.marks.deadline;
+  return marks_in_hand(what.sender).deadline;
+}
 
 /// Gets the answer in the place of the requester where more actors come behind this one, as in
 /// `f * g`: CAF leaves the passing on to the actor that answers, and that one lives elsewhere.
@@ -144,6 +203,14 @@ void proxy_base::enqueue(caf::mailbox_element_ptr what, caf::execution_unit* ctx
     what->sender =
       make_proxy<staged_reply>(home_system(), home_system().next_actor_id(), home_system().node(),
                                std::move(what->sender), what->mid, std::move(what->stages));
+  // Only requests expire. Without a context it comes from a border, which has set its own marks, or
+  // from CAF's clock.
+  auto marks = marks_scope::current();
+  if (!what->mid.is_request())
+    marks.deadline = message_marks::time_point::max();
+  else if (ctx != nullptr)
+    marks.deadline = std::min(marks.deadline, inherited_deadline(*what));
+  marks_scope carried{marks};
   asking_scope scope{asks};
   may_wait_scope own_thread{sends_in_own_thread(what->sender, ctx)};
   on_send(std::move(what->sender), what->mid, what->move_content_to_message());
@@ -165,14 +232,28 @@ bool proxy_base::remove_backlink(caf::abstract_actor* local) {
 
 void proxy_base::kill_proxy(caf::execution_unit*, caf::error) {}
 
+// The element that the actor says it works at may have gone, so it is compared, not used.
+message_marks marks_in_hand(const caf::strong_actor_ptr& actor) noexcept {
+  const auto& here = hand::of_thread();
+  if (here.element == nullptr || !actor)
+    return {};
+  auto* self = dynamic_cast<caf::local_actor*>(actor->get());
+  return self != nullptr && self->current_mailbox_element() == here.element ? here.marks
+                                                                            : message_marks{};
+}
+
 void deliver(const caf::strong_actor_ptr& to, caf::strong_actor_ptr from, caf::message_id mid,
-             caf::message msg, exec_ctx* ctx, std::shared_ptr<void> token) {
-  if (!token) {
+             caf::message msg, exec_ctx* ctx, std::shared_ptr<void> token,
+             const message_marks& marks) {
+  if (!token && marks.empty()) {
     to->enqueue(std::move(from), mid, std::move(msg), ctx);
     return;
   }
+  // A blocking actor would keep what it does not know in its mailbox.
+  const bool may_expire = marks.deadline != message_marks::time_point::max()
+                          && dynamic_cast<caf::scheduled_actor*>(to->get()) != nullptr;
   caf::mailbox_element_ptr element{
-    new counted_element{std::move(from), mid, std::move(msg), std::move(token)}};
+    new marked_element{std::move(from), mid, std::move(msg), std::move(token), marks, may_expire}};
   to->enqueue(std::move(element), ctx);
 }
 

@@ -57,7 +57,7 @@ void proxy_base::on_unreachable() {
 // A mailbox element cannot tell of its end here, so one that does nothing but hold the token comes
 // behind the message.
 void deliver(const caf::strong_actor_ptr& to, caf::strong_actor_ptr from, caf::message_id mid,
-             caf::message msg, exec_ctx* ctx, std::shared_ptr<void> token) {
+             caf::message msg, exec_ctx* ctx, std::shared_ptr<void> token, const message_marks&) {
   const bool watched = token && dynamic_cast<caf::scheduled_actor*>(to->get()) != nullptr;
   to->enqueue(caf::make_mailbox_element(std::move(from), mid, std::move(msg)), ctx);
   if (watched)
@@ -66,6 +66,9 @@ void deliver(const caf::strong_actor_ptr& to, caf::strong_actor_ptr from, caf::m
                                 caf::make_single_shot_action([held = std::move(token)] {})),
       ctx);
 }
+
+// Elements are final here, and nobody else knows what a message brought along.
+message_marks marks_in_hand(const caf::strong_actor_ptr&) noexcept { return {}; }
 
 void answer_error(const caf::strong_actor_ptr& to, caf::message_id mid, caf::error reason,
                   exec_ctx* ctx) {

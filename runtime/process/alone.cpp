@@ -1,9 +1,25 @@
-#include "runtime/process/stop_request.hpp"
+#include "runtime/process/alone.hpp"
 
 #include "runtime/system/masked_thread.hpp"
 
 #include <atomic>
 #include <mutex>
+#include <utility>
+
+namespace bulkhead::runtime {
+
+namespace {
+
+// Never destroyed: it is asked beside the destructors of static objects.
+constinit const lone_identity* identity = nullptr;
+
+} // namespace
+
+const lone_identity* own_lone_identity() noexcept { return identity; }
+
+void become_lone(lone_identity who) { identity = new lone_identity{std::move(who)}; }
+
+} // namespace bulkhead::runtime
 
 // The wish that a process ends. The watch thread makes it, which must not run code of the user's;
 // callbacks of a stop token are just that, so a thread of its own runs them, and is started only

@@ -1,6 +1,24 @@
 #pragma once
 
+#include <cstddef>
 #include <stop_token>
+#include <string>
+
+// What a process without a pool knows: who it is, and whether it is to end.
+
+namespace bulkhead::runtime {
+
+struct lone_identity {
+  std::size_t number = 0; ///< among those of its parent, from 1 on
+  std::string name;
+};
+
+/// Of this process; null where it is no bulkhead::process.
+const lone_identity* own_lone_identity() noexcept;
+/// Before there are other threads.
+void become_lone(lone_identity who);
+
+} // namespace bulkhead::runtime
 
 namespace bulkhead::runtime::stop_request {
 
