@@ -135,14 +135,9 @@ link::sent border::send(const actor_key& to, const caf::strong_actor_ptr& from, 
   // A message that is passed on takes its credit along; the worker gets it back when the last
   // receiver has processed it.
   item.token = relay_scope::current();
-  pending_table::entry request;
   // What an actor of the same process asks is answered over there.
-  if (mid.is_request() && from && source.peer != to.peer)
-    request = {from, mid, 0, watch, to.peer};
-  else
-    request.watch = watch;
-  request.whom = to.id;
-  request.deadline = deadline;
+  const bool waits = mid.is_request() && from && source.peer != to.peer;
+  pending_table::entry request{waits ? from : nullptr, mid, 0, watch, to.peer, to.id, deadline};
   // The request is noted before it is sent and nothing is noted where it is not: so a death answers
   // each request once, and none that the sender was told of as refused.
   const auto result = put_into(out, std::move(item), std::move(request), from, mid);

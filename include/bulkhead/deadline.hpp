@@ -82,8 +82,8 @@ std::optional<std::chrono::steady_clock::time_point> deadline_of(Self* self) {
   return detail::deadline_in_hand(caf::actor_cast<caf::strong_actor_ptr>(self));
 }
 
-/// Requests that were dropped because their deadline had passed: by this process since it began, and
-/// by all workers that the pools in the system have had. Thread-safe.
+/// Requests that were dropped because their deadline had passed: by this process since it began,
+/// and by all workers that the pools in the system have had. Thread-safe.
 std::uint64_t expired_requests(const caf::actor_system& system);
 
 } // namespace bulkhead
