@@ -47,22 +47,20 @@ void state_keeper::keep(const actor_key& who, const std::string& bytes, std::uin
   std::string why = "keep_state: the actor is no supervised child with child_spec::state_limit, or "
                     "it has not started yet";
   std::shared_ptr<kept_state> state;
-  bool to_disk = false;
   {
     const std::lock_guard lock{mutex_};
     if (const auto known = owners_.find(who); known != owners_.end()) {
       state = known->second;
       why = take(*state, bytes);
       // Under the lock: of two snapshots the later one is the later one there, too.
-      to_disk = why.empty() && state->store;
-      if (to_disk)
-        state->store->write(state->path, bytes, std::move(done));
+      if (why.empty() && state->store)
+        state->store->write(state->path, bytes, std::exchange(done, nullptr));
     }
   }
   // Also where the disk does not take it: the next incarnation begins with what is in memory.
   if (why.empty() && contains != 0 && state->on_contained)
     state->on_contained(contains);
-  if (!to_disk)
+  if (done) // else the store tells
     done(why);
 }
 
