@@ -92,14 +92,15 @@ actor_group::process_ptr actor_group::start_one(const pool_options& options) {
       if (self && status.cause == exit_cause::bad_message)
         self->bad_.fetch_add(1, std::memory_order_relaxed); // a count
     });
-  hub_->let_spawn(process->peer(),
-                  [weak = weak_from_this(), living = std::make_shared<std::atomic<std::size_t>>(0)](
-                    const std::string& behavior, caf::message args, name_desk::spawn_done done) {
-                    if (auto self = weak.lock())
-                      self->spawn_beside(living, behavior, std::move(args), std::move(done));
-                    else
-                      done(nullptr, "the pool has ended: it starts no more actors");
-                  });
+  hub_->let_spawn(
+    process->peer(),
+    [weak = weak_from_this(), living = std::make_shared<std::atomic<std::size_t>>(0)](
+      const std::string& behavior, const caf::message& args, const name_desk::spawn_done& done) {
+      if (auto self = weak.lock())
+        self->spawn_beside(living, behavior, args, done);
+      else
+        done(nullptr, "the pool has ended: it starts no more actors");
+    });
   return process;
 }
 

@@ -71,7 +71,8 @@ private:
   void settle(const process_ptr& process, const caf::strong_actor_ptr& actor, const order& what);
   process_ptr start_one(const pool_options& options);
   void spawn_beside(const std::shared_ptr<std::atomic<std::size_t>>& living,
-                    const std::string& behavior, caf::message args, name_desk::spawn_done done);
+                    const std::string& behavior, const caf::message& args,
+                    const name_desk::spawn_done& done);
   process_ptr start_own(const actor_options& how);
   std::vector<process_ptr> living() const;
 

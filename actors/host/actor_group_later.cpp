@@ -69,8 +69,8 @@ void actor_group::spawn_later(order what, spawn_handler done) {
 
 // `living` counts the actors that one worker has asked for, so that none fills the others.
 void actor_group::spawn_beside(const std::shared_ptr<std::atomic<std::size_t>>& living,
-                               const std::string& behavior, caf::message args,
-                               name_desk::spawn_done done) {
+                               const std::string& behavior, const caf::message& args,
+                               const name_desk::spawn_done& done) {
   constexpr std::size_t most_of_worker = 4096;
   // relaxed, here and below: a bound, which orders nothing
   if (living->fetch_add(1, std::memory_order_relaxed) >= most_of_worker) {
@@ -84,7 +84,7 @@ void actor_group::spawn_beside(const std::shared_ptr<std::atomic<std::size_t>>& 
     const auto what = detail::find_behavior(behavior);
     actor_options how;
     how.name = behavior;
-    spawn_later({{what.stub, what.behavior, std::move(args)}, {}, how, {}},
+    spawn_later({{what.stub, what.behavior, args}, {}, how, {}},
                 [gone, done](const caf::strong_actor_ptr& actor, const failure& why) {
                   if (actor)
                     at_exit(actor, [gone](const caf::error&) { gone(); });

@@ -55,9 +55,10 @@ std::shared_ptr<actor_hub> actor_hub::of(caf::actor_system& system) {
       return self && self->on_control(from, f);
     };
     static_cast<name_desk*>(hub->names_->get())->on_spawn =
-      [weak](peer_id asker, const std::string& behavior, caf::message args, const auto& done) {
+      [weak](peer_id asker, const std::string& behavior, const caf::message& args,
+             const name_desk::spawn_done& done) {
         if (auto self = weak.lock())
-          self->spawn_for(asker, behavior, std::move(args), done);
+          self->spawn_for(asker, behavior, args, done);
       };
     hub->shutdown_token_ = at_shutdown(system, [weak] {
       if (auto self = weak.lock())
@@ -130,8 +131,8 @@ void actor_hub::let_spawn(peer_id peer, spawner f) {
     known->second.spawn_beside = std::move(f);
 }
 
-void actor_hub::spawn_for(peer_id asker, const std::string& behavior, caf::message args,
-                          name_desk::spawn_done done) {
+void actor_hub::spawn_for(peer_id asker, const std::string& behavior, const caf::message& args,
+                          const name_desk::spawn_done& done) {
   spawner run; // without the lock
   {
     std::lock_guard lock{mutex_};
@@ -139,7 +140,7 @@ void actor_hub::spawn_for(peer_id asker, const std::string& behavior, caf::messa
       run = known->second.spawn_beside;
   }
   if (run)
-    run(behavior, std::move(args), std::move(done));
+    run(behavior, args, done);
   else
     done(nullptr, "spawn_beside: not for actors of a spawn_pool, whose workers have one each");
 }

@@ -48,7 +48,8 @@ public:
   /// `expired`: requests that the worker has dropped.
   void dismiss(peer_id peer, std::uint64_t expired = 0);
   /// Who starts actors beside those of a worker for them; nobody where it is not said.
-  using spawner = std::function<void(const std::string&, caf::message, name_desk::spawn_done)>;
+  using spawner =
+    std::function<void(const std::string&, const caf::message&, const name_desk::spawn_done&)>;
   void let_spawn(peer_id peer, spawner f);
   /// Null where it has ended.
   std::shared_ptr<actor_process> process_of(peer_id peer);
@@ -83,8 +84,8 @@ public:
 private:
   explicit actor_hub(caf::actor_system& system);
   bool on_control(link& from, const frame& f);
-  void spawn_for(peer_id asker, const std::string& behavior, caf::message args,
-                 name_desk::spawn_done done);
+  void spawn_for(peer_id asker, const std::string& behavior, const caf::message& args,
+                 const name_desk::spawn_done& done);
   void shut_down() noexcept;
   void end_processes() noexcept;
   void close_names() noexcept;

@@ -57,7 +57,8 @@ public:
   /// Starts an actor for one of a worker; `done` runs once, in any thread, with a handle or with
   /// why there is none. To be set before the first link.
   using spawn_done = std::function<void(const caf::strong_actor_ptr&, const std::string& why)>;
-  std::function<void(peer_id asker, const std::string& behavior, caf::message args, spawn_done)>
+  std::function<void(peer_id asker, const std::string& behavior, const caf::message& args,
+                     const spawn_done& done)>
     on_spawn;
 
   /// The snapshots of supervised actors, which come the same way.
