@@ -278,6 +278,18 @@ void child_handle::bind(caf::strong_actor_ptr to) {
   flush();
 }
 
+// Those that came back are older than those that were held, so their refusals come first. Who has
+// run stays in the log: the child may be started again.
+std::deque<child_handle::parcel> child_handle::take_unsettled() {
+  const auto open = [](const parcel& p) { return !p.settled; };
+  std::deque<parcel> all;
+  for (auto* list : {&queues_->log, &queues_->returned, &queues_->held}) {
+    std::ranges::copy_if(*list, std::back_inserter(all), open);
+    std::erase_if(*list, open);
+  }
+  return all;
+}
+
 void child_handle::unbind(bool comes_back) {
   caf::strong_actor_ptr gone; // let go without the lock
   std::deque<parcel> refused;
@@ -287,16 +299,8 @@ void child_handle::unbind(bool comes_back) {
       return;
     gone.swap(actor_);
     standing_ = comes_back ? standing::waits : standing::down;
-    // Those that came back are older than those that were held, so their refusals come first. Who
-    // has run stays in the log: the child may be started again.
-    if (!comes_back && queues_) {
-      auto& all = *queues_;
-      for (auto* list : {&all.log, &all.returned, &all.held}) {
-        std::ranges::copy_if(*list, std::back_inserter(refused),
-                             [](const parcel& p) { return !p.settled; });
-        std::erase_if(*list, [](const parcel& p) { return !p.settled; });
-      }
-    }
+    if (!comes_back && queues_)
+      refused = take_unsettled();
   }
   for (const auto& p : refused)
     refuse(p, "the supervised actor '" + name_ + "' does not run any more");

@@ -74,6 +74,7 @@ private:
   void note_sent(parcel& p);                       ///< under the lock
   parcel as_sent(const parcel& p);                 ///< under the lock
   void settle(std::uint64_t number, bool settled); ///< under the lock
+  std::deque<parcel> take_unsettled();             ///< under the lock
   bool lost(const caf::strong_actor_ptr& from, parcel&& p);
   void refuse(const parcel& p, const std::string& why) const;
 

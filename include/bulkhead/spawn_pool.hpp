@@ -91,6 +91,7 @@ caf::actor spawn_pool(caf::actor_system& system, pool_options options, Behavior 
 
 /// The same for an actor class and the arguments of its constructor.
 template <class Class, class... Args>
+// NOLINTNEXTLINE(performance-unnecessary-value-param): both are moved on; templates hide it
 caf::actor spawn_pool_of_class(caf::actor_system& system, pool_options options, distribution how,
                                Args&&... args) {
   detail::shipped_behavior what;
