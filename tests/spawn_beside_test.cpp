@@ -22,6 +22,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace {
@@ -98,7 +99,8 @@ TEST_CASE("who watches dead letters hears of each, and why") {
   host_system host;
   std::atomic<int> heard = 0;
   std::atomic<int> with_reason = 0;
-  watch_dead_letters(*host.system, [&](const std::string& why) {
+  std::optional<dead_letter_watch> watch;
+  watch.emplace(*host.system, [&](const std::string& why) {
     with_reason += why.find("the pool of actors has ended") != std::string::npos;
     ++heard;
   });
@@ -108,7 +110,7 @@ TEST_CASE("who watches dead letters hears of each, and why") {
     caf::anon_send(front, caf::get_atom_v);
   CHECK(eventually([&] { return heard == 3; }));
   CHECK(with_reason == 3);
-  watch_dead_letters(*host.system, {});
+  watch.reset();
   caf::anon_send(front, caf::get_atom_v);
   CHECK(heard == 3);
 }

@@ -193,30 +193,39 @@ caf::actor spawn_in_worker(const std::shared_ptr<pool_core>& core, const placeme
 
 namespace bulkhead {
 
-void watch_dead_letters(caf::actor_system& system, std::function<void(const std::string& why)> f) {
-  struct listener {
-    std::function<void(const std::string& why)> tell;
-    std::atomic<int> waiting = 0; ///< relaxed: a bound on what waits, no order is needed
-  };
+struct dead_letter_watch::listener {
+  std::mutex mutex; ///< guards tell, while it runs too
+  std::function<void(const std::string& why)> tell;
+  std::atomic<int> waiting = 0; ///< relaxed: a bound on what waits, no order is needed
+
+  void hear(const std::string& why) {
+    waiting.fetch_sub(1, std::memory_order_relaxed); // see above
+    const std::lock_guard lock{mutex};
+    if (tell)
+      tell(why);
+  }
+};
+
+dead_letter_watch::dead_letter_watch(caf::actor_system& system,
+                                     std::function<void(const std::string& why)> f)
+  : listener_(std::make_shared<listener>()) {
   constexpr int most_waiting = 1024;
   const auto hub = actors::actor_hub::of(system);
-  if (!f) {
-    hub->edge().letters.watch({});
-    return;
-  }
-  auto shared = std::make_shared<listener>();
-  shared->tell = std::move(f);
-  hub->edge().letters.watch([weak = std::weak_ptr{hub}, shared](const std::string& why) {
+  hub_ = hub;
+  listener_->tell = std::move(f);
+  hub->edge().letters.watch([weak = std::weak_ptr{hub}, to = listener_](const std::string& why) {
     const auto self = weak.lock();
     // relaxed: see above
-    if (!self || shared->waiting.load(std::memory_order_relaxed) >= most_waiting)
+    if (!self || to->waiting.load(std::memory_order_relaxed) >= most_waiting)
       return;
-    shared->waiting.fetch_add(1, std::memory_order_relaxed); // see above
-    self->call_back([shared, why] {
-      shared->waiting.fetch_sub(1, std::memory_order_relaxed); // see above
-      shared->tell(why);
-    });
+    to->waiting.fetch_add(1, std::memory_order_relaxed); // see above
+    self->call_back([to, why] { to->hear(why); });
   });
+}
+
+dead_letter_watch::~dead_letter_watch() {
+  const std::lock_guard lock{listener_->mutex};
+  listener_->tell = nullptr;
 }
 
 } // namespace bulkhead

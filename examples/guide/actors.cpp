@@ -263,7 +263,8 @@ void typed_and_watched(bulkhead::pool& pool, caf::actor_system& system) {
   //]
   pool.spawn(branch);
   //[
-  bulkhead::watch_dead_letters(system, [](const std::string& why) { std::cerr << why << '\n'; });
+  bulkhead::dead_letter_watch watch{system,
+                                    [](const std::string& why) { std::cerr << why << '\n'; }};
   //]
   static_cast<void>(desk);
 }
