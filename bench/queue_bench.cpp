@@ -1,11 +1,13 @@
 // Small items from one process to another, one JSON line each:
-//   queue_bench
-// queue<int> beside Boost's message_queue (where it is installed) and a raw ring that validates
-// nothing, never sleeps and does not outlive a killed process: the wall to measure against.
-// queue_peer.py does the same with multiprocessing.Queue; scripts/bench runs it in between.
+//   queue_bench [ITEMS]
+// queue<int>, without a bound and with Boost's, beside Boost's message_queue (where it is
+// installed) and a raw ring that validates nothing, never sleeps and does not outlive a killed
+// process: the wall to measure against. queue_peer.py does the same with multiprocessing.Queue;
+// scripts/bench runs it in between.
 
 #include <bulkhead/tasks.hpp>
 
+#include <time.h>
 #include <unistd.h>
 
 #if __has_include(<boost/interprocess/ipc/message_queue.hpp>)
@@ -19,6 +21,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <new>
 #include <string>
 #include <thread>
@@ -27,37 +30,51 @@ namespace {
 
 using clock_type = std::chrono::steady_clock;
 
-constexpr int count = 300'000;
+int count = 1'000'000;
+constexpr std::size_t bound = 1024; ///< items in a queue, where it has one
 
-void report(const char* what, clock_type::time_point start) {
-  const auto took = std::chrono::duration<double>(clock_type::now() - start).count();
-  std::printf("{\"what\":\"%s\",\"metric\":\"items\",\"value\":%.4g,\"unit\":\"1/s\"}\n", what,
-              count / took);
+/// Of this thread, in ns.
+double processor_time() {
+  timespec used{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return 1e9 * static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec);
+}
+
+void report(const char* what, const char* metric, double value, const char* unit) {
+  std::printf("{\"what\":\"%s\",\"metric\":\"%s\",\"value\":%.4g,\"unit\":\"%s\"}\n", what, metric,
+              value, unit);
   std::fflush(stdout);
 }
 
-/// Runs the producer in a process of its own; the clock begins with its first item.
+/// Runs the producer in a process of its own; the clock begins with its first item. The processor
+/// time of both sides for an item tells more than the clock where others use the machine, too.
 template <class Get, class Put, class... Args>
 void measure(const char* what, Get get, Put put, const Args&... args) {
-  bulkhead::process producer(put, args...);
+  bulkhead::process producer(put, args..., count);
   producer.start();
   get();
   const auto start = clock_type::now();
+  const auto used = processor_time();
   for (int i = 1; i < count; ++i)
     get();
-  report(what, start);
-  producer.join();
+  const auto took = std::chrono::duration<double>(clock_type::now() - start).count();
+  const auto used_here = processor_time() - used;
+  report(what, "items", count / took, "1/s");
+  report(what, "producer's CPU", producer.template get<double>() / count, "ns");
+  report(what, "consumer's CPU", used_here / count, "ns");
 }
 
-void fill_queue(bulkhead::queue<int> to) {
-  for (int i = 0; i < count; ++i)
+double fill_queue(bulkhead::queue<int> to, int items) {
+  const auto used = processor_time();
+  for (int i = 0; i < items; ++i)
     to.put(i);
+  return processor_time() - used;
 }
 
-void queue() {
-  bulkhead::queue<int> q;
+void queue(const char* what, std::size_t capacity) {
+  bulkhead::queue<int> q(capacity);
   measure(
-    "queue<int>", [&] { q.get(); }, fill_queue, q);
+    what, [&] { q.get(); }, fill_queue, q);
 }
 
 struct raw_ring {
@@ -89,30 +106,35 @@ raw_ring& ring_in(const bulkhead::shared_memory& memory) {
   return *reinterpret_cast<raw_ring*>(memory.bytes().data());
 }
 
-void fill_ring(bulkhead::shared_memory memory) {
-  for (int i = 0; i < count; ++i)
-    ring_in(memory).put(i);
+double fill_ring(bulkhead::shared_memory memory, int items) {
+  auto& to = ring_in(memory);
+  const auto used = processor_time();
+  for (int i = 0; i < items; ++i)
+    to.put(i);
+  return processor_time() - used;
 }
 
 void ring() {
   bulkhead::shared_memory memory(sizeof(raw_ring));
   new (memory.bytes().data()) raw_ring;
   measure(
-    "raw ring", [&] { ring_in(memory).get(); }, fill_ring, memory);
+    "raw ring", [&from = ring_in(memory)] { from.get(); }, fill_ring, memory);
 }
 
 #ifdef BENCH_HAS_BOOST
 namespace ipc = boost::interprocess;
 
-void fill_boost(const std::string& name) {
+double fill_boost(const std::string& name, int items) {
   ipc::message_queue to(ipc::open_only, name.c_str());
-  for (int i = 0; i < count; ++i)
+  const auto used = processor_time();
+  for (int i = 0; i < items; ++i)
     to.send(&i, sizeof i, 0);
+  return processor_time() - used;
 }
 
 void boost_queue() {
   const auto name = "bulkhead-bench-" + std::to_string(::getpid());
-  ipc::message_queue from(ipc::create_only, name.c_str(), 1024, sizeof(int));
+  ipc::message_queue from(ipc::create_only, name.c_str(), bound, sizeof(int));
   const auto get = [&] {
     int item = 0;
     ipc::message_queue::size_type size = 0;
@@ -128,7 +150,10 @@ void boost_queue() {
 
 int main(int argc, char** argv) {
   bulkhead::init(argc, argv);
-  queue();
+  if (argc > 1)
+    count = std::max(1000, std::atoi(argv[1]));
+  queue("queue<int>", 0);
+  queue("queue<int>(1024)", bound);
   ring();
 #ifdef BENCH_HAS_BOOST
   boost_queue();

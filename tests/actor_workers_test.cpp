@@ -277,15 +277,38 @@ TEST_CASE("a start that the host has taken back is over: what runs next is no st
   auto words = std::make_unique<bulkhead::actors::ring_words>();
   auto host = std::make_unique<bulkhead::actors::ring_words>();
   std::vector<bulkhead::actors::actor_row> rows(4);
-  bulkhead::actors::turn_board board{*words, rows};
-  CHECK(board.begins_start(1, *host));
+  std::vector<bulkhead::actors::turn_note> notes(2);
+  bulkhead::actors::turn_board board{*words, rows, notes, *host};
+  CHECK(board.begins_start(1));
   CHECK(words->starting != words->started);
   board.ends_start(1);
   CHECK(words->starting == words->started);
   CHECK(words->actors == 1);
   host->withdrawn[2] = 2;
-  CHECK_FALSE(board.begins_start(2, *host));
+  CHECK_FALSE(board.begins_start(2));
   CHECK(words->starting == words->started);
+}
+
+TEST_CASE("turns are noted for as long as somebody looks on, the last ones") {
+  auto words = std::make_unique<bulkhead::actors::ring_words>();
+  auto host = std::make_unique<bulkhead::actors::ring_words>();
+  std::vector<bulkhead::actors::actor_row> rows(4);
+  std::vector<bulkhead::actors::turn_note> notes(2);
+  bulkhead::actors::turn_board board{*words, rows, notes, *host};
+  const auto handle = [&](std::uint64_t actor) {
+    board.begins(actor);
+    board.ends(actor, "one", 0);
+  };
+  handle(7);
+  CHECK(words->noted == 0);
+  host->watched_until = UINT64_MAX;
+  for (const std::uint64_t actor : {1, 2, 3})
+    handle(actor);
+  CHECK(words->noted == 3);
+  CHECK(notes[0].number == 3);
+  CHECK(notes[0].actor == 3);
+  CHECK(notes[1].number == 2);
+  CHECK(notes[1].actor == 2);
 }
 
 TEST_CASE("actors go where the fewest live, not where the fewest were ever started") {

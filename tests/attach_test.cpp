@@ -169,19 +169,42 @@ TEST_CASE("a program that knows nothing of it is open with BULKHEAD_OBSERVE=1") 
   CHECK(eventually([] { return ask("snapshot").is_discarded(); }));
 }
 
+TEST_CASE("a pool that is to be looked at is, and says so where it cannot be") {
+  tests::leak_guard guard;
+  {
+    pool workers({.workers = 1, .name = "asked", .observe = true});
+    const pool other({.workers = 1, .name = "not asked"});
+    const auto seen = ask("snapshot 0 0 0");
+    REQUIRE(seen["pools"].size() == 1);
+    CHECK(seen["pools"][0]["pool"] == "asked");
+    const auto key = seen["pools"][0]["key"].dump();
+    const auto worker = std::to_string(workers.workers().front().id);
+    CHECK(ask("output " + key + ' ' + worker) == json{{"output", ""}, {"kept", false}});
+  }
+  CHECK(eventually([] { return ask("snapshot").is_discarded(); }));
+  CHECK_THROWS_WITH_AS(pool({.workers = 1, .start = start_method::eager, .observe = true}),
+                       doctest::Contains("pool_options::observe is true"), config_error);
+}
+
 TEST_CASE("top shows workers, restarts them, filters, shows failures and ends") {
   if (output_of("command -v tmux").empty()) {
     MESSAGE("skipped: there is no tmux");
     return;
   }
-  pool workers({.workers = 2, .name = "watched"});
+  pool workers({.workers = 2, .name = "watched", .output = output_mode::capture});
   const observe::attachable open(workers);
+  workers.broadcast([] { std::fputs("words of a worker\n", stderr); });
   workers.try_map([](int) -> int { throw std::runtime_error("on purpose"); }, {1});
   const tmux terminal(program + " top " + own_pid());
   const auto first = workers.workers().front().pid;
   CHECK(terminal.shows("pool 'watched'"));
   CHECK(terminal.shows(std::to_string(first)));
-  terminal.press("x"); // the first one is selected
+  terminal.press("l"); // of the first one, which is selected
+  CHECK(terminal.shows("last output of pid " + std::to_string(first)));
+  CHECK(terminal.shows("words of a worker"));
+  terminal.press("w");
+  CHECK(terminal.shows("state"));
+  terminal.press("x");
   CHECK(eventually([&] { return workers.stats().restarts == 1; }));
   CHECK(terminal.shows("1 restarts"));
   terminal.press("f");

@@ -11,6 +11,7 @@
 
 #include <caf/event_based_actor.hpp>
 #include <caf/scoped_actor.hpp>
+#include <caf/send.hpp>
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
@@ -229,6 +230,59 @@ TEST_CASE("a time line is a whole document with a slice for each task, on its wo
   }
   CHECK(slices == std::map<std::string, int>{{"succeeded", 2}, {"failed", 2}});
   CHECK(died);
+}
+
+TEST_CASE("messages that actors handle are seen, and are slices of a time line") {
+  tests::leak_guard guard;
+  tests::leak_guard::warm_up();
+  testing::temporary_folder folder;
+  const auto file = folder.path() / "trace.json";
+  {
+    pool workers({.workers = 1, .actor_workers = 1});
+    observe::trace line(workers, file);
+    const observe::watch seen(workers);
+    const auto behavior = [](caf::event_based_actor*) -> caf::behavior { return {[](int) {}}; };
+    const auto actor = workers.with(actor_options{.name = "echo"}).spawn(behavior);
+    CHECK(eventually([&] { // the first may come before its worker knows that somebody looks on
+      caf::anon_send(actor, 1);
+      const auto now = seen.now();
+      return !now.messages.empty() && now.messages.back().name == "echo";
+    }));
+    const auto last = seen.now().messages.back();
+    CHECK(last.actor == seen.now().actors.at(0).id);
+    CHECK(last.worker == seen.now().actors.at(0).worker);
+    CHECK(last.ended >= last.began);
+    CHECK(seen.now({.message = last.number}).messages.empty());
+    CHECK(line.finish().empty());
+  }
+  const auto document = json::parse(content_of(file));
+  const auto& events = document["traceEvents"];
+  CHECK(std::any_of(events.begin(), events.end(), [&](const json& e) {
+    return e["ph"] == "X" && e["cat"] == "message" && e["name"] == "echo"
+           && e["tid"].get<int>() > 1'000'000;
+  }));
+}
+
+TEST_CASE("an arrow leads from the outcome of a task to who asks for it, once") {
+  tests::leak_guard guard;
+  tests::leak_guard::warm_up();
+  testing::temporary_folder folder;
+  const auto file = folder.path() / "trace.json";
+  {
+    pool workers({.workers = 1});
+    observe::trace line(workers, file);
+    const auto asked = workers.submit(fail, 0);
+    const auto left = workers.submit(fail, 3);
+    left.wait();
+    CHECK(asked.get() == asked.get());
+    CHECK(line.finish().empty());
+  }
+  std::vector<std::string> phases;
+  const auto document = json::parse(content_of(file));
+  for (const auto& e : document["traceEvents"])
+    if (e["name"] == "get")
+      phases.push_back(e["ph"]);
+  CHECK(phases == std::vector<std::string>{"s", "f"});
 }
 
 TEST_CASE("a time line that cannot be written is refused, one on a full disk is told") {

@@ -14,6 +14,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -57,6 +58,11 @@ private:
 
 std::string sign_of(const std::string& file, pid_t pid) { return file + std::to_string(pid); }
 
+int named(int x) { return x; }
+int other(int x) { return x + 1; }
+
+void name_it() { ::setenv("BULKHEAD_WAIT_FOR_DEBUGGER", "named", 1); }
+
 pid_t until_there(const std::string& file) {
   std::ofstream{sign_of(file, ::getpid())};
   while (!std::filesystem::exists(file))
@@ -97,4 +103,24 @@ TEST_CASE("a worker that a debugger holds is not judged unresponsive") {
   CHECK(lives.get() == held_pid);
   if (!tracing)
     MESSAGE("this machine allows no tracing");
+}
+
+TEST_CASE("a task whose name is given waits for a debugger, others do not") {
+  const leak_guard guard;
+  pool workers{{.workers = 1, .initializer = name_it, .output = output_mode::capture}};
+  CHECK(workers.apply(other, 1) == 2);
+  auto waits = workers.submit(named, 3);
+  const auto worker = workers.workers().front();
+  const auto hint = "task 'named' waits for a debugger: gdb -p " + std::to_string(worker.pid);
+  CHECK(eventually([&] { return workers.last_output(worker.id).find(hint) != std::string::npos; }));
+  CHECK_FALSE(waits.ready());
+  if (::ptrace(PTRACE_SEIZE, worker.pid, 0, 0) != 0) {
+    MESSAGE("this machine allows no tracing");
+    return;
+  }
+  CHECK(waits.get() == 3);
+  CHECK(workers.apply(named, 4) == 4); // still attached
+  ::ptrace(PTRACE_INTERRUPT, worker.pid, 0, 0);
+  ::waitpid(worker.pid, nullptr, __WALL);
+  ::ptrace(PTRACE_DETACH, worker.pid, 0, 0);
 }

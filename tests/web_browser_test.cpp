@@ -1,7 +1,8 @@
 // ctest-link: bulkhead_observe
 // ctest-timeout: 120
 // ctest-label: once
-// The page in a real browser: what it shows of a pool, while workers die.
+// The page in a real browser: what it shows of a pool, while workers die, and of a large and busy
+// one. BULKHEAD_TEST_SECONDS: that for so long, with processes instead of threads.
 #include "tests/support/browser.hpp"
 #include "tests/support/eventually.hpp"
 
@@ -10,10 +11,14 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
+#include <vector>
 
 using namespace bulkhead;
 using testing::browser;
@@ -47,6 +52,14 @@ constexpr const char* nameless = R"(
 constexpr const char* drawn = R"(
   const c = document.getElementById('stream');
   return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v))";
+
+/// The longest time between two pictures, in milliseconds.
+constexpr const char* watch_pictures = R"(
+  window.longest = 0;
+  let before = performance.now();
+  const look = now => { window.longest = Math.max(window.longest, now - before); before = now;
+                        requestAnimationFrame(look); };
+  requestAnimationFrame(look))";
 
 constexpr const char* foreign = R"(
   return performance.getEntriesByType('resource').map(e => new URL(e.name).host)
@@ -98,4 +111,41 @@ TEST_CASE("the page shows workers, their deaths and failures, and sorts and filt
              .find("has ended")
            != std::string::npos;
   }));
+}
+
+TEST_CASE("the page keeps up with 256 workers and 10,000 tasks a second") {
+  if (!browser::is_there()) {
+    MESSAGE("skipped: there is no chromium with chromium-driver");
+    return;
+  }
+  const char* given = std::getenv("BULKHEAD_TEST_SECONDS");
+  const int seconds = given == nullptr ? 3 : std::atoi(given);
+  pool workers({.workers = 256,
+                .start = given == nullptr ? start_method::thread : start_method::forkserver,
+                .name = "many"});
+  const observe::web_page page(workers);
+  browser shown;
+  shown.open(page.url());
+  CHECK(eventually([&] { return shown.run(rows) == 256; }));
+  shown.run(watch_pictures);
+  const std::vector<int> some(500, 1);
+  auto next = std::chrono::steady_clock::now();
+  for (int i = 0; i < 20 * seconds; ++i) { // as fast as that, or as the machine can
+    workers.map(stumble, some, {.chunk = 1});
+    std::this_thread::sleep_until(next += std::chrono::milliseconds{50});
+    if (i == 10 * seconds) { // used meanwhile
+      shown.click("#workers th button");
+      CHECK(shown.run(first_row) == "256");
+      shown.type("#filter", "no such worker");
+      CHECK(shown.run(rows) == 0);
+    }
+  }
+  const auto took = std::chrono::steady_clock::now() - next + std::chrono::seconds{seconds};
+  CHECK(eventually(
+    [&] { return shown.run("return document.getElementById('done').value") == 10'000 * seconds; }));
+  CHECK(shown.run("return slices.length <= most_slices") == true);
+  CHECK(shown.run(drawn) == true);
+  const auto rate = 10'000 * seconds / std::chrono::duration<double>(took).count();
+  MESSAGE(rate << " tasks/s; longest time without a new picture: "
+               << shown.run("return window.longest") << " ms");
 }

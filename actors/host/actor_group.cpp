@@ -176,6 +176,13 @@ std::vector<actor_info> actor_group::actors() const {
   return all;
 }
 
+std::vector<detail::actor_turn> actor_group::take_turns() {
+  std::vector<detail::actor_turn> all;
+  for (const auto& p : living())
+    p->take_turns(all);
+  return all;
+}
+
 // By the process's own descriptor, so a number that the kernel gave away again is never hit.
 pid_t actor_group::signal(peer_id peer, int number) {
   std::lock_guard lock{mutex_};

@@ -3,6 +3,7 @@
 #include "actors/host/actor_process.hpp"
 
 #include <bulkhead/actor_options.hpp>
+#include <bulkhead/detail/onlooker.hpp>
 #include <bulkhead/placement.hpp>
 #include <bulkhead/pool_info.hpp>
 
@@ -52,6 +53,8 @@ public:
 
   std::vector<worker_info> workers() const;
   std::vector<actor_info> actors() const;
+  /// As pool_attachment::take_turns.
+  std::vector<detail::actor_turn> take_turns();
 
   /// Sends a signal (0: none) to the worker; its pid, 0 where it is gone or not of this group.
   pid_t signal(peer_id peer, int number);

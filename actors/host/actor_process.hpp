@@ -11,6 +11,7 @@
 #include "runtime/system/spin.hpp"
 
 #include <bulkhead/actor_options.hpp>
+#include <bulkhead/detail/onlooker.hpp>
 #include <bulkhead/options.hpp>
 #include <bulkhead/pool_info.hpp>
 
@@ -99,6 +100,9 @@ public:
   }
   worker_info info() const;
   void list_actors(std::vector<actor_info>& all) const;
+  /// Adds the messages that were handled since the call before. Has the worker note them for some
+  /// seconds more.
+  void take_turns(std::vector<detail::actor_turn>& all);
   std::chrono::nanoseconds grace() const noexcept { return grace_; }
 
   /// Asks the actors to end, then the process; SIGKILL after the grace.
@@ -175,6 +179,9 @@ private:
   runtime::spinner leader_spinner_;
   std::atomic<std::uint32_t> leads_ = 0;      ///< wanted, in all
   std::atomic<std::uint32_t> slow_leads_ = 1; ///< since the last that was quick
+
+  std::mutex turns_mutex_; ///< guards what follows
+  std::uint64_t turns_taken_ = 0;
 
   std::mutex start_mutex_;   ///< before mutex_
   mutable std::mutex mutex_; ///< guards what follows

@@ -15,6 +15,9 @@ namespace bulkhead::actors {
 
 namespace {
 
+/// Beyond the next time that somebody looks.
+constexpr std::chrono::seconds turns_noted_for{5};
+
 // relaxed throughout: numbers for people.
 std::uint64_t number(const std::atomic<std::uint64_t>& word) noexcept {
   return word.load(std::memory_order_relaxed);
@@ -109,6 +112,35 @@ void actor_process::list_actors(std::vector<actor_info>& all) const {
     }
     all.push_back(std::move(a));
   }
+}
+
+// A note that changes meanwhile is left out. acquire: its words belong to its number, and the
+// second look comes after them; those before `noted` were written.
+void actor_process::take_turns(std::vector<detail::actor_turn>& all) {
+  const std::lock_guard lock{turns_mutex_};
+  const auto now = clock::now();
+  // relaxed: a hint for the worker.
+  io_->own_words().watched_until.store(
+    static_cast<std::uint64_t>((now + turns_noted_for).time_since_epoch().count()),
+    std::memory_order_relaxed);
+  const auto notes = io_->peer_turns();
+  const auto noted = io_->peer_words().noted.load(std::memory_order_acquire);
+  auto next = std::max(turns_taken_, noted > notes.size() ? noted - notes.size() : 0);
+  for (; next < noted; ++next) {
+    const auto& note = notes[next % notes.size()];
+    if (note.number.load(std::memory_order_acquire) != next + 1)
+      continue;
+    detail::actor_turn t;
+    t.worker = number_;
+    t.actor = number(note.actor);
+    const std::chrono::nanoseconds since{static_cast<std::int64_t>(number(note.since))};
+    t.began = std::clamp(clock::time_point{since}, born_, now);
+    t.took = std::min<std::chrono::nanoseconds>(spent(note.took, now - born_), now - t.began);
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if (number(note.number) == next + 1)
+      all.push_back(t);
+  }
+  turns_taken_ = std::max(turns_taken_, noted);
 }
 
 } // namespace bulkhead::actors

@@ -48,6 +48,7 @@ pool_options checked_for_instances(pool_options options) {
   const auto set_for_tasks = good.prefetch         ? "prefetch"
                              : good.on_output      ? "on_output"
                              : good.measure_growth ? "measure_growth"
+                             : good.observe        ? "observe"
                                                    : nullptr;
   if (set_for_tasks != nullptr)
     throw config_error("spawn_pool: pool_options::" + std::string{set_for_tasks}

@@ -31,6 +31,7 @@ public:
   std::uint64_t dead_letters() const noexcept override { return hub_->edge().letters.count(); }
   std::vector<worker_info> workers() const override { return group_->workers(); }
   std::vector<actor_info> actors() const override { return group_->actors(); }
+  std::vector<detail::actor_turn> take_turns() override { return group_->take_turns(); }
 
 private:
   pool_side(const std::shared_ptr<detail::pool_core>& core, caf::actor_system* system);

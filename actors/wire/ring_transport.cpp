@@ -142,6 +142,14 @@ std::span<const actor_row> ring_transport::peer_rows() const noexcept {
   return {reinterpret_cast<const actor_row*>(peer_.head() + rows_offset), most_rows};
 }
 
+std::span<turn_note> ring_transport::own_turns() noexcept {
+  return {reinterpret_cast<turn_note*>(own_.head() + turns_offset), most_turns};
+}
+
+std::span<const turn_note> ring_transport::peer_turns() const noexcept {
+  return {reinterpret_cast<const turn_note*>(peer_.head() + turns_offset), most_turns};
+}
+
 std::size_t ring_transport::max_piece() const noexcept { return ring_bytes_ / 4 - length_bytes; }
 
 std::size_t ring_transport::most_pieces() const noexcept { return ring_bytes_ / slot_bytes(1); }

@@ -61,6 +61,8 @@ public:
   const ring_words& peer_words() const noexcept { return *theirs_; }
   std::span<actor_row> own_rows() noexcept;
   std::span<const actor_row> peer_rows() const noexcept;
+  std::span<turn_note> own_turns() noexcept;
+  std::span<const turn_note> peer_turns() const noexcept;
 
   std::size_t max_piece() const noexcept override;
   /// More than this a ring never holds.

@@ -33,9 +33,12 @@ struct ring_words {
   std::atomic<std::uint64_t> unlisted;         ///< turns of actors that found no row
   std::atomic<std::uint64_t> inherited;        ///< resident bytes before the worker did anything
   std::atomic<std::uint64_t> expired;          ///< requests dropped because they came too late
+  std::atomic<std::uint64_t> noted;            ///< turns that it has noted in its turn_notes
   /// The host's: requests to start an actor that it has taken back, by their number.
   static constexpr std::size_t most_withdrawn = 64;
   alignas(64) std::atomic<std::uint64_t> withdrawn[most_withdrawn];
+  /// The host's: the worker notes its turns until then, steady clock, ns.
+  alignas(64) std::atomic<std::uint64_t> watched_until;
 };
 
 /// What the worker's loop knows of one of its actors. A row is the host's to read at any time.
@@ -51,12 +54,23 @@ struct actor_row {
 static_assert(sizeof(actor_row) == 64);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
+/// One turn that has ended. Note n is in place (n - 1) % most_turns.
+struct turn_note {
+  std::atomic<std::uint64_t> number; ///< n; 0 while it is written
+  std::atomic<std::uint64_t> actor;
+  std::atomic<std::uint64_t> since; ///< steady clock, ns
+  std::atomic<std::uint64_t> took;  ///< ns
+};
+static_assert(sizeof(turn_note) == 32);
+
 /// The head of a segment: the words on the first page, the worker's flight recorder on the second,
-/// then the rows of its actors.
+/// then the rows of its actors and the notes of its turns.
 inline constexpr std::size_t recorder_offset = 4096;
 inline constexpr std::size_t rows_offset = 8192;
 inline constexpr std::size_t most_rows = 1024;
-inline constexpr std::size_t ring_words_bytes = rows_offset + most_rows * sizeof(actor_row);
+inline constexpr std::size_t turns_offset = rows_offset + most_rows * sizeof(actor_row);
+inline constexpr std::size_t most_turns = 2048;
+inline constexpr std::size_t ring_words_bytes = turns_offset + most_turns * sizeof(turn_note);
 static_assert(sizeof(ring_words) <= recorder_offset);
 
 } // namespace bulkhead::actors

@@ -40,7 +40,7 @@ public:
                  std::shared_ptr<ring_transport> io)
     : settings_(settings), brought_(std::move(brought)), io_(std::move(io)),
       context_(settings.number, settings.pool_name, host_words_, own_words_),
-      board_(io_->own_words(), io_->own_rows()),
+      board_(io_->own_words(), io_->own_rows(), io_->own_turns(), io_->peer_words()),
       system_(settings.threaded ? engine::threaded : engine::in_loop) {}
 
   int run() {
@@ -97,7 +97,7 @@ private:
     std::string why;
     caf::strong_actor_ptr made;
     // Announced before the host's word is looked at: see withdraw() in actors/host.
-    if (!board_.begins_start(f.header.id, io_->peer_words())) {
+    if (!board_.begins_start(f.header.id)) {
       why = "the host has taken the start back";
       border_->give_back(host, f.body);
     } else {

@@ -21,9 +21,15 @@ void add_word(std::atomic<std::uint64_t>& word, std::uint64_t value) noexcept {
   put_word(word, word.load(std::memory_order_relaxed) + value); // only this thread writes
 }
 
+std::uint64_t count_of(std::chrono::steady_clock::time_point at) noexcept {
+  return static_cast<std::uint64_t>(at.time_since_epoch().count());
+}
+
 } // namespace
 
-turn_board::turn_board(ring_words& words, std::span<actor_row> rows) : words_(words), rows_(rows) {
+turn_board::turn_board(ring_words& words, std::span<actor_row> rows, std::span<turn_note> notes,
+                       const ring_words& host)
+  : words_(words), rows_(rows), notes_(notes), host_(host) {
   free_.reserve(rows.size());
   for (auto i = rows.size(); i-- > 0;)
     free_.push_back(i);
@@ -36,7 +42,7 @@ void turn_board::begin(std::uint64_t actor) noexcept {
   since_ = clock::now();
   std::atomic_thread_fence(std::memory_order_release);
   put_word(words_.running, actor);
-  put_word(words_.since, static_cast<std::uint64_t>(since_.time_since_epoch().count()));
+  put_word(words_.since, count_of(since_));
   words_.turn.store(++turn_ * 2 - 1, std::memory_order_release);
 }
 
@@ -48,6 +54,9 @@ bool turn_board::ends(std::uint64_t actor, std::string_view name, std::size_t ma
   // The turn ends before the bookkeeping, which is no actor's time.
   const auto spent = clock::now() - since_;
   end();
+  // relaxed: a hint that somebody looks on.
+  if (count_of(since_) < host_.watched_until.load(std::memory_order_relaxed))
+    note(actor, static_cast<std::uint64_t>(spent.count()));
   const auto known = at_.find(actor);
   auto* row = known != at_.end() ? &rows_[known->second] : new_row(actor, name);
   if (row == nullptr) {
@@ -58,6 +67,20 @@ bool turn_board::ends(std::uint64_t actor, std::string_view name, std::size_t ma
   add_word(row->busy, static_cast<std::uint64_t>(spent.count()));
   put_word(row->mailbox, mailbox);
   return known == at_.end();
+}
+
+// The fence keeps the words of this note behind the 0 that says they are being written; release:
+// who reads the number reads the words that belong to it, and who reads `noted` the number.
+void turn_board::note(std::uint64_t actor, std::uint64_t took) noexcept {
+  const auto number = words_.noted.load(std::memory_order_relaxed) + 1; // only this thread writes
+  auto& place = notes_[(number - 1) % notes_.size()];
+  put_word(place.number, 0);
+  std::atomic_thread_fence(std::memory_order_release);
+  put_word(place.actor, actor);
+  put_word(place.since, count_of(since_));
+  put_word(place.took, took);
+  place.number.store(number, std::memory_order_release);
+  words_.noted.store(number, std::memory_order_release);
 }
 
 // An end for which there is no memory leaves its row taken.
@@ -71,9 +94,9 @@ void turn_board::gone(std::uint64_t actor) noexcept try {
 
 // seq_cst, as the host's withdraw(): each says what it does first and then looks at the other's
 // word, so at least one of them sees the other.
-bool turn_board::begins_start(std::uint64_t request, const ring_words& host) noexcept {
+bool turn_board::begins_start(std::uint64_t request) noexcept {
   words_.starting.store(request, std::memory_order_seq_cst);
-  const auto& word = host.withdrawn[request % ring_words::most_withdrawn];
+  const auto& word = host_.withdrawn[request % ring_words::most_withdrawn];
   if (word.load(std::memory_order_seq_cst) == request) {
     put_word(words_.started, request); // done with it: what runs next is no start
     return false;

@@ -20,7 +20,9 @@ namespace bulkhead::actors {
 /// turn are guarded by its number: even while nothing runs, odd while its words are valid.
 class turn_board final : public turn_listener {
 public:
-  turn_board(ring_words& words, std::span<actor_row> rows);
+  /// `host`: the words of the other side.
+  turn_board(ring_words& words, std::span<actor_row> rows, std::span<turn_note> notes,
+             const ring_words& host);
 
   void begins(std::uint64_t actor) noexcept override;
   bool ends(std::uint64_t actor, std::string_view name, std::size_t mailbox) noexcept override;
@@ -28,7 +30,7 @@ public:
 
   /// The start of an actor, which takes its time as a turn does; its first turn is part of it.
   /// False: the host has taken the request back.
-  bool begins_start(std::uint64_t request, const ring_words& host) noexcept;
+  bool begins_start(std::uint64_t request) noexcept;
   void ends_start(std::size_t actors) noexcept;
 
   /// How many actors live. Frees the rows of those that are gone.
@@ -39,12 +41,15 @@ private:
 
   void begin(std::uint64_t actor) noexcept;
   void end() noexcept;
+  void note(std::uint64_t actor, std::uint64_t took) noexcept;
   /// Null where all rows are taken.
   actor_row* new_row(std::uint64_t actor, std::string_view name) noexcept;
   void free_rows() noexcept;
 
   ring_words& words_;
   const std::span<actor_row> rows_;
+  const std::span<turn_note> notes_;
+  const ring_words& host_;
   std::unordered_map<std::uint64_t, std::size_t> at_; ///< row of an actor
   std::vector<std::size_t> free_;                     ///< rows, the next one last
   clock::time_point since_{};

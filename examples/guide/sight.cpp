@@ -60,7 +60,9 @@ std::size_t count_words(const std::string& file) {
 
 int main(int argc, char** argv) {
   bulkhead::init(argc, argv);
-  bulkhead::pool pool({.workers = 2});
+  //[
+  bulkhead::pool pool({.workers = 2, .name = "service", .observe = true});
+  //]
   serve(pool);
   look(pool, std::vector<double>(1000, 2.0));
   pool.apply(count_words, "report.html");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bulkhead/detail/awaited_word.hpp>
 #include <bulkhead/detail/shared_object.hpp>
 
 #include <chrono>
@@ -18,6 +19,9 @@ public:
   void set();
   void clear();
   bool is_set() const noexcept;
+
+  /// For wait(): the word to sleep on until is_set(); null where it is.
+  detail::awaited_word sleep_word() const;
 
   /// Waits until it is set; at once where it is.
   void wait() const { static_cast<void>(wait_until_set(detail::time_point::max())); }

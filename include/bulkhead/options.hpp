@@ -167,6 +167,10 @@ struct pool_options {
   /// callback thread; while 4096 lines wait for it, further ones are dropped and counted in a line.
   std::function<void(const output_line&)> on_output = {};
   bool measure_growth = false; ///< for pool::growth(); costs some 0.1 ms a task
+  /// Lets `bulkhead top` and other programs of the same user look at the pool, as
+  /// BULKHEAD_OBSERVE=1 does for all pools of a program. config_error where the library
+  /// bulkhead::observe is neither in the program nor beside this one, and for an eager pool.
+  bool observe = false;
 };
 
 /// Options of single tasks, through `pool.with(task_options)`.

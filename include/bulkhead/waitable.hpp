@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bulkhead/detail/awaited_word.hpp>
 #include <bulkhead/detail/duration.hpp>
 #include <bulkhead/future.hpp>
 
@@ -73,6 +74,11 @@ template <class T>
 concept can_be_set = requires(const T& x) {
   { x.is_set() } -> std::same_as<bool>;
 };
+/// Either of them of this library, which can be slept for.
+template <class T>
+concept has_sleep_word = requires(const T& x) {
+  { x.sleep_word() } -> std::same_as<awaited_word>;
+};
 
 } // namespace detail
 
@@ -93,8 +99,7 @@ public:
   template <detail::has_sentinel T>
   waitable(const T& x) : waitable(x.sentinel(), what_has_not_started) {} // NOLINT: as an argument
 
-  /// A queue with an item or that is closed, an event that is set. They have no descriptor: in
-  /// company they are looked at every millisecond.
+  /// A queue with an item or that is closed, an event that is set.
   template <class T>
     requires(detail::can_be_got<T> || detail::can_be_set<T>)
   waitable(const T& x) // NOLINT: as an argument
@@ -103,7 +108,10 @@ public:
           return static_cast<const T*>(object)->get_ready();
         else
           return static_cast<const T*>(object)->is_set();
-      }) {}
+      }) {
+    if constexpr (detail::has_sleep_word<T>)
+      sleep_word_ = [](const void* object) { return static_cast<const T*>(object)->sleep_word(); };
+  }
 
 private:
   friend wait_result detail::wait_until(std::span<const waitable>, wait_goal, detail::time_point);
@@ -119,6 +127,7 @@ private:
   int fd_ = -1;
   const void* object_ = nullptr;
   bool (*look_)(const void*) = nullptr;
+  detail::awaited_word (*sleep_word_)(const void*) = nullptr; ///< none: it has to be looked at
 };
 
 } // namespace bulkhead

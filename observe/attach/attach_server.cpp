@@ -168,7 +168,7 @@ std::string attach_server::answer(const std::string& request) {
   words >> verb;
   if (verb == "snapshot") {
     watch::cursor since;
-    words >> since.slice >> since.failure >> since.event;
+    words >> since.slice >> since.failure >> since.event >> since.message;
     auto list = json::array();
     for (const auto& p : pools())
       list.push_back(to_json(p->now(since)));
@@ -183,6 +183,11 @@ std::string attach_server::answer(const std::string& request) {
     core->resize(static_cast<std::size_t>(std::max(0LL, number)));
   } else if (verb == "close") {
     core->close();
+  } else if (verb == "output") {
+    const auto text = core->last_output(static_cast<std::size_t>(std::max(0LL, number)));
+    const auto mode = core->options().output;
+    return text_of(
+      {{"output", text}, {"kept", mode == output_mode::prefix || mode == output_mode::capture}});
   } else if (verb == "kill") {
     const auto workers = seen->now({UINT64_MAX, UINT64_MAX, UINT64_MAX}).workers;
     if (std::none_of(workers.begin(), workers.end(), [&](const auto& w) {

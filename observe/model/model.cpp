@@ -172,6 +172,36 @@ void model::note(const noted_event& event) {
     kept_events);
 }
 
+std::vector<take_sight> model::see_takes(const std::vector<noted_take>& came) const {
+  std::vector<take_sight> all;
+  all.reserve(came.size());
+  for (const auto& t : came)
+    all.push_back({t.task, since_begin(t.at)});
+  return all;
+}
+
+std::vector<message_sight> model::take_turns(
+  const std::vector<bulkhead::detail::actor_turn>& came) {
+  std::vector<message_sight> all;
+  all.reserve(came.size());
+  for (const auto& t : came) {
+    const auto who =
+      std::find_if(last_.actors.begin(), last_.actors.end(),
+                   [&](const actor_info& a) { return a.id == t.actor && a.worker == t.worker; });
+    message_sight m{++message_number_,
+                    t.actor,
+                    t.worker,
+                    "actor " + std::to_string(t.actor),
+                    since_begin(t.began),
+                    since_begin(t.began + t.took)};
+    if (who != last_.actors.end())
+      m.name = who->name.empty() ? who->type : who->name;
+    all.push_back(m);
+    keep(messages_, std::move(m), kept_messages);
+  }
+  return all;
+}
+
 void model::take(sample now) {
   point p;
   p.at = since_begin(now.at);
@@ -228,6 +258,7 @@ snapshot model::look(const watch::cursor& since) const {
   s.events = behind(events_, since.event);
   s.history = past_.points();
   s.unseen = unseen_;
+  s.messages = behind(messages_, since.message);
   return s;
 }
 

@@ -32,6 +32,12 @@ struct span_sight {
   std::chrono::nanoseconds ended{};
 };
 
+/// Somebody has asked for the outcome of a task.
+struct take_sight {
+  std::uint64_t task = 0;
+  std::chrono::nanoseconds at{}; ///< since the watch began
+};
+
 /// What is known of one pool: takes batches and samples, gives snapshots. Without a clock, a lock
 /// or a system call.
 class model {
@@ -41,6 +47,7 @@ public:
   static constexpr std::size_t kept_slices = 4096;
   static constexpr std::size_t kept_failures = 200;
   static constexpr std::size_t kept_events = 500;
+  static constexpr std::size_t kept_messages = 1000;
   static constexpr std::size_t most_names = 200; ///< further ones are "other tasks"
 
   model(steady::time_point began, std::chrono::system_clock::time_point began_at,
@@ -50,6 +57,9 @@ public:
   std::vector<slice> take(const batch& what);
   /// The spans of tasks whose slices were taken by now, and those that have waited for theirs once.
   std::vector<span_sight> take_spans(std::vector<noted_span> came);
+  std::vector<take_sight> see_takes(const std::vector<noted_take>& came) const;
+  /// The messages, with the names of their actors as the last sample has them.
+  std::vector<message_sight> take_turns(const std::vector<bulkhead::detail::actor_turn>& came);
   void take(sample now);
   /// The pool has ended with these counts.
   void end(const pool_stats& last, steady::time_point at);
@@ -90,10 +100,12 @@ private:
   std::deque<slice> slices_;
   std::deque<failure_sight> failures_;
   std::deque<event_sight> events_;
+  std::deque<message_sight> messages_;
   std::map<std::string, std::uint64_t> deaths_;
   std::uint64_t slice_number_ = 0;
   std::uint64_t failure_number_ = 0;
   std::uint64_t event_number_ = 0;
+  std::uint64_t message_number_ = 0;
   std::uint64_t unseen_ = 0;
   sample last_;
   history past_;

@@ -31,6 +31,13 @@ void recorder::span_ended(std::size_t worker, const bulkhead::detail::task_span&
 } catch (const std::bad_alloc&) { // it is only shown: this one is lost
 }
 
+void recorder::outcome_taken(std::uint64_t task, steady::time_point when) noexcept try {
+  const std::lock_guard lock{mutex_};
+  if (waiting_.takes.size() < most_takes)
+    waiting_.takes.push_back({task, when});
+} catch (const std::bad_alloc&) { // an arrow that is not drawn
+}
+
 void recorder::happened(worker_kind among, const pool_event& event) noexcept try {
   const std::lock_guard lock{mutex_};
   if (waiting_.events.size() < most_notes)

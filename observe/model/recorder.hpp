@@ -47,6 +47,12 @@ struct noted_span {
   std::chrono::nanoseconds took;
 };
 
+/// Somebody has asked for the outcome of a task.
+struct noted_take {
+  std::uint64_t task;
+  steady::time_point at;
+};
+
 /// What came since the last look.
 struct batch {
   std::vector<noted_end> ended;
@@ -56,6 +62,7 @@ struct batch {
   bool over = false;        ///< the pool has ended
   pool_stats last;          ///< its last counts, where it has
   std::vector<noted_span> spans = {};
+  std::vector<noted_take> takes = {};
 };
 
 /// Keeps what a pool tells, up to a bound, until somebody takes it. Called under the pool's lock:
@@ -66,9 +73,11 @@ public:
   static constexpr std::size_t most_ended = std::size_t{1} << 16;
   static constexpr std::size_t most_notes = 1024;
   static constexpr std::size_t most_spans = std::size_t{1} << 15;
+  static constexpr std::size_t most_takes = std::size_t{1} << 15;
 
   void items_ended(const items_end& what) noexcept override;
   void span_ended(std::size_t worker, const bulkhead::detail::task_span& what) noexcept override;
+  void outcome_taken(std::uint64_t task, steady::time_point when) noexcept override;
   void happened(worker_kind among, const pool_event& event) noexcept override;
   void pool_ended(const pool_stats& last) noexcept override;
 

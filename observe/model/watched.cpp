@@ -127,13 +127,19 @@ void watched::step(std::chrono::nanoseconds most_age) {
   news told;
   told.ended = model_.take(came);
   told.spans = model_.take_spans(std::move(came.spans));
+  told.takes = model_.see_takes(came.takes);
   const bool last = came.over && !over_;
   if (last) {
     over_ = true;
     model_.end(came.last, steady::now());
   }
-  if (!over_ && steady::now() - sampled_ >= most_age)
+  const auto turns = turns_of_actors();
+  // Where actors work the names of new ones are wanted sooner.
+  if (!over_
+      && steady::now() - sampled_
+           >= (turns.empty() ? most_age : std::min<std::chrono::nanoseconds>(most_age, fresh)))
     sample_pool();
+  told.messages = model_.take_turns(turns);
   if (listeners_.empty())
     return;
   auto known = model_.look({UINT64_MAX, UINT64_MAX, events_told_});
@@ -148,6 +154,14 @@ void watched::sample_pool() {
   if (const auto core = core_.lock(); core && core->is_of_own_process())
     model_.take(sample_of(*core, model_));
   sampled_ = steady::now();
+}
+
+std::vector<bulkhead::detail::actor_turn> watched::turns_of_actors() {
+  const auto core = core_.lock();
+  if (over_ || !core || !core->is_of_own_process())
+    return {};
+  const auto side = core->attached();
+  return side ? side->take_turns() : std::vector<bulkhead::detail::actor_turn>{};
 }
 
 snapshot watched::now(const watch::cursor& since) {
@@ -169,6 +183,12 @@ std::uint64_t watched::listen(listener who) {
 void watched::leave(std::uint64_t listener_number) noexcept {
   const std::lock_guard lock{mutex_};
   listeners_.erase(listener_number);
+}
+
+void watched::want_takes(bool on) noexcept {
+  want_takes_.fetch_add(on ? 1 : -1);
+  if (const auto core = core_.lock())
+    core->tell_takes(want_takes_.load() != 0);
 }
 
 bool watched::ended() const {

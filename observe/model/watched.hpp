@@ -6,6 +6,7 @@
 #include <bulkhead/detail/pool_core.hpp>
 #include <bulkhead/observe/watch.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -38,11 +39,15 @@ public:
     std::vector<slice> ended;
     std::vector<span_sight> spans;
     std::vector<event_sight> events;
+    std::vector<message_sight> messages;
+    std::vector<take_sight> takes; ///< where somebody called want_takes()
     point now;
   };
   using listener = std::function<void(const news& what)>;
   std::uint64_t listen(listener who);
   void leave(std::uint64_t listener_number) noexcept;
+  /// Each call with true takes one with false back. A listener may call it.
+  void want_takes(bool on) noexcept;
 
   bool ended() const;
   std::uint64_t key() const noexcept { return key_; }
@@ -58,6 +63,7 @@ private:
   void run();
   void step(std::chrono::nanoseconds most_age);
   void sample_pool();
+  std::vector<bulkhead::detail::actor_turn> turns_of_actors();
 
   const std::uint64_t key_;
   const std::uint64_t owner_; ///< own_process::identity when made
@@ -73,6 +79,8 @@ private:
   std::uint64_t events_told_ = 0;
   std::map<std::uint64_t, listener> listeners_;
   std::uint64_t next_listener_ = 1;
+
+  std::atomic<int> want_takes_{0}; ///< seq_cst, as all that is rare
 
   std::mutex stop_mutex_;
   bool stop_ = false;

@@ -95,6 +95,12 @@ json to_json(const failure_sight& f) {
           {"last_output", f.what.last_output}};
 }
 
+json to_json(const message_sight& m) {
+  return {{"number", m.number},           {"actor", m.actor},
+          {"worker", m.worker},           {"name", m.name},
+          {"began", seconds_of(m.began)}, {"ended", seconds_of(m.ended)}};
+}
+
 json to_json(const point& p) {
   return {{"at", seconds_of(p.at)},  {"done", p.done}, {"failed", p.failed},
           {"queued", p.queued},      {"busy", p.busy}, {"workers", p.workers},
@@ -140,6 +146,7 @@ json to_json(const snapshot& s) {
           {"failures", list_of(s.failures)},
           {"events", list_of(s.events)},
           {"history", list_of(s.history)},
+          {"messages", list_of(s.messages)},
           {"unseen", s.unseen}};
 }
 

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <fstream>
+#include <map>
 #include <mutex>
 #include <system_error>
 #include <utility>
@@ -32,6 +33,7 @@ struct trace::writer {
     out << detail::trace_begin(now.host, now.pool);
     for (const auto& w : now.workers)
       name_track(w.worker.kind, w.worker.id, w.worker.pid);
+    seen.shared()->want_takes(true);
     listener = seen.shared()->listen([this](const detail::watched::news& what) { write(what); });
   }
 
@@ -45,9 +47,19 @@ struct trace::writer {
     for (const auto& s : what.ended) {
       if (slices++ < most_slices)
         out << detail::trace_slice(seen_host, s);
-      if (slices <= most_arrows)
+      if (slices <= most_arrows) {
         out << detail::trace_arrows(seen_host, s);
+        if (s.worker != 0)
+          untaken.emplace(s.task, s);
+      }
     }
+    if (slices > most_arrows)
+      hear_no_takes();
+    for (const auto& t : what.takes)
+      write_take(t);
+    for (const auto& m : what.messages)
+      if (slices++ < most_slices)
+        out << detail::trace_message(seen_host, m);
     for (const auto& s : what.spans)
       if (slices++ < most_slices)
         out << detail::trace_span(seen_host, s);
@@ -56,6 +68,19 @@ struct trace::writer {
     if (what.now.at != last_point)
       out << detail::trace_counters(seen_host, what.now);
     last_point = what.now.at;
+  }
+
+  void hear_no_takes() noexcept {
+    if (std::exchange(hears_takes, false))
+      seen.shared()->want_takes(false);
+  }
+
+  void write_take(const detail::take_sight& t) {
+    // The first items of slices alone are known by their task; of a map nobody asks for the others.
+    if (const auto found = untaken.find(t.task); found != untaken.end()) {
+      out << detail::trace_take(seen_host, found->second, t.at);
+      untaken.erase(found);
+    }
   }
 
   void name_track(worker_kind kind, std::size_t worker, pid_t pid) {
@@ -67,6 +92,7 @@ struct trace::writer {
       return error;
     seen.now({UINT64_MAX, UINT64_MAX, UINT64_MAX}); // tells what came by now
     seen.shared()->leave(listener);
+    hear_no_takes();
     const std::lock_guard lock{mutex};
     out << detail::trace_end();
     out.close();
@@ -86,7 +112,9 @@ struct trace::writer {
   std::ofstream out;
   std::uint64_t listener = 0;
   std::uint64_t slices = 0;
+  std::map<std::uint64_t, slice> untaken; ///< those with arrows, by their task
   std::chrono::nanoseconds last_point{-1};
+  bool hears_takes = true;
   bool finished = false;
   std::string error;
 };

@@ -3,6 +3,8 @@
 #include "observe/output/snapshot_json.hpp"
 #include "observe/output/words.hpp"
 
+#include <algorithm>
+
 namespace bulkhead::observe::detail {
 
 namespace {
@@ -21,6 +23,30 @@ std::string line(const json& event) { return ",\n" + text_of(event); }
 
 json named(const char* what, pid_t host, std::size_t track, const std::string& name) {
   return {{"ph", "M"}, {"name", what}, {"pid", host}, {"tid", track}, {"args", {{"name", name}}}};
+}
+
+/// Something for an arrow to end at.
+std::string moment(pid_t host, const std::string& name, std::chrono::nanoseconds when) {
+  return line({{"name", name},
+               {"cat", "host"},
+               {"ph", "X"},
+               {"pid", host},
+               {"tid", host_track},
+               {"ts", micros(when)},
+               {"dur", 0}});
+}
+
+/// Parts of one arrow have one name and number; `phase`: "s", "t" or "f".
+std::string arrow(const char* phase, pid_t host, std::size_t track, const char* name,
+                  std::uint64_t number, std::chrono::nanoseconds when) {
+  return line({{"name", name},
+               {"cat", "flow"},
+               {"id", number},
+               {"ph", phase},
+               {"bp", "e"},
+               {"pid", host},
+               {"tid", track},
+               {"ts", micros(when)}});
 }
 
 } // namespace
@@ -68,23 +94,29 @@ std::string trace_slice(pid_t host, const slice& s) {
 std::string trace_arrows(pid_t host, const slice& s) {
   if (s.worker == 0)
     return {};
-  const auto at = [&](const char* phase, std::size_t track, std::chrono::nanoseconds when) {
-    return json{{"ph", phase}, {"pid", host}, {"tid", track}, {"ts", micros(when)}};
-  };
-  const auto moment = [&](const std::string& name, std::chrono::nanoseconds when) {
-    auto slice = at("X", host_track, when); // an arrow ends at a slice
-    slice.update({{"name", name}, {"cat", "host"}, {"dur", 0}});
-    return line(slice);
-  };
-  const auto arrow = [&](const char* phase, std::size_t track, std::chrono::nanoseconds when) {
-    auto part = at(phase, track, when);
-    part.update({{"name", "task"}, {"cat", "flow"}, {"id", s.number}, {"bp", "e"}});
-    return line(part);
-  };
   const auto submitted = s.began - s.waited;
-  return moment("submit " + s.name, submitted) + arrow("s", host_track, submitted)
-         + arrow("t", s.worker, s.began) + moment("outcome of " + s.name, s.ended)
-         + arrow("f", host_track, s.ended);
+  return moment(host, "submit " + s.name, submitted)
+         + arrow("s", host, host_track, "task", s.number, submitted)
+         + arrow("t", host, s.worker, "task", s.number, s.began)
+         + moment(host, "outcome of " + s.name, s.ended)
+         + arrow("f", host, host_track, "task", s.number, s.ended);
+}
+
+std::string trace_take(pid_t host, const slice& s, std::chrono::nanoseconds taken) {
+  return arrow("s", host, host_track, "get", s.number, s.ended)
+         + moment(host, "get " + s.name, std::max(taken, s.ended))
+         + arrow("f", host, host_track, "get", s.number, std::max(taken, s.ended));
+}
+
+std::string trace_message(pid_t host, const message_sight& m) {
+  return line({{"name", m.name},
+               {"cat", "message"},
+               {"ph", "X"},
+               {"pid", host},
+               {"tid", track_of(worker_kind::actors, m.worker)},
+               {"ts", micros(m.began)},
+               {"dur", micros(m.ended - m.began)},
+               {"args", {{"actor", m.actor}}}});
 }
 
 std::string trace_span(pid_t host, const span_sight& s) {

@@ -58,6 +58,13 @@ void thin_out(std::vector<slice>& slices) {
             [](const auto& a, const auto& b) { return a.number < b.number; });
 }
 
+// The page does not show them one by one.
+watch::cursor nothing_of_messages() noexcept {
+  watch::cursor since;
+  since.message = UINT64_MAX;
+  return since;
+}
+
 /// What a page is told next; the cursor moves on.
 std::string next_push(watched& pool, watch::cursor& since) {
   auto now = pool.now(since);
@@ -96,8 +103,8 @@ struct web_page::server {
                            "text/plain; version=0.0.4; charset=utf-8");
     else if (asked.path == "/api/snapshot")
       response.set_content(
-        text_of(to_json(seen.now(
-          {number_in(asked, "slice"), number_in(asked, "failure"), number_in(asked, "event")}))),
+        text_of(to_json(seen.now({number_in(asked, "slice"), number_in(asked, "failure"),
+                                  number_in(asked, "event"), number_in(asked, "message")}))),
         "application/json");
     else if (asked.path == "/api/events")
       push(response);
@@ -111,7 +118,7 @@ struct web_page::server {
   void push(httplib::Response& response) {
     response.set_chunked_content_provider(
       "text/event-stream",
-      [this, since = watch::cursor{}, next = std::chrono::steady_clock::time_point{}](
+      [this, since = nothing_of_messages(), next = std::chrono::steady_clock::time_point{}](
         std::size_t, httplib::DataSink& sink) mutable {
         if (!web.wait_until(next))
           return false;

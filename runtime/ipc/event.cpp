@@ -43,6 +43,15 @@ bool event::is_set() const noexcept {
   return (words<counter_words>().number.load(std::memory_order_acquire) & 1) != 0;
 }
 
+detail::awaited_word event::sleep_word() const {
+  auto& w = words<counter_words>();
+  monitor::guard held{w.access, detail::time_point::max()};
+  runtime::require_held(held);
+  if (is_set())
+    return {};
+  return {&w.waiters.turn, held.expect(w.waiters)};
+}
+
 bool event::wait_until_set(detail::time_point deadline) const {
   if (is_set())
     return true;

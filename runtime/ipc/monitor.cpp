@@ -30,18 +30,23 @@ void monitor::guard::wake(waiting_line& line) noexcept {
   line.sleepers.store(0, std::memory_order_relaxed); // last: a death before it wakes once too often
 }
 
-bool monitor::guard::wait(waiting_line& line, detail::time_point deadline,
-                          detail::time_point to_lock) noexcept {
+bool monitor::guard::sleep(waiting_line& line, detail::time_point deadline) noexcept {
   if (deadline != detail::time_point::max() && std::chrono::steady_clock::now() >= deadline)
     return false;
-  line.sleepers.store(1, std::memory_order_relaxed); // under the lock, as its readers
-  const auto seen = line.turn.load(std::memory_order_relaxed);
+  const auto seen = expect(line);
   BULKHEAD_HOOK("ipc.before_sleep");
   of_.lock_.unlock();
   held_ = false;
   BULKHEAD_HOOK("ipc.sleeping");
   futex_wait(line.turn, seen, true, deadline);
   BULKHEAD_HOOK("ipc.slept");
+  return true;
+}
+
+bool monitor::guard::wait(waiting_line& line, detail::time_point deadline,
+                          detail::time_point to_lock) noexcept {
+  if (!sleep(line, deadline))
+    return false;
   held_ = of_.enter(to_lock);
   return held_;
 }

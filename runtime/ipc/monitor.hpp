@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/ipc/robust_lock.hpp"
+#include "runtime/system/spin.hpp"
 #include "runtime/testing/hooks.hpp"
 
 #include <atomic>
@@ -53,6 +54,17 @@ public:
     /// The same with another deadline for taking the lock again.
     bool wait(waiting_line& line, detail::time_point deadline, detail::time_point to_lock) noexcept;
 
+    /// The first half of wait(): the lock is not held afterwards. False: the deadline has passed,
+    /// and it is held.
+    bool sleep(waiting_line& line, detail::time_point deadline) noexcept;
+
+    /// For one that sleeps by itself, without the lock: what `turn` of the line is now. It is
+    /// another after the next announcement, which wakes those who sleep on it.
+    std::uint32_t expect(waiting_line& line) noexcept {
+      line.sleepers.store(1, std::memory_order_relaxed); // under the lock, as its readers
+      return line.turn.load(std::memory_order_relaxed);  // written under the lock alone
+    }
+
   private:
     static void wake(waiting_line& line) noexcept;
 
@@ -62,10 +74,21 @@ public:
 
 private:
   bool enter(detail::time_point deadline) noexcept {
-    if (!holds(lock_.lock(patient(deadline))))
+    if (!holds(lock_within(deadline)))
       return false;
     BULKHEAD_HOOK("ipc.locked");
     return true;
+  }
+  // The lock is held for a moment only: who finds it taken looks again before it goes to sleep.
+  robust_lock::got lock_within(detail::time_point deadline) noexcept {
+    for (int look = 0; look < looks; ++look) {
+      const auto result = lock_.try_lock();
+      if (result != robust_lock::got::timed_out)
+        return result;
+      for (int i = 0; i < 4 << look; ++i)
+        cpu_pause();
+    }
+    return lock_.lock(patient(deadline));
   }
   // A dead holder's change is committed or was never made: there is nothing to repair.
   bool holds(robust_lock::got result) noexcept {
@@ -77,6 +100,8 @@ private:
     return deadline == detail::time_point::max() ? deadline : a_moment_at_least(deadline);
   }
   static detail::time_point a_moment_at_least(detail::time_point deadline) noexcept;
+
+  static constexpr int looks = 5; ///< some microseconds in all
 
   robust_lock lock_;
 };

@@ -2,159 +2,134 @@
 
 #include "runtime/ipc/counters.hpp"
 #include "runtime/ipc/memfd.hpp"
-#include "runtime/ipc/queue_area.hpp"
+#include "runtime/ipc/queue_growth.hpp"
+#include "runtime/ipc/queue_words.hpp"
+#include "runtime/system/spin.hpp"
 #include "runtime/testing/hooks.hpp"
 
 #include <bulkhead/detail/type_name.hpp>
 #include <bulkhead/error.hpp>
+#include <bulkhead/parallelism.hpp>
 
 #include <fcntl.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
-#include <bit>
 #include <stdexcept>
 
-// A queue of bytes in shared memory. Every operation takes the monitor's lock, copies the state
-// that counts, works on the copy and its place in the ring, and commits by one store; see "Queue"
-// in docs/ipc.md.
+// A queue of bytes in shared memory, with a lock for each of its ends: who puts and who gets do not
+// meet, but where one of them finds nothing to do. Every operation writes where nobody looks and
+// commits by one store; see "Queue" in docs/ipc.md.
 namespace bulkhead::detail {
 
 using runtime::monitor;
-using runtime::queue_state;
-using runtime::waiting_line;
+using runtime::queue_words;
 
 namespace {
-
-constexpr std::uint64_t first_bytes = std::uint64_t{64} << 10;
-/// An empty queue whose ring is larger than this gives it back.
-constexpr std::uint64_t kept_bytes = std::uint64_t{4} << 20;
-
-// The state that counts is states[active]; a change writes the other one and then `active`.
-struct queue_words {
-  shared_kind kind;
-  monitor access;
-  waiting_line getters;
-  waiting_line putters;
-  waiting_line joiners;
-  std::uint64_t capacity; ///< never changes
-  std::atomic<std::uint32_t> active;
-  std::atomic<std::uint32_t> closed;
-  std::array<queue_state, 2> states;
-};
 
 std::uint64_t space_of(std::uint64_t item_bytes) noexcept {
   return sizeof item_bytes + ((item_bytes + 7) & ~std::uint64_t{7});
 }
 
-/// One operation on a queue: the lock, a copy of the state, and the commit.
-class turn {
-public:
-  turn(queue_words& words, queue_area& area, time_point deadline)
-    : words_(words), area_(area), held_(words.access, deadline) {
-    if (!held_ && deadline == time_point::max())
-      runtime::require_held(held_);
-    if (held_)
-      look();
-  }
-
-  explicit operator bool() const noexcept { return static_cast<bool>(held_); }
-  queue_state& state() noexcept { return state_; }
-  const queue_state& state() const noexcept { return state_; }
-  // relaxed: written and read under the lock.
-  bool closed() const noexcept { return words_.closed.load(std::memory_order_relaxed) != 0; }
-
-  /// False: the deadline passed.
-  bool wait(waiting_line& line, time_point deadline) {
-    if (!held_.wait(line, deadline))
-      return false;
-    look();
-    return true;
-  }
-
-  /// The announcement of a change, then the change as one store. Whoever dies before that store
-  /// has changed nothing.
-  void commit(waiting_line& line) {
-    held_.announce(line);
-    const auto next = 1 - active();
-    runtime::copy_state(words_.states[next], state_);
-    BULKHEAD_HOOK("ipc.committing");
-    // release: nobody reads it without the lock, but a process that dies here must not leave the
-    // index before the state. A dead process's stores are all there, in the program's order.
-    words_.active.store(next, std::memory_order_release);
-    BULKHEAD_HOOK("ipc.committed");
-  }
-
-  void announce(waiting_line& line) { held_.announce(line); }
-
-  /// A ring at least twice as large, behind the present one in the file, with what is in that.
-  void grow(std::uint64_t needed) {
-    area_.map(state_);
-    const auto old = state_;
-    auto larger = old;
-    larger.bytes = std::bit_ceil(std::max(2 * old.bytes, old.tail - old.head + needed));
-    // Not in the place of the old ring: until the commit that one counts, and other processes have
-    // it mapped.
-    larger.offset = old.offset + old.bytes;
-    runtime::allocate(area_.file->fd(), larger.offset, larger.bytes);
-    buffer content;
-    auto* copy = content.grow(static_cast<std::size_t>(old.tail - old.head));
-    area_.read(old.head, {copy, content.size()});
-    area_.map(larger);
-    area_.write(old.head, content.bytes());
-    BULKHEAD_HOOK("ipc.queue_grown");
-    state_ = larger;
-  }
-
-  /// The first ring again, where the queue is empty and has become large. True: the present one
-  /// may be dropped after the commit.
-  bool shrink() noexcept {
-    if (state_.head != state_.tail || state_.bytes <= kept_bytes)
-      return false;
-    state_.offset = 0;
-    state_.bytes = first_bytes;
-    return true;
-  }
-
-private:
-  std::uint32_t active() const noexcept {
-    return words_.active.load(std::memory_order_relaxed) & 1; // under the lock
-  }
-
-  // Copied, then checked: another process wrote it.
-  void look() {
-    runtime::copy_state(state_, words_.states[active()]);
-    if (!state_.is_sound())
-      throw std::runtime_error("queue: its memory is damaged: a process has overwritten it; make a "
-                               "new queue");
-  }
-
-  queue_words& words_;
-  queue_area& area_;
-  monitor::guard held_;
-  queue_state state_{};
-};
-
-// The pages of a ring that nobody uses; where that fails they stay until the queue goes.
-void drop(const queue_area& area, std::uint64_t offset, std::uint64_t bytes) noexcept {
-  ::fallocate(area.file->fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-              static_cast<off_t>(offset), static_cast<off_t>(bytes));
+/// False: the deadline passed first. Without a deadline it throws where the lock is lost.
+bool is_held(const monitor::guard& held, time_point deadline) {
+  if (!held && deadline == time_point::max())
+    runtime::require_held(held);
+  return static_cast<bool>(held);
 }
 
-// All but the first ring, which is never dropped, so that an empty queue needs no memory to go on.
-void drop_if_left(const queue_area& area, std::uint64_t offset, std::uint64_t bytes,
-                  std::uint64_t now) noexcept {
-  if (offset != now && offset != 0)
-    drop(area, offset, bytes);
+/// Whether an item may be added. Under the lock of `putting`.
+bool has_place(queue_words& w) noexcept {
+  const auto puts = w.putting.end.own().items;
+  if (w.capacity == 0 || puts - w.putting.other.items < w.capacity)
+    return true;
+  w.putting.other = w.getting.end.seen();
+  return puts - w.putting.other.items < w.capacity;
 }
 
-std::uint64_t item_bytes(const queue_area& area, const queue_state& s) {
-  const auto length = area.read_word(s.head);
-  if (length > s.tail - s.head || space_of(length) > s.tail - s.head)
-    throw std::runtime_error("queue: its memory is damaged: an item is longer than the queue; make "
-                             "a new queue");
-  return length;
+/// Under the lock of `putting`, where there is a place.
+void place(queue_words& w, queue_area& area, const buffer& item, monitor::guard& held) {
+  auto& side = w.putting;
+  const auto now = side.end.own();
+  const std::uint64_t length = item.size();
+  const auto needed = space_of(length);
+  auto ring = sound_ring(w);
+  if (ring.bytes - held_bytes(side.other.at, now.at, ring) < needed) {
+    side.other = w.getting.end.seen();
+    if (ring.bytes - held_bytes(side.other.at, now.at, ring) < needed) {
+      grow(w, area, needed);
+      ring = w.ring();
+    }
+  }
+  area.putting.map(area.file, ring);
+  area.putting.write_word(now.at, length);
+  area.putting.write_item(now.at + sizeof length, item);
+  BULKHEAD_HOOK("ipc.queue_written");
+  held.announce(side.line);
+  side.end.move({now.at + needed, now.items + 1});
+}
+
+/// Takes the oldest item, where there is one. Under the lock of `getting`.
+bool take(queue_words& w, queue_area& area, buffer& item, monitor::guard& held) {
+  auto& side = w.getting;
+  const auto now = side.end.own();
+  if (side.other.at == now.at)
+    side.other = w.putting.end.seen();
+  if (side.other.at == now.at)
+    return false;
+  const auto ring = sound_ring(w);
+  const auto there = held_bytes(now.at, side.other.at, ring);
+  area.getting.map(area.file, ring);
+  const auto length = area.getting.read_word(now.at);
+  if (length > there || space_of(length) > there)
+    throw_damaged("an item is longer than the queue");
+  // Copied before it is taken: a process that dies, or has no memory, leaves the item where it is.
+  area.getting.read_item(now.at + sizeof length, item, static_cast<std::size_t>(length));
+  BULKHEAD_HOOK("ipc.queue_read");
+  held.announce(side.line);
+  side.end.move({now.at + space_of(length), now.items + 1});
+  return true;
+}
+
+/// Whether the other side moves within some microseconds, in which a sleep would only have begun;
+/// where that was in vain lately, it hardly looks.
+template <class Moved>
+bool moves_soon(time_point deadline, Moved moved) {
+  if (deadline != time_point::max() && std::chrono::steady_clock::now() >= deadline)
+    return false;
+  thread_local runtime::spinner spins{runtime::longest_spin(available_parallelism())};
+  return spins.spin([&] {
+    // Seldom: each look takes the cache line that the other side writes.
+    for (int i = 0; i < 16; ++i)
+      runtime::cpu_pause();
+    return moved();
+  });
+}
+
+enum class waited : std::uint8_t { again, closed, over };
+
+// Under the lock of those who wake it, as every wait (docs/ipc.md, "The monitor"). Empty now is
+// empty until that lock is free again: only who puts makes it otherwise.
+waited wait_for_item(queue_words& w, time_point deadline) {
+  auto& side = w.putting;
+  monitor::guard held{side.access, deadline};
+  if (!is_held(held, deadline))
+    return waited::over;
+  if (side.end.own().at != w.getting.end.seen().at)
+    return waited::again;
+  if (w.is_closed())
+    return waited::closed;
+  return held.sleep(side.line, deadline) ? waited::again : waited::over;
+}
+
+waited wait_for_place(queue_words& w, time_point deadline) {
+  auto& side = w.getting;
+  monitor::guard held{side.access, deadline};
+  if (!is_held(held, deadline))
+    return waited::over;
+  if (w.putting.end.seen().items - side.end.own().items < w.capacity || w.is_closed())
+    return waited::again;
+  return held.sleep(side.line, deadline) ? waited::again : waited::over;
 }
 
 } // namespace
@@ -172,9 +147,10 @@ queue_base::queue_base(std::size_t capacity)
     area_(std::make_shared<queue_area>(
       runtime::make_memfd("bulkhead-queue-items", first_bytes, true))) {
   auto& w = words<queue_words>();
-  w.access.init();
+  for (auto* lock : {&w.putting.access, &w.getting.access, &w.access})
+    lock->init();
   w.capacity = capacity;
-  w.states[0].bytes = first_bytes;
+  w.rings[0].bytes = first_bytes;
 }
 
 queue_base::queue_base(arrived_t arrived, shared_segment segment, shared_descriptor items)
@@ -193,97 +169,119 @@ std::size_t queue_base::capacity() const noexcept {
 
 bool queue_base::put(const buffer& item, time_point deadline) {
   auto& w = words<queue_words>();
-  turn t{w, *area_, deadline};
-  const auto full = [&] { return w.capacity != 0 && t.state().items() >= w.capacity; };
-  while (t && !t.closed() && full())
-    if (!t.wait(w.putters, deadline))
+  for (;;) {
+    {
+      monitor::guard held{w.putting.access, deadline};
+      if (!is_held(held, deadline))
+        return false;
+      if (w.is_closed())
+        throw queue_closed("the queue is closed: nothing can be put; put before close()");
+      if (has_place(w)) {
+        place(w, *area_, item, held);
+        return true;
+      }
+    }
+    const auto has_moved = [&] {
+      return w.putting.end.seen().items - w.getting.end.seen().items < w.capacity || w.is_closed();
+    };
+    if (!moves_soon(deadline, has_moved) && wait_for_place(w, deadline) == waited::over)
       return false;
-  if (!t)
-    return false;
-  if (t.closed())
-    throw queue_closed("the queue is closed: nothing can be put; put before close()");
-  const auto before_offset = t.state().offset;
-  const auto before_bytes = t.state().bytes;
-  const std::uint64_t length = item.size();
-  if (t.state().room() < space_of(length))
-    t.grow(space_of(length));
-  auto& s = t.state();
-  area_->map(s);
-  area_->write_word(s.tail, length);
-  area_->write_item(s.tail + sizeof length, item);
-  BULKHEAD_HOOK("ipc.queue_written");
-  s.tail += space_of(length);
-  ++s.puts;
-  t.commit(w.getters);
-  drop_if_left(*area_, before_offset, before_bytes, s.offset);
-  return true;
+  }
 }
 
 queue_base::got queue_base::get(buffer& item, time_point deadline) {
   auto& w = words<queue_words>();
-  turn t{w, *area_, deadline};
-  while (t && t.state().items() == 0 && !t.closed())
-    if (!t.wait(w.getters, deadline))
+  for (;;) {
+    {
+      monitor::guard held{w.getting.access, deadline};
+      if (!is_held(held, deadline))
+        return got::none;
+      if (take(w, *area_, item, held)) {
+        if (!is_large_and_empty(w))
+          return got::item;
+        break;
+      }
+    }
+    const auto has_moved = [&] {
+      return w.getting.end.seen().at != w.putting.end.seen().at;
+    };
+    if (moves_soon(deadline, has_moved))
+      continue;
+    switch (wait_for_item(w, deadline)) {
+    case waited::again:
+      break;
+    case waited::closed:
+      return got::closed;
+    case waited::over:
       return got::none;
-  if (!t)
-    return got::none;
-  if (t.state().items() == 0)
-    return got::closed;
-  auto& s = t.state();
-  const auto before_offset = s.offset;
-  const auto before_bytes = s.bytes;
-  area_->map(s);
-  const auto length = item_bytes(*area_, s);
-  // Copied before it is taken: a process that dies, or has no memory, leaves the item where it is.
-  area_->read_item(s.head + sizeof length, item, static_cast<std::size_t>(length));
-  BULKHEAD_HOOK("ipc.queue_read");
-  s.head += space_of(length);
-  ++s.gets;
-  t.shrink();
-  t.commit(w.putters);
-  drop_if_left(*area_, before_offset, before_bytes, s.offset);
+    }
+  }
+  give_back(w, *area_);
   return got::item;
 }
 
+// The end that is behind first: then the other is not before it.
 std::size_t queue_base::size() const {
-  turn t{words<queue_words>(), *area_, time_point::max()};
-  return static_cast<std::size_t>(t.state().items());
+  const auto& w = words<queue_words>();
+  const auto gets = w.getting.end.seen().items;
+  return static_cast<std::size_t>(w.putting.end.seen().items - gets);
 }
 
 bool queue_base::get_ready() const {
-  const turn t{words<queue_words>(), *area_, time_point::max()};
-  return t.closed() || t.state().items() != 0;
+  const auto& w = words<queue_words>();
+  return w.is_closed() || w.getting.end.seen().at != w.putting.end.seen().at;
+}
+
+awaited_word queue_base::sleep_word() const {
+  auto& w = words<queue_words>();
+  monitor::guard held{w.putting.access, time_point::max()};
+  runtime::require_held(held);
+  if (w.is_closed() || w.putting.end.own().at != w.getting.end.seen().at)
+    return {};
+  return {&w.putting.line.turn, held.expect(w.putting.line)};
 }
 
 void queue_base::close() {
   auto& w = words<queue_words>();
-  turn t{w, *area_, time_point::max()};
+  monitor::guard putters{w.putting.access, time_point::max()};
+  runtime::require_held(putters);
+  monitor::guard getters{w.getting.access, time_point::max()};
+  runtime::require_held(getters);
   // Both lines before the store, as in every change: whoever dies in between has woken them for
   // nothing.
-  t.announce(w.getters);
-  t.announce(w.putters);
+  putters.announce(w.putting.line);
+  getters.announce(w.getting.line);
   BULKHEAD_HOOK("ipc.committing");
-  w.closed.store(1, std::memory_order_relaxed); // under the lock
+  // release: partner of the acquire in is_closed().
+  w.closed.store(1, std::memory_order_release);
   BULKHEAD_HOOK("ipc.committed");
 }
 
 void queue_base::task_done() {
   auto& w = words<queue_words>();
-  turn t{w, *area_, time_point::max()};
-  if (t.state().dones == t.state().puts)
+  monitor::guard held{w.access, time_point::max()};
+  runtime::require_held(held);
+  const auto done = w.done.load(std::memory_order_relaxed); // written under the lock
+  const auto puts = w.putting.end.seen().items;
+  if (done >= puts)
     throw config_error("queue: task_done() was called more often than items were put");
-  ++t.state().dones;
-  t.commit(w.joiners);
+  if (done + 1 == puts)
+    held.announce(w.joiners);
+  BULKHEAD_HOOK("ipc.committing");
+  w.done.store(done + 1, std::memory_order_relaxed); // under the lock
+  BULKHEAD_HOOK("ipc.committed");
 }
 
 bool queue_base::join(time_point deadline) const {
   auto& w = words<queue_words>();
-  turn t{w, *area_, deadline};
-  const auto done = [&] { return t.state().dones == t.state().puts; };
-  while (t && !done())
-    if (!t.wait(w.joiners, deadline))
+  monitor::guard held{w.access, deadline};
+  const auto open = [&] { // relaxed: written under the lock
+    return w.done.load(std::memory_order_relaxed) != w.putting.end.seen().items;
+  };
+  while (is_held(held, deadline) && open())
+    if (!held.wait(w.joiners, deadline))
       return false;
-  return static_cast<bool>(t);
+  return static_cast<bool>(held);
 }
 
 } // namespace bulkhead::detail

@@ -49,10 +49,6 @@ int robust_lock::lock_until(detail::time_point deadline) noexcept {
   return ::pthread_mutex_clocklock(&mutex_, CLOCK_MONOTONIC, &at);
 }
 
-robust_lock::got robust_lock::try_lock() noexcept {
-  return from_error(::pthread_mutex_trylock(&mutex_));
-}
-
 void robust_lock::make_consistent() noexcept { ::pthread_mutex_consistent(&mutex_); }
 
 } // namespace bulkhead::runtime

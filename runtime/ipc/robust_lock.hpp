@@ -30,7 +30,10 @@ public:
       deadline == detail::time_point::max() ? ::pthread_mutex_lock(&mutex_) : lock_until(deadline);
     return error == 0 ? got::locked : from_error(error);
   }
-  got try_lock() noexcept;
+  got try_lock() noexcept {
+    const int error = ::pthread_mutex_trylock(&mutex_);
+    return error == 0 ? got::locked : from_error(error);
+  }
   /// The holder has repaired what the dead one left.
   void make_consistent() noexcept;
   /// False: the calling thread does not hold it.

@@ -2,6 +2,7 @@
 #include <bulkhead/error.hpp>
 #include <bulkhead/waitable.hpp>
 
+#include "runtime/outcome/word_watch.hpp"
 #include "runtime/system/bell.hpp"
 #include "runtime/system/timespec.hpp"
 #include "runtime/system/unique_fd.hpp"
@@ -9,16 +10,21 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace bulkhead {
 
 namespace {
 
-/// Objects without a descriptor are looked at so often, in the company of others.
+/// How often objects without a descriptor are looked at where they cannot be slept for: a kernel
+/// before 5.16, a filter of system calls, no thread to be had.
 constexpr std::chrono::milliseconds between_looks{1};
 
 } // namespace
@@ -79,14 +85,17 @@ private:
   }
 
   bool is_met() const {
-    const auto done = static_cast<std::size_t>(std::count(ready_.begin(), ready_.end(), true));
     if (goal_.count() != 0)
-      return done >= goal_.count();
-    if (done == what_.size())
+      return done() >= goal_.count();
+    if (done() == what_.size())
       return true;
     if (goal_.what() == wait_for::any)
-      return done > 0;
+      return done() > 0;
     return goal_.what() == wait_for::first_failure && some_failed();
+  }
+
+  std::size_t done() const {
+    return static_cast<std::size_t>(std::count(ready_.begin(), ready_.end(), true));
   }
 
   bool some_failed() const {
@@ -101,13 +110,66 @@ private:
       static_cast<void>(watcher.next(deadline));
       return;
     }
-    const auto unseen = [](const waitable& w) { return w.object_ != nullptr; };
-    const bool looks = std::any_of(what_.begin(), what_.end(), unseen);
-    const auto left = deadline == detail::time_point::max()
-                        ? std::chrono::nanoseconds::max()
-                        : std::chrono::nanoseconds{deadline - std::chrono::steady_clock::now()};
-    poll_for(looks ? std::min<std::chrono::nanoseconds>(left, between_looks) : left);
+    bool has_to_look = false;
+    auto words = words_to_sleep_on(has_to_look);
+    if (!words) // one of them is ready
+      return;
+    if (words->size() == what_.size() - done() && words->size() <= runtime::most_words)
+      has_to_look = !runtime::futex_wait_any(*words, deadline);
+    else
+      has_to_look = !poll_and_watch(std::move(*words), has_to_look, deadline);
+    if (has_to_look)
+      poll_until(std::min(deadline, std::chrono::steady_clock::now() + between_looks));
     runtime::hush(bell_.get());
+  }
+
+  /// Of the objects that have no descriptor and are not ready. Empty: one has become ready.
+  std::optional<std::vector<detail::awaited_word>> words_to_sleep_on(bool& has_to_look) {
+    std::vector<detail::awaited_word> words;
+    for (std::size_t i = 0; i < what_.size(); ++i) {
+      if (what_[i].object_ == nullptr || ready_[i])
+        continue;
+      if (what_[i].sleep_word_ == nullptr) {
+        has_to_look = true;
+        continue;
+      }
+      const auto word = what_[i].sleep_word_(what_[i].object_);
+      if (word.word == nullptr)
+        return std::nullopt;
+      words.push_back(word);
+    }
+    return words;
+  }
+
+  /// Descriptors here, words in another thread, which rings the bell. No system call waits for
+  /// both. False: nothing was waited for.
+  bool poll_and_watch(std::vector<detail::awaited_word> words, bool has_to_look,
+                      detail::time_point deadline) {
+    if (has_to_look || (!words.empty() && !can_sleep_on_words()))
+      return false;
+    try {
+      const runtime::word_watch watch(std::move(words), bell_.get());
+      poll_until(deadline);
+      return true;
+    } catch (const std::system_error&) { // no thread
+      return false;
+    }
+  }
+
+  // Nothing to wait for, and a time that has passed: refused at once where it is not known.
+  static bool can_sleep_on_words() noexcept {
+    static const bool can = [] {
+      const std::atomic<std::uint32_t> word{0};
+      const detail::awaited_word changed{&word, 1};
+      return runtime::futex_wait_any({&changed, 1}, detail::time_point{});
+    }();
+    return can;
+  }
+
+  void poll_until(detail::time_point deadline) {
+    poll_for(deadline == detail::time_point::max()
+               ? std::chrono::nanoseconds::max()
+               : std::chrono::nanoseconds{deadline - std::chrono::steady_clock::now()});
   }
 
   void poll_for(std::chrono::nanoseconds most) {

@@ -50,6 +50,7 @@ public:
   std::vector<std::size_t> worker_ids() override { return {1}; }
   [[noreturn]] void look_on(std::shared_ptr<detail::onlooker> who) override;
   void look_away(const detail::onlooker&) noexcept override {}
+  void tell_takes(bool) noexcept override {}
   std::vector<detail::running_task> running_tasks() override { return {}; }
   void tell_onlooker(const pool_event&) noexcept override {}
 

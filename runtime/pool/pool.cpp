@@ -19,7 +19,12 @@ std::shared_ptr<pool_core> make_pool_core(pool_options options) {
     return std::make_shared<runtime::eager_pool>(std::move(good));
   auto core = std::make_shared<runtime::worker_pool>(std::move(good));
   core->start();
-  runtime::observe_if_asked(core);
+  try {
+    runtime::observe_if_asked(core);
+  } catch (...) {
+    core->terminate();
+    throw;
+  }
   return core;
 }
 

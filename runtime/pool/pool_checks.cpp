@@ -169,6 +169,8 @@ pool_options checked(pool_options o) {
   if (o.prefetch && o.start == start_method::eager)
     refuse("prefetch", std::to_string(*o.prefetch),
            "empty with start_method::eager, where nothing is sent ahead");
+  if (o.observe && o.start == start_method::eager)
+    refuse("observe", "true", "false with start_method::eager, which has no workers to look at");
   check_times(o);
   check_retry("pool_options", o.retry, 1); // tasks may have retries of their own
   // Longer than any clock of the library can add: "for ever" must not overflow into the past.

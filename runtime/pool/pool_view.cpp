@@ -149,6 +149,15 @@ void worker_pool::look_away(const detail::onlooker& who) noexcept {
     s->link.set_watched(false);
 }
 
+void worker_pool::hear_taken(std::uint64_t id) noexcept {
+  if (!own_process::is(state_.owner))
+    return;
+  const auto now = clock::now();
+  const pool_guard lock{state_.mutex};
+  if (state_.onlooker)
+    state_.onlooker->outcome_taken(id, now);
+}
+
 std::vector<detail::running_task> worker_pool::running_tasks() {
   own_process::require(state_.owner);
   const pool_turn turn{state_, answers_};

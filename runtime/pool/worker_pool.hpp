@@ -62,6 +62,8 @@ public:
   std::vector<std::size_t> worker_ids() override;
   void look_on(std::shared_ptr<detail::onlooker> who) override;
   void look_away(const detail::onlooker& who) noexcept override;
+  void tell_takes(bool on) noexcept override { want_takes(on); }
+  void hear_taken(std::uint64_t id) noexcept override;
   std::vector<detail::running_task> running_tasks() override;
   void tell_onlooker(const pool_event& event) noexcept override;
 

@@ -38,7 +38,7 @@ constexpr std::array<std::string_view, 17> actor_host_points{
   "actor.host.drained",    "actor.host.death_seen",   "actor.host.link_dead",
   "actor.host.answered",   "actor.host.buried"};
 
-constexpr std::array<std::string_view, 21> ipc_points{
+constexpr std::array<std::string_view, 22> ipc_points{
   "ipc.locked",           "ipc.announcing",
   "ipc.turned",           "ipc.woken",
   "ipc.committing",       "ipc.committed",
@@ -48,8 +48,8 @@ constexpr std::array<std::string_view, 21> ipc_points{
   "ipc.condition_turned", "ipc.condition_sleeping",
   "ipc.condition_slept",  "ipc.barrier_seated",
   "ipc.queue_written",    "ipc.queue_read",
-  "ipc.queue_grown",      "ipc.pipe_partly_sent",
-  "worker.parcel_sent"};
+  "ipc.queue_grown",      "ipc.queue_shrinking",
+  "ipc.pipe_partly_sent", "worker.parcel_sent"};
 
 constexpr std::array<std::string_view, 1> manager_points{"manager.item_came"};
 

@@ -1,4 +1,5 @@
 #include "runtime/testing/hooks.hpp"
+#include "runtime/worker/debugger_wait.hpp"
 #include "runtime/worker/task_loop.hpp"
 
 #include <bulkhead/detail/function_ref.hpp>
@@ -112,6 +113,7 @@ std::optional<failure> task_loop::run_loop_of(const running_frame& frame, detail
   const auto& h = frame.header;
   context_.begin(position_of(run.at), run.id, h.attempt, std::nullopt);
   return failure_of_call([&] {
+    wait_for_debugger({h.module, h.offset}, frame.callable);
     const detail::reader callable{frame.callable, detail::reader_limits::trusted()};
     const auto* code = detail::from_ref({h.module, h.loop_offset});
     reinterpret_cast<detail::loop_fn>(const_cast<void*>(code))(callable, run);

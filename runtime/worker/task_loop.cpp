@@ -6,6 +6,7 @@
 #include "runtime/system/futex.hpp"
 #include "runtime/system/proc_stat.hpp"
 #include "runtime/testing/hooks.hpp"
+#include "runtime/worker/debugger_wait.hpp"
 #include "runtime/worker/finalizer.hpp"
 
 #include <bulkhead/detail/ship.hpp>
@@ -295,6 +296,7 @@ std::optional<failure> task_loop::run_call_of(running_frame& frame,
 }
 
 void task_loop::call_stub(running_frame& frame, std::span<const std::byte> args) {
+  wait_for_debugger({frame.header.module, frame.header.offset}, frame.callable);
   detail::reader callable{frame.callable, detail::reader_limits::trusted()};
   detail::reader in{args, detail::reader_limits::trusted()};
   callable.bring(&frame.descriptors);

@@ -54,6 +54,7 @@ bulkhead::pool_options all_options() {
     .threads_per_worker = 1,
     .on_output = [](const bulkhead::output_line&) {},
     .measure_growth = true,
+    .observe = false,
   };
 }
 

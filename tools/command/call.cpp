@@ -177,7 +177,7 @@ void add_telling(CLI::App& run, call& wanted) {
     .add_option("--log-level", wanted.log.least,
                 "The least that is told: debug, info, warning, error")
     ->transform(CLI::CheckedTransformer(levels))
-    ->type_name("LEVEL");
+    ->option_text("LEVEL");
 }
 
 void add_run(CLI::App& app, call& wanted, raw_call& raw) {

@@ -75,7 +75,7 @@ public:
 
   /// False: the program is gone, and `why` says so.
   bool look(std::string& why) {
-    auto now = ask_program(program_, fmt::format("snapshot {} 0 0", UINT64_MAX));
+    auto now = ask_program(program_, fmt::format("snapshot {0} 0 0 {0}", UINT64_MAX));
     if (now.contains("error") || now["pools"].empty()) {
       why = now.contains("error") ? now["error"].get<std::string>() : "the program has no pool";
       return false;
@@ -111,6 +111,7 @@ private:
 
   void show(top_view::page what) {
     view_.shown = what;
+    view_.from_end = view_.from_end && what == top_view::page::text;
     view_.selected = 0;
   }
 
@@ -164,6 +165,8 @@ private:
       show_failure();
     else if (key == 's' && pid != 0)
       show_stack_of(pid);
+    else if (key == 'l' && pid != 0)
+      show_output_of(workers[view_.selected]);
     else if (key == 'x' && pid != 0)
       ask(fmt::format("kill {} {}", key_of(), pid), fmt::format("pid {} was killed", pid));
     else if (key == 'd')
@@ -198,16 +201,41 @@ private:
       if (const auto value = f[part].get<std::string>(); !value.empty())
         text += std::string(part) + ":\n" + value + "\n\n";
     view_.text = text;
+    view_.from_end = false;
     show(top_view::page::text);
   }
 
   void show_stack_of(pid_t pid) {
     try {
       view_.text = fmt::format("pid {}\n{}", pid, live_stack(pid));
+      view_.from_end = false;
       show(top_view::page::text);
     } catch (const std::exception& e) {
       view_.note = e.what();
     }
+  }
+
+  // The end of it, which is what fits on the screen.
+  void show_output_of(const json& worker) {
+    if (worker["kind"] != "tasks") {
+      view_.note = "output is kept of workers of tasks alone";
+      return;
+    }
+    const auto said = ask_program(
+      program_, fmt::format("output {} {}", key_of(), worker["id"].get<std::uint64_t>()));
+    if (said.contains("error")) {
+      view_.note = said["error"].get<std::string>();
+      return;
+    }
+    const auto text = said["output"].get<std::string>();
+    view_.text = fmt::format("last output of pid {}{}\n{}", worker["pid"].get<int>(),
+                             !text.empty()              ? ""
+                             : said["kept"].get<bool>() ? ": none"
+                                                        : ": not kept; the pool needs "
+                                                          "output_mode::prefix or capture",
+                             text);
+    view_.from_end = true;
+    show(top_view::page::text);
   }
 
   pid_t program_;

@@ -170,6 +170,7 @@ constexpr const char* help_text = R"(q          ends top
 up, down   selects a row; j and k do too
 enter      the whole failure that is selected
 s          the stack of the selected worker, now
+l          the last lines that the selected worker wrote
 x          kills the selected worker: another one takes its place
 + and -    one worker more, one less
 d          drains the pool: it takes no more tasks and ends what it has
@@ -200,7 +201,7 @@ std::string foot_of(const top_view& view) {
     return "filter: " + config::printable(view.filter) + '_';
   if (!view.note.empty())
     return config::printable(view.note);
-  return "q quit  w workers  f failures  e events  a actors  s stack  x restart  h help"
+  return "q quit  w workers  f failures  e events  a actors  s stack  l output  x restart  h help"
          + (view.filter.empty() ? std::string{} : "  filter: " + config::printable(view.filter));
 }
 
@@ -229,7 +230,10 @@ std::vector<screen_line> top_screen(const json& pool, const top_view& view, std:
   const auto room = height > all.size() + 1 ? height - all.size() - 1 : 0;
   // The selected row stays in sight, below the head of its table.
   const auto selected = view.selected + 1;
-  const auto from = selected >= room && room > 1 ? selected - room + 1 : 0;
+  const bool at_end = view.shown == top_view::page::text && view.from_end && body.size() > room;
+  const auto from = at_end                         ? body.size() - room
+                    : selected >= room && room > 1 ? selected - room + 1
+                                                   : 0;
   for (std::size_t i = 0; i < room; ++i) {
     const auto at = i == 0 ? 0 : i + from;
     all.push_back(at < body.size() ? body[at] : screen_line{});

@@ -19,6 +19,7 @@ struct top_view {
   bool typing = false;       ///< the filter is being typed
   std::size_t selected = 0;  ///< row of the page
   std::string text;          ///< of page::text
+  bool from_end = false;     ///< its first line, and then as many of its last as there is room for
   std::string note;          ///< what became of the last key
 };
 

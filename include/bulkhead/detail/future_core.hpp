@@ -2,6 +2,7 @@
 
 #include <bulkhead/detail/duration.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -45,8 +46,22 @@ public:
   /// True in a callback: who waits there for another callback waits in vain.
   virtual bool on_callback_thread() const noexcept = 0;
 
+  /// Somebody has asked for the outcome of the task `id` for the first time. Of most tasks nobody
+  /// wants to hear it.
+  void tell_taken(std::uint64_t id) noexcept {
+    if (hears_takes_.load(std::memory_order_relaxed)) // a hint
+      hear_taken(id);
+  }
+
+protected:
+  void want_takes(bool on) noexcept {
+    hears_takes_.store(on, std::memory_order_relaxed); // a hint: one may be missed, or come late
+  }
+  virtual void hear_taken(std::uint64_t) noexcept {}
+
 private:
   const std::uint64_t made_in_; ///< identity of the process
+  std::atomic<bool> hears_takes_{false};
 };
 
 /// For promises: callbacks run on a thread of its own, which exists from the first callback on.

@@ -4,6 +4,7 @@
 #include <bulkhead/outcome.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstring>
 #include <cxxabi.h>
@@ -27,8 +28,13 @@ public:
 
   /// The outcome; only after ready().
   const outcome<T>& get() {
-    std::lock_guard lock{decode_mutex_};
-    return decoded();
+    const outcome<T>* mine = nullptr;
+    {
+      std::lock_guard lock{decode_mutex_};
+      mine = &decoded();
+    }
+    tell_taken();
+    return *mine;
   }
 
   bool failed() final {
@@ -40,6 +46,7 @@ public:
 
   /// Moves it out. Once: later calls of both throw config_error.
   outcome<T> take() {
+    tell_taken();
     std::lock_guard lock{decode_mutex_};
     auto& mine = decoded();
     taken_ = mine.has_value();
@@ -84,6 +91,13 @@ protected:
   }
 
 private:
+  // Without decode_mutex_: a pool's lock may be taken.
+  void tell_taken() noexcept {
+    if (core()
+        && !told_.exchange(true, std::memory_order_relaxed)) // once; nothing else hangs on it
+      core()->tell_taken(id());
+  }
+
   template <class Element>
   static std::size_t copy_elements(std::span<const Element> from, std::span<Element> to) {
     expect_room(from.size(), to.size());
@@ -101,7 +115,8 @@ private:
   }
 
   std::optional<outcome<T>> decoded_;
-  bool taken_ = false; ///< guarded by decode_mutex_
+  bool taken_ = false;            ///< guarded by decode_mutex_
+  std::atomic<bool> told_{false}; ///< that somebody asked for it
 };
 
 } // namespace bulkhead::detail

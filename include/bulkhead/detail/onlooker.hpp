@@ -56,6 +56,14 @@ struct task_span {
   std::chrono::nanoseconds took{};
 };
 
+/// A message that an actor has handled. As its worker says.
+struct actor_turn {
+  std::size_t worker = 0;  ///< worker_info::id, of kind actors
+  std::uint64_t actor = 0; ///< actor_info::id
+  std::chrono::steady_clock::time_point began;
+  std::chrono::nanoseconds took{};
+};
+
 /// Looks on at a pool. Called under the pool's lock, or an actor worker's: only stores.
 class onlooker {
 public:
@@ -63,6 +71,9 @@ public:
   virtual void items_ended(const items_end& what) noexcept = 0;
   /// Before or soon after the end of the task. The names are printable.
   virtual void span_ended(std::size_t worker, const task_span& what) noexcept = 0;
+  /// Somebody has asked for its outcome. Only where pool_core::tell_takes was called.
+  virtual void outcome_taken(std::uint64_t task,
+                             std::chrono::steady_clock::time_point when) noexcept = 0;
   virtual void happened(worker_kind among, const pool_event& event) noexcept = 0;
   /// The pool has ended: nothing more comes, and these are its last counts. Without a lock, in the
   /// thread that ended it.

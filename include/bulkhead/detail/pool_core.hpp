@@ -34,6 +34,9 @@ public:
   virtual std::uint64_t dead_letters() const noexcept = 0;
   virtual std::vector<worker_info> workers() const = 0;
   virtual std::vector<actor_info> actors() const = 0;
+  /// The messages that were handled since the call before, of each worker the last 2048. The first
+  /// call has the workers note them from then on.
+  virtual std::vector<actor_turn> take_turns() = 0;
 };
 
 /// The pool behind the facade, untyped. All calls are thread-safe.
@@ -79,6 +82,8 @@ public:
   virtual void look_on(std::shared_ptr<onlooker> who) = 0;
   /// Ends that, where it is still this one.
   virtual void look_away(const onlooker& who) noexcept = 0;
+  /// Whether the onlooker hears of outcomes that are taken, which costs each task a lock.
+  virtual void tell_takes(bool on) noexcept = 0;
   /// Of workers of tasks.
   virtual std::vector<running_task> running_tasks() = 0;
   /// Tells the onlooker of an event among the actor workers.

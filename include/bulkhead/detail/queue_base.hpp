@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bulkhead/detail/awaited_word.hpp>
 #include <bulkhead/detail/buffer.hpp>
 #include <bulkhead/detail/shared_object.hpp>
 
@@ -20,6 +21,8 @@ public:
 
   std::size_t size() const;
   bool get_ready() const; ///< an item is there, or it is closed
+  /// For wait(): the word to sleep on until get_ready(); null where it is.
+  awaited_word sleep_word() const;
   void close();
   void task_done();
   bool join(time_point deadline) const;

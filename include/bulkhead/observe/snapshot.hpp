@@ -66,6 +66,16 @@ struct failure_sight {
   failure what;
 };
 
+/// A message that an actor has handled.
+struct message_sight {
+  std::uint64_t number = 0;         ///< 1, 2, ...
+  std::uint64_t actor = 0;          ///< actor_info::id
+  std::size_t worker = 0;           ///< worker_info::id, of kind actors
+  std::string name;                 ///< the actor's, or its type
+  std::chrono::nanoseconds began{}; ///< since the watch began
+  std::chrono::nanoseconds ended{};
+};
+
 /// What happened to a worker, or to the pool.
 struct event_sight {
   std::uint64_t number = 0; ///< 1, 2, ...
@@ -105,6 +115,7 @@ struct snapshot {
   std::vector<event_sight> events;             ///< the last ones
   std::vector<point> history;                  ///< from the begin on, ever coarser
   std::uint64_t unseen = 0; ///< outcomes that came too fast to be looked at one by one
+  std::vector<message_sight> messages = {}; ///< the last ones that actors handled
 };
 
 } // namespace bulkhead::observe

@@ -22,13 +22,14 @@ public:
   /// no thread to be had.
   explicit watch(const pool& of);
 
-  /// What is known now. The lists of slices, failures and events begin behind the numbers of
-  /// `since`; of a default one with the oldest that are kept.
+  /// What is known now. The lists of slices, failures, events and messages begin behind the numbers
+  /// of `since`; of a default one with the oldest that are kept.
   snapshot now() const { return now(cursor{}); }
   struct cursor {
     std::uint64_t slice = 0;
     std::uint64_t failure = 0;
     std::uint64_t event = 0;
+    std::uint64_t message = 0;
   };
   snapshot now(const cursor& since) const;
 
