@@ -70,7 +70,7 @@ void use_queue(std::string point, bulkhead::queue<std::string> q) {
   arm(point);
   q.put("3");
   q.get();
-  q.put(std::string(100'000, '4'));
+  q.put(std::string(5'000'000, '4')); // its ring is given back once it is empty
   q.task_done();
   bulkhead::queue<std::string> none;
   while (q.try_get()) {

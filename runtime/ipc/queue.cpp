@@ -202,9 +202,7 @@ queue_base::got queue_base::get(buffer& item, time_point deadline) {
         break;
       }
     }
-    const auto has_moved = [&] {
-      return w.getting.end.seen().at != w.putting.end.seen().at;
-    };
+    const auto has_moved = [&] { return w.getting.end.seen().at != w.putting.end.seen().at; };
     if (moves_soon(deadline, has_moved))
       continue;
     switch (wait_for_item(w, deadline)) {
