@@ -1,5 +1,4 @@
 // ctest-timeout: 120
-// ctest-label: tsan
 // wait() for queues and events, which have no descriptor: it sleeps until one of them is ready.
 #include "tests/support/leak_guard.hpp"
 
