@@ -45,6 +45,15 @@ TEST_CASE("a task is granted to one node, again under a new number, and to no ot
   CHECK(l.find(1) == nullptr);
 }
 
+TEST_CASE("a question for a million tasks that nobody knows is answered at once") {
+  ledger l;
+  add(l, 2, 0);
+  const std::vector<task_range> all{{1, 1U << 20}};
+  const auto answer = l.ask(1, 1, all);
+  CHECK(answer.granted == std::vector<task_range>{{1, 2}});
+  CHECK(answer.denied == std::vector<task_range>{{3, (1U << 20) - 2}});
+}
+
 TEST_CASE("what a lost node says is late, and its tasks are the caller's") {
   ledger l;
   auto& u = add(l, 2, 1);

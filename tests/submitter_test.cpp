@@ -242,6 +242,20 @@ TEST_CASE("batches that came back fail with what nodes offer, or wait for a firs
   CHECK(t.sink->failures[0].message.find("./other (build)") != std::string::npos);
 }
 
+TEST_CASE("a batch that comes back and was none of ours costs nothing") {
+  stage t;
+  t.submit(1);
+  t.send_all();
+  piece endless;
+  endless.first = 1;
+  endless.count = UINT32_MAX;
+  endless.stub = {7, 7};
+  t.s.on_returned(pack(message_kind::batch, batch_message{"pool", 1, {endless}}), t.now);
+  CHECK(t.s.stats().bad_messages == 1);
+  t.ask("n", 1, {{1, 1}});
+  CHECK(t.last<grant_message>(message_kind::grant).granted.size() == 1);
+}
+
 TEST_CASE("a task may fail on a node in every way in which it may fail at home") {
   for (int kind = 0; kind <= static_cast<int>(failure_kind::config); ++kind) {
     failure f;

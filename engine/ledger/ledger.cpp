@@ -1,5 +1,6 @@
 #include "engine/ledger/ledger.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
@@ -48,6 +49,12 @@ void ledger::offer(ledger_unit& u, std::uint64_t task) noexcept {
   move(t, place::offered);
 }
 
+// Where the next unit begins, or the range ends: nothing in between is known.
+std::uint64_t ledger::end_of_unknown(std::uint64_t task, std::uint64_t end) const noexcept {
+  const auto next = units_.upper_bound(task);
+  return next == units_.end() ? end : std::min(end, next->first);
+}
+
 ask_answer ledger::ask(node_number node, std::uint64_t number, std::span<const task_range> wanted) {
   ask_answer answer;
   auto& who = nodes_[node];
@@ -55,9 +62,16 @@ ask_answer ledger::ask(node_number node, std::uint64_t number, std::span<const t
     return answer;
   who.last_number = number;
   for (const auto& range : wanted)
-    for (auto task = range.first; task != range.end(); ++task) {
+    for (auto task = range.first; task != range.end();) {
       auto* u = find(task);
-      append(u != nullptr && grant(*u, task, node, number) ? answer.granted : answer.denied, task);
+      if (u == nullptr) { // at once, so that a question for a million of them costs nothing
+        const auto end = end_of_unknown(task, range.end());
+        answer.denied.push_back({task, static_cast<std::uint32_t>(end - task)});
+        task = end;
+        continue;
+      }
+      append(grant(*u, task, node, number) ? answer.granted : answer.denied, task);
+      ++task;
     }
   return answer;
 }

@@ -147,6 +147,7 @@ private:
 
   void move(ledger_unit::task& t, place to) noexcept;
   void take_back_offers_of(ledger_unit& u, std::vector<task_range>& back);
+  std::uint64_t end_of_unknown(std::uint64_t task, std::uint64_t end) const noexcept;
   bool grant(ledger_unit& u, std::uint64_t task, node_number to, std::uint64_t number);
 
   std::map<std::uint64_t, std::unique_ptr<ledger_unit>> units_; ///< by first task

@@ -66,13 +66,18 @@ void submitter::on_returned(std::span<const std::byte> message, time_point now) 
     ports_.announce(pack(message_kind::who, sign_message{name_}));
   }
   found->second.returned = true;
-  for (const auto& p : batch->pieces)
+  for (const auto& p : batch->pieces) {
+    if (!sound(p)) { // none of ours
+      ++stats_.bad_messages;
+      continue;
+    }
     for_tasks(std::vector<task_range>{{p.first, p.count}}, [&](job& j, std::uint64_t task) {
       if (ledger::task_of(j, task).where != place::offered)
         return;
       ledger_.take_back_offer(j, task);
       append(found->second.held, task);
     });
+  }
 }
 
 void submitter::on_looked(std::string_view queue, std::uint64_t waiting) {
