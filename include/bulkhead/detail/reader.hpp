@@ -1,9 +1,11 @@
 #pragma once
 
+#include <bulkhead/decoding.hpp>
 #include <bulkhead/detail/codec_failure.hpp>
 #include <bulkhead/detail/descriptor_list.hpp>
 #include <bulkhead/detail/validated.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -31,14 +33,25 @@ struct reader_limits {
     return {all, all, 64, all};
   }
 
-  /// Generous for honest messages, proportional to the message for all others. A value that is
-  /// large and sparse takes far more memory than bytes: 256 MiB may.
-  static constexpr reader_limits for_message(std::size_t bytes) noexcept {
-    constexpr std::size_t base_memory = std::size_t{256} << 20;
-    constexpr std::size_t base_elements = std::size_t{1} << 20;
-    return {base_memory + 256 * bytes, base_elements + bytes};
-  }
+  /// As decoding_limits say now.
+  static reader_limits for_message(std::size_t bytes) noexcept;
 };
+
+/// The process's decoding_limits, each for itself: relaxed, for nothing else is passed on.
+struct decoding_settings {
+  std::atomic<std::size_t> memory_bytes{decoding_limits{}.memory_bytes};
+  std::atomic<std::size_t> memory_factor{decoding_limits{}.memory_factor};
+  std::atomic<std::size_t> elements{decoding_limits{}.elements};
+  std::atomic<std::size_t> looks{decoding_limits{}.looks};
+};
+inline constinit decoding_settings decoding_now;
+
+inline reader_limits reader_limits::for_message(std::size_t bytes) noexcept {
+  // Relaxed, all of them: see decoding_settings.
+  const auto read = [](const auto& one) { return one.load(std::memory_order_relaxed); };
+  return {read(decoding_now.memory_bytes) + read(decoding_now.memory_factor) * bytes,
+          read(decoding_now.elements) + bytes, reader_limits{}.depth, read(decoding_now.looks)};
+}
 
 /// Reads borrowed bytes from front to back and trusts none of them: whatever is not there, or
 /// costs more than the limits allow, is a codec_error. Not thread-safe.
