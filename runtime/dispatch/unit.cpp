@@ -52,6 +52,7 @@ std::unique_ptr<unit> slice(const unit& u, std::uint32_t first, std::uint32_t co
   part->options = u.options;
   part->id = u.id + first;
   part->attempt = u.attempt;
+  part->losses = u.losses;
   part->deadline = u.deadline;
   part->queued = u.queued;
   part->gathers = u.gathers;

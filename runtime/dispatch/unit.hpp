@@ -40,6 +40,7 @@ struct unit {
   std::uint64_t id = 0; ///< of the first item; items are numbered on
   std::uint32_t attempt = 1;
   std::uint32_t deaths = 0; ///< workers that died running it
+  std::uint32_t losses = 0; ///< workers that ended with it first in their hands and not begun
   time_point deadline = time_point::max();
   time_point queued{}; ///< when it came to wait; {}: nobody looked on
   time_point sent{};   ///< when it was sent to `worker`; {}: nobody looked on

@@ -128,6 +128,8 @@ bool workforce::bury(worker_slot& slot) noexcept {
                          sender_.take_back(slot, work, first, std::move(owner), back);
                        });
   if (valid) {
+    if (!hit)
+      hit = ends_unbegun(slot, back);
     sender_.give_back(back);
     return hit;
   }
@@ -140,6 +142,20 @@ bool workforce::bury(worker_slot& slot) noexcept {
     await_outcome(slot, std::move(u), all);
   }
   return hit;
+}
+
+// A worker's word that it had not begun is believed so often: a task that makes its worker say so
+// whenever it runs would otherwise end workers for ever, and never itself. A task that is honest
+// would have to meet a hundred deaths between its arrival and its claim.
+bool workforce::ends_unbegun(const worker_slot& slot, unit_list& back) noexcept {
+  constexpr std::uint32_t most_losses = 100;
+  const bool asked_for = slot.asked == exit_cause::recycled || slot.asked == exit_cause::shutdown;
+  if (asked_for || back.empty() || ++back.front()->losses < most_losses)
+    return false;
+  auto u = back.pop_front();
+  const auto all = u->items;
+  await_outcome(slot, std::move(u), all);
+  return true;
 }
 
 // All that it was sent: any of it may have run.

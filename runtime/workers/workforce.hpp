@@ -68,6 +68,7 @@ private:
   static exit_cause cause_of(const worker_slot& slot, const child_exit& exit) noexcept;
   bool bury(worker_slot& slot) noexcept BULKHEAD_REQUIRES(pool_lock);
   void take_all(worker_slot& slot, unit_list& into) noexcept BULKHEAD_REQUIRES(pool_lock);
+  bool ends_unbegun(const worker_slot& slot, unit_list& back) noexcept BULKHEAD_REQUIRES(pool_lock);
   void await_outcome(const worker_slot& slot, std::unique_ptr<unit> work,
                      std::uint32_t item) noexcept BULKHEAD_REQUIRES(pool_lock);
   unit* casualty_of(const worker_slot& slot) const noexcept BULKHEAD_REQUIRES(pool_lock);
