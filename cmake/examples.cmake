@@ -40,3 +40,25 @@ function(bulkhead_system_example name)
     WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
   set_tests_properties(example_${name} PROPERTIES TIMEOUT 240 LABELS example)
 endfunction()
+
+# bulkhead_job_example(NAME NEEDS PACKAGE [FOUND VALUE] [LIBRARIES LIBRARY...])
+# The task library NAME of NAME.cpp, and the test example_NAME, which runs NAME.json with the
+# command: some inputs fail on purpose, so its status is 1. Without the PACKAGE it is left out.
+function(bulkhead_job_example name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "NEEDS;FOUND" "LIBRARIES")
+  if(NOT arg_FOUND)
+    message(STATUS "Example ${name} is left out: it needs ${arg_NEEDS}")
+    return()
+  endif()
+  add_library(${name} MODULE ${name}.cpp)
+  target_link_libraries(${name} PRIVATE bulkhead::bulkhead bulkhead_warnings ${arg_LIBRARIES})
+  if(NOT BULKHEAD_BUILD_TESTS OR NOT TARGET bulkhead_cli)
+    return()
+  endif()
+  add_test(NAME example_${name}
+    COMMAND bulkhead_watchdog 180 $<TARGET_FILE:program_compare_output> --status 1
+      ${CMAKE_CURRENT_SOURCE_DIR}/README.md
+      $<TARGET_FILE:bulkhead_cli> run ${CMAKE_CURRENT_SOURCE_DIR}/${name}.json --quiet
+    WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+  set_tests_properties(example_${name} PROPERTIES TIMEOUT 240 LABELS example)
+endfunction()

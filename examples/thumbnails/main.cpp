@@ -41,8 +41,14 @@ int main(int argc, char** argv) {
   fs::create_directories(folder / "thumbnails");
   const auto pictures = pictures_in(folder);
 
-  bulkhead::pool pool(
-    {.max_memory_per_worker = 512 << 20, .task_timeout = std::chrono::minutes{1}});
+  bulkhead::pool pool({
+    .max_memory_per_worker = 512 << 20,
+    .task_timeout = std::chrono::minutes{1},
+    // A codec that was taken over reads these pictures, writes thumbnails, and can do nothing else.
+    .sandbox = {.base = bulkhead::sandbox_profile::strict,
+                .read = {folder},
+                .write = {folder / "thumbnails"}},
+  });
   const auto outcomes = pool.try_map(make_thumbnail, pictures);
 
   std::size_t written = 0;

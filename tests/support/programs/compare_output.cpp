@@ -1,9 +1,9 @@
-// compare_output README.md PROGRAM [ARG]...
+// compare_output [--status N] README.md PROGRAM [ARG]...
 //
 // Runs the program and compares what it prints on stdout with the first ```text block of the
 // README. In that block <numbers> stands for digits, points and spaces, <text> for a rest of any
 // kind, any other <name> for one number. Lines between "<in any order>" and "<end>" have no order
-// (and no placeholders); the two marks are not printed. The program must end with status 0.
+// (and no placeholders); the two marks are not printed. The program must end with status N, or 0.
 
 #include <algorithm>
 #include <cstdio>
@@ -43,7 +43,7 @@ lines expected_lines(const char* readme) {
 }
 
 /// Runs the program; its stderr is ours.
-lines output_of(char** command) {
+lines output_of(char** command, int due) {
   int ends[2];
   if (pipe(ends) != 0)
     fail("no pipe");
@@ -63,7 +63,7 @@ lines output_of(char** command) {
     all.append(piece, static_cast<std::size_t>(n));
   int status = 0;
   waitpid(pid, &status, 0);
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != due)
     fail(all + command[0] + ": wait status " + std::to_string(status));
   lines result;
   std::istringstream text{all};
@@ -116,10 +116,16 @@ void sort_unordered(lines& expected, lines& actual) {
 } // namespace
 
 int main(int argc, char** argv) {
+  int due = 0;
+  if (argc > 2 && argv[1] == std::string_view{"--status"}) {
+    due = std::atoi(argv[2]);
+    argv += 2;
+    argc -= 2;
+  }
   if (argc < 3)
-    fail("usage: compare_output README.md PROGRAM [ARG]...");
+    fail("usage: compare_output [--status N] README.md PROGRAM [ARG]...");
   auto expected = expected_lines(argv[1]);
-  auto actual = output_of(argv + 2);
+  auto actual = output_of(argv + 2, due);
   sort_unordered(expected, actual);
   const std::string none = "(nothing)";
   for (std::size_t i = 0; i < std::max(expected.size(), actual.size()); ++i) {
