@@ -131,8 +131,8 @@ TEST_CASE("each shell's completion offers each option that the command has, and 
       MESSAGE("skipped: there is no " << shell.name);
       continue;
     }
-    for (const std::string subcommand :
-         {"run", "validate", "list", "init", "top", "stack", "events", "node", "jobs", "attach"}) {
+    for (const std::string subcommand : {"run", "audit", "validate", "list", "init", "top", "stack",
+                                         "events", "node", "jobs", "attach"}) {
       CAPTURE(subcommand);
       CHECK(shell.completes("bulkhead " + subcommand + " --") == options_of(subcommand.c_str()));
     }
@@ -145,8 +145,8 @@ TEST_CASE("each shell's completion offers each option that the command has, and 
 }
 
 TEST_CASE("the help of each command has an example of it") {
-  for (const std::string subcommand : {"run", "validate", "list", "init", "top", "stack", "events",
-                                       "node", "cluster", "jobs", "attach"}) {
+  for (const std::string subcommand : {"run", "audit", "validate", "list", "init", "top", "stack",
+                                       "events", "node", "cluster", "jobs", "attach"}) {
     CAPTURE(subcommand);
     command help({subcommand, "--help"});
     CHECK(help.wait() == 0);
@@ -159,7 +159,8 @@ TEST_CASE("the help of each command has an example of it") {
 TEST_CASE("the man page names each option, and each exit status of the help") {
   auto page = text_of("tools/bulkhead.1.in");
   page = std::regex_replace(page, std::regex(R"(\\-)"), "-");
-  for (const auto* subcommand : {"run", "validate", "list", "init", "events", "node", "jobs"})
+  for (const auto* subcommand :
+       {"run", "audit", "validate", "list", "init", "events", "node", "jobs"})
     for (const auto& option : options_of(subcommand)) {
       CAPTURE(option);
       CHECK(page.find(option) != std::string::npos);

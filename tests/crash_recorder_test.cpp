@@ -399,7 +399,7 @@ TEST_CASE("a record full of garbage is read within bounds") {
     report = read_crash(*recorder);
     REQUIRE(report.call);
     CHECK(report.call->number == -1);
-    CHECK(report.call->path.size() <= 4 * call_path_bytes);
+    CHECK(report.call->target.size() <= 4 * call_place_bytes);
   }
 }
 

@@ -5,6 +5,7 @@
 #include "tests/support/sanitizer_calls.hpp"
 
 #include <bulkhead/actor.hpp>
+#include <bulkhead/audit.hpp>
 #include <bulkhead/error.hpp>
 
 #include <caf/event_based_actor.hpp>
@@ -14,7 +15,9 @@
 
 #include <cerrno>
 #include <chrono>
+#include <memory>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -53,4 +56,20 @@ TEST_CASE("actors work in workers under each profile, and a violation is what th
                [&](const caf::error& e) { why = bulkhead::actors::render(*host.system, e); });
     CHECK_MESSAGE(why.find("openat(\"/etc/passwd\")") != std::string::npos, why);
   }
+}
+
+TEST_CASE("what actors do is found by an audit, too") {
+  leak_guard guard;
+  host_system host;
+  const auto audit = std::make_shared<bulkhead::sandbox_audit>();
+  {
+    caf::scoped_actor self{*host.system};
+    bulkhead::pool p{*host.system,
+                     {.workers = 1,
+                      .actor_workers = 1,
+                      .sandbox = with_sanitizer_calls(
+                        {.base = bulkhead::sandbox_profile::strict, .audit = audit})}};
+    CHECK(ask<int>(self, p.spawn(opener), std::string{"/etc/passwd"}) == 0);
+  }
+  CHECK(audit->smallest().read == std::vector<std::string>{"/etc/passwd"});
 }

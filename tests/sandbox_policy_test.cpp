@@ -247,12 +247,12 @@ TEST_CASE("a plan arrives as it was sent") {
 
 TEST_CASE("a violation's text names the call by its name, and the member that would allow it") {
   const auto text = [](const char* name) {
-    return violation_text(*call_number(name), {1, 2, 3, 4, 5, 0x7fff00000000}, "");
+    return violation_text(violation_of(*call_number(name), {1, 2, 3, 4, 5, 0x7fff00000000}, ""));
   };
   CHECK(text("socket").find("socket(1, 2, 3, 4, 5, 0x7fff00000000)") != std::string::npos);
   CHECK(text("socket").find("sandbox.connect") != std::string::npos);
   CHECK(text("execve").find("sandbox.exec") != std::string::npos);
   CHECK(text("mprotect").find("sandbox.executable_memory") != std::string::npos);
   CHECK(text("mount").find("sandbox.allow_syscalls with \"mount\"") != std::string::npos);
-  CHECK(violation_text(9999, {}, "").find("number 9999") != std::string::npos);
+  CHECK(violation_text(violation_of(9999, {}, "")).find("number 9999") != std::string::npos);
 }

@@ -4,6 +4,7 @@
 #include "tests/support/sanitizer_calls.hpp"
 #include "tests/support/temporary_folder.hpp"
 
+#include <bulkhead/descriptor.hpp>
 #include <bulkhead/error.hpp>
 #include <bulkhead/pool.hpp>
 #include <bulkhead/process.hpp>
@@ -12,7 +13,10 @@
 
 #include <doctest/doctest.h>
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -80,6 +84,10 @@ int opens(std::string path, int flags) {
     return errno;
   ::close(fd);
   return 0;
+}
+
+int connects(descriptor socket, sockaddr_in to) {
+  return ::connect(socket.fd(), reinterpret_cast<sockaddr*>(&to), sizeof to) == 0 ? 0 : errno;
 }
 
 int starts_thread(int x) {
@@ -192,7 +200,28 @@ TEST_CASE("a forbidden call ends the worker, and its failure names call, file an
   CHECK_MESSAGE(contains(f.message, "openat(\"/etc/passwd\")"), f.message);
   CHECK_MESSAGE(contains(f.message, "sandbox.read"), f.message);
   CHECK_MESSAGE(contains(f.backtrace, "opens"), f.backtrace);
+  REQUIRE(f.violation);
+  CHECK(f.violation->call == "openat");
+  CHECK(f.violation->target == "/etc/passwd");
+  CHECK(f.violation->arguments[2] == O_RDONLY);
+  CHECK(contains(f.violation->remedy, "sandbox.read"));
+  CHECK_FALSE(failure_of(p, crashes).violation);
   CHECK(p.submit(twice, 4).get() == 8);
+}
+
+TEST_CASE("a forbidden connection is told with the address that it was to reach") {
+  tests::leak_guard guard;
+  pool p{shut_in({.base = sandbox_profile::strict})};
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(4711);
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const auto tcp = [] { return descriptor{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)}; };
+  const auto f = failure_of(p, connects, tcp(), to);
+  REQUIRE(f.violation);
+  CHECK(f.violation->call == "connect");
+  CHECK(f.violation->target == "127.0.0.1:4711");
+  CHECK_MESSAGE(contains(f.message, "connect(\"127.0.0.1:4711\")"), f.message);
 }
 
 TEST_CASE("what a strict policy names may be opened, and nothing beside it") {

@@ -1,6 +1,9 @@
 // Snippets of the guide: workers and their life, processes, embedding.
 
+#include <bulkhead/audit.hpp>
 #include <bulkhead/bulkhead.hpp>
+#include <bulkhead/checked.hpp>
+#include <bulkhead/decoding.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -174,6 +177,37 @@ bulkhead::pool_options thumbnailer() {
   return options;
 }
 
+//[
+void find_policy(const std::vector<std::string>& samples) {
+  auto audit = std::make_shared<bulkhead::sandbox_audit>();
+  {
+    bulkhead::pool pool({
+      .sandbox = {.base = bulkhead::sandbox_profile::strict, .audit = audit},
+    });
+    pool.map(count_words, samples);
+  }
+  for (const auto& each : audit->findings())
+    std::cout << each.what.call << ' ' << each.what.target << ": " << each.what.remedy << '\n';
+  bulkhead::sandbox_policy policy = audit->smallest(); // for the pool that serves strangers
+  std::cout << policy.read.size() << '\n';             // 0
+}
+//]
+
+//[
+bool is_share(const double& x) { return x >= 0 && x <= 1; }
+
+bulkhead::checked<double, is_share> share_of_blanks(const std::string& text) {
+  return static_cast<double>(std::count(text.begin(), text.end(), ' '))
+         / static_cast<double>(text.size());
+}
+
+void check_results(bulkhead::pool& pool) {
+  bulkhead::limit_decoding({.memory_bytes = 1 << 20, .elements = 1000});
+  double share = pool.apply(share_of_blanks, "a text of a stranger"); // or codec_error
+  std::cout << share << '\n';
+}
+//]
+
 int main(int argc, char** argv) {
   bulkhead::init(argc, argv);
   load_once();
@@ -188,4 +222,6 @@ int main(int argc, char** argv) {
   family();
   shut_in();
   thumbnailer();
+  find_policy({"one two", "three"});
+  check_results(pool);
 }

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <bulkhead/code_trace.hpp>
+#include <bulkhead/violation.hpp>
 
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -74,6 +76,7 @@ struct failure {
   std::string backtrace;          ///< of the crash, one frame a line; empty where none
   std::string last_output;        ///< last lines of the worker's stderr (prefix, capture) and log
   code_trace thrown_at;           ///< of the exception, in its worker; of a rethrow: where that was
+  std::optional<policy_violation> violation = {}; ///< where exit.cause is policy_violation
 };
 
 /// A readable report: message, worker, exit status, backtrace or origin, last output.

@@ -1,10 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace bulkhead {
+
+class sandbox_audit;
 
 /// What a worker may do by itself; docs/guide.md has a table of them.
 enum class sandbox_profile : std::uint8_t {
@@ -39,6 +42,9 @@ struct sandbox_policy {
   std::uint32_t first_user = 0;   ///< host is root: each worker has user and group of its own, this
                                   ///< number plus its process number; 0: the host's
   bool require = false; ///< refuse to start with less than all of it: config_error names what lacks
+  std::shared_ptr<sandbox_audit> audit =
+    {}; ///< set: nothing is forbidden or taken away, and what
+        ///< would have been is noted there; <bulkhead/audit.hpp>
 
   friend bool operator==(const sandbox_policy&, const sandbox_policy&) = default;
 };

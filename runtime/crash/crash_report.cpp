@@ -2,6 +2,8 @@
 
 #include "runtime/crash/trace_text.hpp"
 #include "runtime/outcome/failure_wire.hpp"
+#include "runtime/sandbox/address_text.hpp"
+#include "runtime/sandbox/named_places.hpp"
 
 #include <bulkhead/detail/validated.hpp>
 
@@ -10,6 +12,7 @@
 #include <csignal>
 #include <cstring>
 #include <exception>
+#include <span>
 #include <vector>
 
 // A crash as text, made in the host from a dead worker's recorder. All of it is the worker's word:
@@ -31,6 +34,12 @@ std::string copy_of_log(const flight_recorder& from) {
   // Relaxed: as below.
   const auto bytes = bounded("record.log", from.log_end.load(std::memory_order_relaxed), log_bytes);
   return {from.log, bytes};
+}
+
+bool names_address(long call) noexcept {
+  return std::ranges::any_of(sandbox::named_places, [call](const auto& each) {
+    return each.call == call && each.use == sandbox::place_use::address;
+  });
 }
 
 /// The record as it was at one moment, within bounds.
@@ -58,10 +67,12 @@ struct record_copy {
     call->number =
       detail::validated("record.call", number <= most_calls) ? static_cast<long>(number) - 1 : -1;
     std::copy_n(from.call_arguments, call->arguments.size(), call->arguments.begin());
-    std::array<char, call_path_bytes> path{};
-    std::copy_n(from.call_path, path.size(), path.begin());
-    path.back() = '\0';
-    call->path = printable(path.data());
+    std::array<char, call_place_bytes> place{};
+    std::copy_n(from.call_place, place.size(), place.begin());
+    place.back() = '\0';
+    call->target = printable(names_address(call->number) && place.front() != '\0'
+                               ? sandbox::address_text(std::as_bytes(std::span{place}))
+                               : std::string{place.data()});
   }
 
   int signal = 0;

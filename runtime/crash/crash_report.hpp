@@ -13,7 +13,7 @@ namespace bulkhead::runtime {
 struct forbidden_call {
   long number = 0;
   std::array<std::uint64_t, 6> arguments{};
-  std::string path; ///< the file that it names; may be empty
+  std::string target; ///< the file or address that it names; may be empty
 };
 
 /// What a dead worker's flight recorder says. Printable and bounded (16 KiB each).

@@ -12,9 +12,9 @@ crash_words tell_crash(failure& f, const crash_report& crash) {
     words.how = " (stack overflow)";
   if (f.exit.cause == exit_cause::policy_violation) {
     const auto& call = crash.call;
-    words.why = ": "
-                + (call ? sandbox::violation_text(call->number, call->arguments, call->path)
-                        : sandbox::silent_violation_text());
+    f.violation = call ? sandbox::violation_of(call->number, call->arguments, call->target)
+                       : policy_violation{};
+    words.why = ": " + sandbox::violation_text(*f.violation);
   }
   return words;
 }

@@ -8,7 +8,7 @@ namespace bulkhead::runtime {
 
 inline constexpr std::size_t max_frames = 64;
 inline constexpr std::size_t log_bytes = 2048;
-inline constexpr std::size_t call_path_bytes = 96;
+inline constexpr std::size_t call_place_bytes = 96;
 
 /// What survives the worker's death: where it crashed and what it said last.
 struct flight_recorder {
@@ -20,9 +20,10 @@ struct flight_recorder {
   std::uint64_t offsets[max_frames];  ///< each frame's offset in its module
   std::atomic<std::uint32_t> log_end; ///< bytes of `log` in use
   char log[log_bytes];
-  std::uint64_t call;              ///< the system call that a sandbox forbade, plus 1; 0: none
-  std::uint64_t call_arguments[6]; ///< its arguments
-  char call_path[call_path_bytes]; ///< the file that it names, cut to fit; empty: none
+  std::uint64_t call;                ///< the system call that a sandbox forbade, plus 1; 0: none
+  std::uint64_t call_arguments[6];   ///< its arguments
+  char call_place[call_place_bytes]; ///< the file that it names, or the bytes of an address, cut to
+                                     ///< fit; empty: none
 };
 
 } // namespace bulkhead::runtime

@@ -208,7 +208,7 @@ std::shared_ptr<child> forkserver::adopt(answer got, unique_fd control, const la
   if (!validated("reply.pidfd", got.fds.size() == 1) || !validated("reply.pid", pid > 0))
     lost("sent an invalid answer and was killed");
   auto made = std::make_shared<child>(pid, std::move(got.fds.front()), std::move(control),
-                                      work.setup, work.name);
+                                      work.setup, work.name, work.audit);
   const std::lock_guard lock{mutex_};
   const auto place = children_.insert_or_assign(pid, made).first;
   // What came before the pid was known, before anything can come after it: a worker that dies at

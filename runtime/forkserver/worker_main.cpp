@@ -126,8 +126,9 @@ bool wait_for_go(int control, int host) noexcept {
   return looks[1].revents == 0 && ::read(control, &go, 1) == 1;
 }
 
-void announce(int notices, const setup_report& report) noexcept {
+void announce(int notices, const setup_report& report, int listener) noexcept {
   notice ready;
+  ready.status = listener;
   ready.kind = notice_kind::ready;
   ready.pid = ::getpid();
   ready.report = report;
@@ -139,13 +140,13 @@ void announce(int notices, const setup_report& report) noexcept {
 }
 
 // After it, the process can open nothing that it needs: the code of tasks is loaded before.
-void confine(const worker_birth& birth, std::span<const std::byte> plan_bytes,
-             setup_report& report) {
-  const auto plan = sandbox::decode_plan(plan_bytes);
+void confine(const worker_birth& birth, const sandbox::sandbox_plan& plan, setup_report& report) {
   load_known_modules();
   keep_own_figures();
   if (plan.asked != 0)
     keep_loaded_modules(); // the sandbox lets nobody look for them any more, nor load others
+  if (plan.audit)
+    return;
   const auto errors = sandbox::close_sandbox(plan);
   for (std::size_t i = 0; i < sandbox::features; ++i) {
     const auto which = static_cast<sandbox::feature>(i);
@@ -182,6 +183,7 @@ void write_what_is_left() noexcept {
 struct prepared {
   worker_entry entry;
   worker_start start;
+  unique_fd listener; ///< of an audit, until the host has it, too
 };
 
 prepared prepare(worker_birth& birth) {
@@ -217,10 +219,15 @@ prepared prepare(worker_birth& birth) {
   // forbid both.
   if (const auto failed = apply(head.setup, report); failed.call != nullptr)
     start_failed(birth.notices, failed.error, explain(failed));
-  if (head.plan_bytes != 0)
-    confine(birth, rest.subspan(head.modules_bytes, head.plan_bytes), report);
+  sandbox::sandbox_plan plan;
+  if (head.plan_bytes != 0) {
+    plan = sandbox::decode_plan(rest.subspan(head.modules_bytes, head.plan_bytes));
+    confine(birth, plan, report);
+  }
   limit_threads();
-  announce(birth.notices, report);
+  if (plan.audit) // last: the host answers nothing before it has heard of it
+    made.listener.reset(sandbox::open_audit(plan));
+  announce(birth.notices, report, made.listener.get());
   ::close(birth.notices);
   made.start.fds = std::move(kept.users);
   made.start.control = std::move(kept.control);
@@ -255,6 +262,8 @@ void worker_main(worker_birth birth) noexcept {
   }
   if (!wait_for_go(made.start.control.get(), made.start.host.get()))
     ::_exit(exit_hung_up);
+  // The host alone is to hold it: calls of a worker whose host is gone must not wait.
+  made.listener.reset();
   // Registered first of all that the task's code registers, so it runs last (man 3 on_exit).
   ::on_exit(&end_worker, nullptr);
   made.entry(made.start);

@@ -12,6 +12,8 @@
 
 #include <cerrno>
 #include <csignal>
+#include <exception>
+#include <memory>
 #include <new>
 #include <utility>
 
@@ -36,10 +38,12 @@ void set_status(child_exit& into, int status) noexcept {
 
 } // namespace
 
-child::child(pid_t pid, unique_fd pidfd, unique_fd control, worker_setup setup, std::string name)
+child::child(pid_t pid, unique_fd pidfd, unique_fd control, worker_setup setup, std::string name,
+             std::shared_ptr<sandbox_audit> audit)
   : owner_(own_process::identity()), pid_(pid), pidfd_(std::move(pidfd)),
-    control_(std::move(control)), setup_(setup), name_(std::move(name)) {
-  exit_.sandboxed = (setup_.sandbox_asked & sandbox::bit_of(sandbox::feature::system_calls)) != 0;
+    control_(std::move(control)), setup_(setup), name_(std::move(name)), audit_(std::move(audit)) {
+  exit_.sandboxed =
+    !audit_ && (setup_.sandbox_asked & sandbox::bit_of(sandbox::feature::system_calls)) != 0;
 }
 
 child::~child() = default;
@@ -62,9 +66,31 @@ void child::begin(std::shared_ptr<reactor> thread, exit_handler on_exit,
   gone_ = std::move(gone);
   watch_ = reactor_->watch(pidfd_.get(), EPOLLIN,
                            [self = shared_from_this()](std::uint32_t) { self->pidfd_ready(); });
+  if (exit_.started)
+    begin_audit();
+}
+
+// Needs the lock. Its word that it is ready may come before or after begin().
+void child::begin_audit() noexcept {
+  if (!audit_ || !reactor_)
+    return;
+  try {
+    auditing_ =
+      std::make_unique<audit::audit_watch>(reactor_, pid_, pidfd_.get(), listener_, audit_);
+    send_go();
+  } catch (const std::exception& e) {
+    exit_.start_error = "its calls cannot be looked at for sandbox.audit: " + std::string{e.what()}
+                        + "; the host must be allowed to trace its children";
+    kill(SIGKILL);
+  }
 }
 
 void child::tell_go() noexcept {
+  if (!audit_)
+    send_go();
+}
+
+void child::send_go() noexcept {
   const std::byte go{1};
   if (packet_socket::send_now(control_.get(), std::span{&go, 1}, {}) != 0)
     kill(SIGKILL); // it would wait for ever; its exit tells the rest
@@ -76,6 +102,8 @@ void child::take(const notice& news) {
   case notice_kind::ready:
     exit_.started = true;
     report_ = news.report;
+    listener_ = news.status;
+    begin_audit();
     return;
   case notice_kind::start_failed:
     exit_.start_error = get_text(news.text);
@@ -133,6 +161,7 @@ void child::finish(std::unique_lock<std::mutex>& lock) {
   if (std::exchange(finished_, true))
     return;
   const auto self = shared_from_this();
+  auditing_.reset();
   if (timer_ != 0)
     reactor_->cancel(timer_);
   reactor_.reset(); // before on_exit: a pool that hears of its last worker joins the runtime thread

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "runtime/audit/audit_watch.hpp"
 #include "runtime/process/launch_message.hpp"
 #include "runtime/system/unique_fd.hpp"
 #include "runtime/this_process/reactor.hpp"
@@ -35,7 +36,9 @@ class child : public std::enable_shared_from_this<child> {
 public:
   using exit_handler = std::function<void(const child_exit&)>;
 
-  child(pid_t pid, unique_fd pidfd, unique_fd control, worker_setup setup, std::string name = {});
+  /// With `audit` its calls are looked at and noted there.
+  child(pid_t pid, unique_fd pidfd, unique_fd control, worker_setup setup, std::string name = {},
+        std::shared_ptr<sandbox_audit> audit = {});
   ~child();
 
   pid_t pid() const noexcept { return pid_; }
@@ -55,6 +58,7 @@ private:
 
   /// Watches for the end. `gone` runs after the exit was delivered. Throws std::system_error.
   void begin(std::shared_ptr<reactor> thread, exit_handler on_exit, std::function<void()> gone);
+  /// An audited one is told when its calls are looked at.
   void tell_go() noexcept;
   // On the runtime thread:
   void take(const notice& news);
@@ -63,6 +67,8 @@ private:
   bool learn_status() noexcept;
   void give_up_waiting();
   void finish(std::unique_lock<std::mutex>& lock);
+  void begin_audit() noexcept;
+  void send_go() noexcept;
 
   const std::uint64_t owner_;
   const pid_t pid_;
@@ -70,6 +76,7 @@ private:
   unique_fd control_;
   const worker_setup setup_;
   const std::string name_;
+  const std::shared_ptr<sandbox_audit> audit_;
   std::shared_ptr<reactor> reactor_; ///< until finished
   exit_handler on_exit_;
   std::function<void()> gone_;
@@ -77,6 +84,8 @@ private:
   mutable std::mutex mutex_; ///< guards what follows
   child_exit exit_;
   setup_report report_;
+  int listener_ = -1; ///< the number that the audit's listener has in the worker
+  std::unique_ptr<audit::audit_watch> auditing_;
   std::uint64_t watch_ = 0;
   std::uint64_t timer_ = 0;
   bool ended_ = false;    ///< the pidfd said so

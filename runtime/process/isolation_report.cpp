@@ -82,6 +82,10 @@ isolation_feature sandbox_feature(const worker_setup& setup, const setup_report*
     made.why_not = "not requested";
     return made;
   }
+  if (setup.sandbox_audited) {
+    made.why_not = "sandbox.audit is set: nothing is forbidden, only noted";
+    return made;
+  }
   if (report == nullptr) {
     made.why_not = "the worker has not started yet";
     return made;

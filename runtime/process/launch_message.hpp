@@ -76,7 +76,8 @@ struct notice {
   std::uint32_t magic = message_magic;
   notice_kind kind = notice_kind::exited;
   std::int32_t pid = 0;
-  std::int32_t status = 0; ///< exited: as from wait4
+  std::int32_t status = 0; ///< exited: as from wait4; ready: the number of an audit's listener
+                           ///< there, -1: none
   rusage usage{};          ///< exited
   setup_report report{};   ///< ready
   std::array<char, 256> text{};

@@ -26,12 +26,15 @@ struct launch_request {
   worker_setup setup = {};
   std::string name = {}; ///< for people; the first 63 bytes travel
   std::shared_ptr<const std::vector<std::byte>> plan =
-    {};                                    ///< of its sandbox; null: none; confine()
-  std::shared_ptr<forkserver> server = {}; ///< null: the process-wide one; see copy_host
+    {};                                      ///< of its sandbox; null: none; confine()
+  std::shared_ptr<sandbox_audit> audit = {}; ///< where to note what it does; null: nowhere
+  std::shared_ptr<forkserver> server = {};   ///< null: the process-wide one; see copy_host
 
   void confine(const sandbox::packed_plan& of) {
     plan = of.bytes;
     setup.sandbox_asked = of.asked;
+    audit = of.audit;
+    setup.sandbox_audited = audit != nullptr;
   }
 };
 

@@ -30,6 +30,7 @@ struct worker_setup {
   std::uint32_t library_threads = 0;       ///< see limit_library_threads; 0: as they choose
   bool no_new_privileges = true;
   std::uint32_t sandbox_asked = 0;   ///< bits of sandbox::feature: what its plan asks for
+  bool sandbox_audited = false;      ///< its sandbox is not closed, only looked at
   bool dies_with_forkserver = false; ///< PR_SET_PDEATHSIG; off: it outlives a killed forkserver
 
   bool wants_affinity() const noexcept { return CPU_COUNT(&affinity) != 0; }

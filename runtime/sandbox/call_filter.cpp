@@ -135,6 +135,24 @@ verdict violation() noexcept { return SECCOMP_RET_TRAP; }
 verdict refuse_with(int error) noexcept {
   return SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error);
 }
+verdict notify_host() noexcept { return SECCOMP_RET_USER_NOTIF; }
+
+verdict answer_of(const call_rules& rules, long number,
+                  const std::array<std::uint64_t, 6>& arguments, std::uint32_t pid) noexcept {
+  const auto found = rules.rules.find(static_cast<int>(number));
+  if (found == rules.rules.end())
+    return number > rules.newest ? rules.unknown : rules.unlisted;
+  const auto holds = [&](const condition& c) {
+    const auto argument = arguments[c.argument];
+    const auto value = c.value == own_pid ? pid : c.value;
+    return (static_cast<std::uint32_t>(argument) & c.mask) == value
+           && (!c.whole || argument >> 32 == 0);
+  };
+  for (const auto& one : found->second.cases)
+    if (std::ranges::all_of(one.conditions, holds))
+      return one.answer;
+  return found->second.otherwise;
+}
 
 program compile(const call_rules& rules) {
   auto ranges = ranges_of(rules);

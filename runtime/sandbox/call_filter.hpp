@@ -2,6 +2,7 @@
 
 #include <linux/filter.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -18,6 +19,8 @@ verdict allow() noexcept;
 verdict violation() noexcept;
 /// The call is not made and fails with this errno: for what libraries try and can do without.
 verdict refuse_with(int error) noexcept;
+/// The call waits until whoever holds the filter's listener has answered.
+verdict notify_host() noexcept;
 
 /// A number that the worker replaces by its own process number before it loads a filter.
 inline constexpr std::uint32_t own_pid = 0x5afe01d5;
@@ -50,6 +53,10 @@ struct call_rules {
   verdict unknown = 0;  ///< of those above it
   int newest = 0;
 };
+
+/// What the rules say of a call of the process `pid`: as the program that is made of them does.
+verdict answer_of(const call_rules& rules, long number,
+                  const std::array<std::uint64_t, 6>& arguments, std::uint32_t pid) noexcept;
 
 /// The rules as a program for the kernel. Calls of another architecture (32-bit, x32) end the
 /// process. Throws std::length_error for rules that need more than the kernel's 4096 instructions.

@@ -3,6 +3,7 @@
 #include "runtime/sandbox/call_filter.hpp"
 #include "runtime/sandbox/clean_room.hpp"
 #include "runtime/sandbox/landlock.hpp"
+#include "runtime/system/launch_error.hpp"
 
 #include <linux/seccomp.h>
 #include <malloc.h>
@@ -20,6 +21,11 @@ namespace bulkhead::runtime::sandbox {
 namespace {
 
 using program = std::vector<sock_filter>;
+
+/// SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, which older headers lack.
+constexpr unsigned until_killed = 1U << 5;
+
+constinit bool audited = false; ///< on the thread that opens the audit, and closes the gate
 
 /// Waits for close_late_gate.
 program& late_gate() {
@@ -78,7 +84,30 @@ closing_errors close_sandbox(const sandbox_plan& plan) {
   return errors;
 }
 
+int open_audit(const sandbox_plan& plan) {
+  audited = true;
+  auto filter = as_program(plan.filter);
+  if (plan.single_threaded) // as close_sandbox does: what malloc calls is to be the same
+    ::mallopt(M_ARENA_MAX, 1);
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) != 0)
+    throw launch_error{"prctl(PR_SET_NO_NEW_PRIVS)", errno};
+  const sock_fprog whole{static_cast<unsigned short>(filter.size()), filter.data()};
+  const auto load = [&](unsigned flags) {
+    return static_cast<int>(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &whole));
+  };
+  // A signal then does not break off a call that the host looks at, which would be noted twice;
+  // older kernels (before 5.19) do not know it.
+  auto listener = load(SECCOMP_FILTER_FLAG_NEW_LISTENER | until_killed);
+  if (listener < 0 && errno == EINVAL)
+    listener = load(SECCOMP_FILTER_FLAG_NEW_LISTENER);
+  if (listener < 0)
+    throw launch_error{"seccomp(SECCOMP_FILTER_FLAG_NEW_LISTENER)", errno};
+  return listener;
+}
+
 int close_late_gate() noexcept {
+  if (audited)
+    ::syscall(SYS_seccomp, audit_begins, 0U, nullptr);
   if (late_gate().empty())
     return 0;
   const auto error = load_filter(late_gate());

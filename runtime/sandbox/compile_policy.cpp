@@ -1,8 +1,10 @@
 #include "runtime/sandbox/compile_policy.hpp"
 
+#include "runtime/sandbox/audit_rules.hpp"
 #include "runtime/sandbox/landlock_calls.hpp"
 #include "runtime/sandbox/profile_rules.hpp"
 
+#include <bulkhead/audit.hpp>
 #include <bulkhead/error.hpp>
 
 #include <linux/capability.h>
@@ -51,6 +53,11 @@ constexpr std::string_view kept_variables[] = {"PATH", "LANG", "LC_*", "TZ"};
   throw config_error(member + " is " + value + "; " + why);
 }
 
+bool is_own_process(const std::string& path) {
+  const auto plain = std::filesystem::path{path}.lexically_normal().native();
+  return plain == "/proc/self" || plain.starts_with("/proc/self/");
+}
+
 class compiler {
 public:
   compiler(const sandbox_policy& policy, const abilities& has, const std::string& where)
@@ -60,9 +67,12 @@ public:
     check_members();
     if (policy_.base == sandbox_profile::none)
       return {};
-    plan_.require = policy_.require;
+    plan_.audit = policy_.audit != nullptr;
+    plan_.require = policy_.require && !plan_.audit;
     plan_.asked = asked();
-    if (policy_.require)
+    if (plan_.audit && !has_.notices)
+      refuse(where_ + ".audit", "set", "and the kernel's filters cannot ask the host (Linux 5.5)");
+    if (plan_.require)
       require_all();
     add_paths();
     plan_.ports.assign(policy_.connect.begin(), policy_.connect.end());
@@ -161,6 +171,11 @@ private:
 
   void add(const std::vector<std::string>& paths, const char* member, std::uint64_t access) {
     for (const auto& path : paths) {
+      // Each worker's own, not the host's.
+      if (is_own_process(path)) {
+        plan_.paths.push_back({std::filesystem::path{path}.lexically_normal(), access});
+        continue;
+      }
       std::error_code failed;
       // Links are followed once, here: one that points elsewhere when a worker starts opens nothing
       // more.
@@ -179,9 +194,13 @@ private:
       const auto all = std::as_bytes(std::span{code});
       return std::vector<std::byte>{all.begin(), all.end()};
     };
+    plan_.single_threaded = is_single_threaded(policy_);
+    if (plan_.audit) {
+      plan_.filter = bytes(audit_rules_for(policy_));
+      return;
+    }
     plan_.filter = bytes(rules_for(policy_, has_.landlock >= version_for_scopes));
     plan_.late_filter = bytes(late_rules_for(policy_));
-    plan_.single_threaded = is_single_threaded(policy_);
   }
 
   void add_environment() {
@@ -196,8 +215,7 @@ private:
   sandbox_plan plan_;
 };
 
-bool has_filters() noexcept {
-  std::uint32_t action = SECCOMP_RET_TRAP;
+bool has_filters(std::uint32_t action) noexcept {
   return ::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
 }
 
@@ -213,7 +231,10 @@ bool may_change_user() noexcept {
 } // namespace
 
 abilities abilities::of_this_machine() noexcept {
-  return {.landlock = landlock_version(), .seccomp = has_filters(), .root = may_change_user()};
+  return {.landlock = landlock_version(),
+          .seccomp = has_filters(SECCOMP_RET_TRAP),
+          .root = may_change_user(),
+          .notices = has_filters(SECCOMP_RET_USER_NOTIF)};
 }
 
 sandbox_plan compile_policy(const sandbox_policy& policy, const abilities& has,
@@ -225,7 +246,10 @@ packed_plan pack_policy(const sandbox_policy& policy, const std::string& where) 
   if (policy == sandbox_policy{})
     return {};
   const auto plan = compile_policy(policy, abilities::of_this_machine(), where);
-  return {std::make_shared<const std::vector<std::byte>>(encode_plan(plan)), plan.asked};
+  if (policy.audit)
+    policy.audit->belong_to(policy);
+  return {std::make_shared<const std::vector<std::byte>>(encode_plan(plan)), plan.asked,
+          policy.audit};
 }
 
 } // namespace bulkhead::runtime::sandbox

@@ -12,7 +12,8 @@ namespace bulkhead::runtime::sandbox {
 struct abilities {
   int landlock = 0; ///< version; 0: none
   bool seccomp = false;
-  bool root = false; ///< may become other users
+  bool root = false;   ///< may become other users
+  bool notices = true; ///< a filter may ask the host: for audits
 
   /// Asks the kernel.
   static abilities of_this_machine() noexcept;
@@ -27,7 +28,8 @@ sandbox_plan compile_policy(const sandbox_policy& policy, const abilities& has,
 /// The plan as it travels, with what it asks for; without bytes: no sandbox.
 struct packed_plan {
   std::shared_ptr<const std::vector<std::byte>> bytes = {};
-  std::uint32_t asked = 0; ///< bits of the features
+  std::uint32_t asked = 0;                   ///< bits of the features
+  std::shared_ptr<sandbox_audit> audit = {}; ///< where to note what is only audited
 };
 
 /// compile_policy on this machine.

@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <csignal>
@@ -228,6 +229,7 @@ public:
   void threads();
   void descriptors();
   void files();
+  void plain_modes();
   void processes();
   void signals(bool scoped);
   void sockets();
@@ -316,10 +318,28 @@ void builder::files() {
     put(reading, allow());
   if (!strict())
     put(general, allow());
-  if (writes() || !strict()) // Landlock refuses where nothing may be written: EACCES
+  if (writes() || !strict()) { // Landlock refuses where nothing may be written: EACCES
     put(writing, allow());
+    plain_modes();
+  }
   if (!strict() || writes())
     put(metadata, refuse_with(EPERM));
+}
+
+// A file with the setuid bit would be a way to the host's user for everybody who can see it.
+void builder::plain_modes() {
+  constexpr std::uint32_t foreign_rights = S_ISUID | S_ISGID;
+  constexpr std::uint32_t makes = O_CREAT | (O_TMPFILE & ~O_DIRECTORY);
+  const auto plain = [](unsigned mode) { return if_masked(mode, foreign_rights, 0, allow()); };
+  const auto opening = [&](unsigned flags) {
+    return call_rule{{if_masked(flags, makes, 0, allow()), plain(flags + 1)}, refuse_with(EPERM)};
+  };
+  put("open", opening(1));
+  put("openat", opening(2));
+  put("creat", {{plain(1)}, refuse_with(EPERM)});
+  put("mknod", {{plain(1)}, refuse_with(EPERM)});
+  put("mknodat", {{plain(2)}, refuse_with(EPERM)});
+  put({"openat2"}, refuse_with(ENOSYS)); // has its mode in memory, where a filter cannot look
 }
 
 void builder::processes() {
@@ -418,6 +438,14 @@ call_rules late_rules_for(const sandbox_policy& policy) {
   if (policy.exec.empty())
     put("rt_sigaction", {{if_null(1, allow()), if_is(0, SIGSYS, violation())}, allow()});
   return made;
+}
+
+// The kernel takes the harsher of two answers; late rules are never the milder ones.
+call_rules all_rules_for(const sandbox_policy& policy, bool scoped_signals) {
+  auto all = rules_for(policy, scoped_signals);
+  for (auto& [number, rule] : late_rules_for(policy).rules)
+    all.rules.insert_or_assign(number, std::move(rule));
+  return all;
 }
 
 } // namespace bulkhead::runtime::sandbox

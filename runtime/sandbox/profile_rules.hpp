@@ -15,6 +15,9 @@ call_rules rules_for(const sandbox_policy& policy, bool scoped_signals);
 /// filters, no other handler of violations, and no further threads where tasks may start none.
 call_rules late_rules_for(const sandbox_policy& policy);
 
+/// Both together, as tasks meet them.
+call_rules all_rules_for(const sandbox_policy& policy, bool scoped_signals);
+
 /// True where tasks may start no threads.
 bool is_single_threaded(const sandbox_policy& policy) noexcept;
 

@@ -53,11 +53,12 @@ struct sandbox_plan {
   std::uint32_t first_user = 0;
   bool single_threaded = false;
   bool require = false;
+  bool audit = false; ///< nothing is closed: the filter asks the host about each call
 
   template <class Inspector>
   friend auto inspect(Inspector& f, sandbox_plan& x) {
     return f(x.asked, x.paths, x.ports, x.filter, x.late_filter, x.environment, x.first_user,
-             x.single_threaded, x.require);
+             x.single_threaded, x.require, x.audit);
   }
 };
 

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <iterator>
 #include <string_view>
+#include <utility>
 
 namespace bulkhead::runtime::sandbox {
 
@@ -41,15 +42,6 @@ std::string text_of(std::uint64_t number) {
   return "0x" + std::string{text.begin(), end};
 }
 
-std::string call_text(const std::string& name, const arguments& given, const std::string& path) {
-  std::string text = name + '(';
-  if (!path.empty())
-    return text + '"' + path + "\")";
-  for (const auto each : given)
-    text += (text.back() == '(' ? "" : ", ") + text_of(each);
-  return text + ')';
-}
-
 std::string remedy_for(const std::string& name) {
   const auto word = ' ' + name + ' ';
   const auto* found = std::ranges::find_if(
@@ -63,17 +55,31 @@ std::string remedy_for(const std::string& name) {
 
 } // namespace
 
-std::string violation_text(long number, const arguments& given, const std::string& path) {
-  const auto name = call_name(number);
-  return "it made the system call " + call_text(name, given, path) + ", which its sandbox forbids; "
-         + remedy_for(name) + " would allow it";
+policy_violation violation_of(long number, const arguments& given, std::string target) {
+  policy_violation made;
+  made.call = call_name(number);
+  made.arguments = given;
+  made.target = std::move(target);
+  made.remedy = remedy_for(made.call);
+  return made;
 }
 
-std::string silent_violation_text() {
-  return "it could not say which: signals were blocked, as libc does while it starts a thread "
-         "(sandbox.threads would allow it) or a program (sandbox.exec), or it was a call of "
-         "another "
-         "architecture (32-bit, x32)";
+std::string call_text(const policy_violation& v) {
+  std::string text = v.call + '(';
+  if (!v.target.empty())
+    return text + '"' + v.target + "\")";
+  for (const auto each : v.arguments)
+    text += (text.back() == '(' ? "" : ", ") + text_of(each);
+  return text + ')';
+}
+
+std::string violation_text(const policy_violation& v) {
+  if (v.call.empty())
+    return "it could not say which: signals were blocked, as libc does while it starts a thread "
+           "(sandbox.threads would allow it) or a program (sandbox.exec), or it was a call of "
+           "another architecture (32-bit, x32)";
+  return "it made the system call " + call_text(v) + ", which its sandbox forbids; " + v.remedy
+         + " would allow it";
 }
 
 } // namespace bulkhead::runtime::sandbox

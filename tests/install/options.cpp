@@ -41,7 +41,7 @@ bulkhead::pool_options all_options() {
     .actor_workers = 0,
     .on_event = [](const auto&) {},
     .ready_within = 1min,
-    .sandbox = {.base = bulkhead::sandbox_profile::standard},
+    .sandbox = {.base = bulkhead::sandbox_profile::standard, .audit = nullptr},
     .retry = {.kinds = {bulkhead::failure_kind::worker_died},
               .causes = {bulkhead::exit_cause::crashed},
               .types = {},

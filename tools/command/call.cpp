@@ -24,6 +24,7 @@ constexpr const char* example = R"(
 Examples:
   bulkhead init my_tasks
   bulkhead run job.json --web
+  bulkhead audit job.json
   bulkhead validate job.json
   bulkhead list --load ./libtasks.so
   BULKHEAD_OBSERVE=1 ./my_service & bulkhead top
@@ -42,6 +43,12 @@ Examples:
   bulkhead run job.json --detach                  # goes on when the terminal is closed
   bulkhead run job.json --dry-run
   bulkhead run job.json --log-format json 2> log.jsonl)";
+
+constexpr const char* audit_examples = R"(
+Examples:
+  bulkhead audit job.json > policy.json
+  bulkhead audit job.json --set pool.sandbox.base=standard
+  jq -s '.[0] * .[1]' job.json policy.json > shut_in.json; bulkhead run shut_in.json)";
 
 constexpr const char* validate_examples = R"(
 Examples:
@@ -338,6 +345,11 @@ parsed_call parse_call(int argc, char** argv) {
   app.set_version_flag("--version", std::string(version()));
   app.require_subcommand(1);
   add_run(app, wanted, raw);
+  auto& audit = *app.add_subcommand(
+    "audit", "Runs a job without its sandbox, and prints the smallest one that it needs");
+  add_common(audit, wanted, raw, call::kind::audit);
+  add_file(audit, wanted, raw);
+  audit.footer(audit_examples);
   auto& validate =
     *app.add_subcommand("validate", "Checks a configuration file and starts nothing");
   add_common(validate, wanted, raw, call::kind::validate);

@@ -39,7 +39,20 @@ struct node_request {
 
 /// What the command line asks for.
 struct call {
-  enum class kind { run, validate, list, init, top, stack, events, node, cluster, jobs, attach };
+  enum class kind {
+    run,
+    audit,
+    validate,
+    list,
+    init,
+    top,
+    stack,
+    events,
+    node,
+    cluster,
+    jobs,
+    attach
+  };
   kind what = kind::run;
   config::request job;
   std::string folder; ///< of init

@@ -8,6 +8,9 @@ namespace bulkhead::command {
 
 /// `init` is called, with the arguments of main, once the configuration is known to be good.
 int run_job(const call& wanted, int argc, char** argv);
+/// Runs the job with its sandbox audited, strict where it has none, and prints the smallest that it
+/// needs on standard output; the report goes to standard error.
+int audit_job(const call& wanted, int argc, char** argv);
 /// What run would do, for --dry-run. Throws config_error where the journal does not fit.
 int show_plan(const call& wanted, const config::job& job);
 int validate_job(const call& wanted);

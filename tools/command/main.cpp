@@ -17,6 +17,8 @@ int execute(const bulkhead::command::call& wanted, int argc, char** argv) {
   case kind::validate:
     return bulkhead::command::is_system(wanted) ? bulkhead::command::validate_system(wanted)
                                                 : bulkhead::command::validate_job(wanted);
+  case kind::audit:
+    return bulkhead::command::audit_job(wanted, argc, argv);
   case kind::list:
     return bulkhead::command::list_tasks(wanted);
   case kind::top:

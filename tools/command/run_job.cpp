@@ -1,6 +1,7 @@
 #include "tools/command/commands.hpp"
 
 #include "runtime/system/descriptors.hpp"
+#include "tools/command/audit_text.hpp"
 #include "tools/command/job_run.hpp"
 #include "tools/command/print_problems.hpp"
 #include "tools/command/write_out.hpp"
@@ -10,6 +11,7 @@
 #include <bulkhead/init.hpp>
 
 #include <cerrno>
+#include <memory>
 #include <system_error>
 #include <variant>
 
@@ -71,18 +73,26 @@ progress progress_of(const call& wanted, const job_log& log) {
                   }};
 }
 
-int run(const config::job& job, const call& wanted, const job_log& log, job_run::streams standard) {
+bool print_audit(const sandbox_audit& audit, bool as_json) {
+  if (as_json)
+    return print(audit_json(audit).dump(2) + "\n");
+  write_out(STDERR_FILENO, findings_text(audit));
+  return print(json{{"pool", {{"sandbox", policy_json(audit.smallest())}}}}.dump(2) + "\n");
+}
+
+int run(const config::job& job, const call& wanted, const job_log& log, job_run::streams standard,
+        const sandbox_audit* audit) {
   signals interrupts;
   auto shown = progress_of(wanted, log);
   const auto done = job_run{job, interrupts, shown, log, standard, wanted.sight}.run();
-  const auto text = wanted.json
+  const auto text = wanted.json && audit == nullptr
                       ? report_json(done).dump(2, ' ', false, json::error_handler_t::replace) + "\n"
                     : wanted.quiet ? short_report_text(done)
                                    : report_text(done);
   // A reader that went away wants no report; one that does not read is waited for until a signal.
-  const int stream = job.output == "-" ? STDERR_FILENO : STDOUT_FILENO;
+  const int stream = job.output == "-" || audit != nullptr ? STDERR_FILENO : STDOUT_FILENO;
   if (write_out(stream, text, interrupts.fd()) || errno == EPIPE)
-    return done.exit_status();
+    return audit == nullptr || print_audit(*audit, wanted.json) ? done.exit_status() : 1;
   if (errno == ECANCELED)
     return 128 + interrupts.take();
   const auto why = std::system_category().message(errno);
@@ -98,11 +108,23 @@ int plan(const call& wanted, const config::job& job) try {
 
 } // namespace
 
-int run_job(const call& wanted, int argc, char** argv) {
+namespace {
+
+/// The job's own sandbox, or strict, only looked at.
+std::shared_ptr<sandbox_audit> only_looked_at(sandbox_policy& policy) {
+  if (policy.base == sandbox_profile::none)
+    policy = {.base = sandbox_profile::strict};
+  policy.audit = std::make_shared<sandbox_audit>();
+  return policy.audit;
+}
+
+int run_loaded(const call& wanted, int argc, char** argv, bool audited) {
   config::problems found;
-  const auto job = config::load_job(wanted.job, found);
-  if (job && wanted.json && job->output == "-")
-    found.add(config::place{"--json"}, "output is \"-\" and --json is given",
+  auto job = config::load_job(wanted.job, found);
+  if (job && (wanted.json || audited) && job->output == "-")
+    found.add(config::place{wanted.json ? "--json" : "output"},
+              audited ? "output is \"-\", and so is the policy's"
+                      : "output is \"-\" and --json is given",
               "one of the two on standard output",
               "write the results to a file: --set output=results.jsonl");
   if (!job || !found.none())
@@ -117,18 +139,32 @@ int run_job(const call& wanted, int argc, char** argv) {
     log.tell(job_log::level::warning, warning);
   if (wanted.dry_run)
     return plan(wanted, *job);
+  const auto audit = audited ? only_looked_at(job->pool.sandbox) : nullptr;
   const auto standard_input = take_standard_input(*job);
   const auto standard_output = take_standard_output(*job);
   // Not earlier: a configuration that is wrong starts no process.
   bulkhead::init(argc, argv);
   try {
-    return run(*job, wanted, log, {standard_input.get(), standard_output.get()});
+    return run(*job, wanted, log, {standard_input.get(), standard_output.get()}, audit.get());
   } catch (const config_error& e) {
     return refuse(wanted, e.what(), "");
   } catch (const std::system_error& e) {
     return refuse(wanted, fmt::format("the system refuses: {}", e.what()),
                   "fewer workers, or higher limits (ulimit -a)");
   }
+}
+
+} // namespace
+
+int run_job(const call& wanted, int argc, char** argv) {
+  return run_loaded(wanted, argc, argv, false);
+}
+
+int audit_job(const call& wanted, int argc, char** argv) {
+  if (is_system(wanted))
+    return refuse(wanted, "it describes a system of actors; audit takes a job with a task",
+                  "set pool_options::sandbox.audit in a program");
+  return run_loaded(wanted, argc, argv, true);
 }
 
 } // namespace bulkhead::command

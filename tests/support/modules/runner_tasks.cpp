@@ -95,6 +95,17 @@ std::int64_t leave_note(std::int64_t number, const std::string& file) {
   return number;
 }
 
+/// How many bytes can be read of it.
+std::int64_t file_bytes(const std::string& file) {
+  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    throw std::runtime_error("it cannot be opened");
+  char piece[4096];
+  const auto count = ::read(fd, piece, sizeof piece);
+  ::close(fd);
+  return count;
+}
+
 std::uint64_t whole(std::uint64_t number) { return number; }
 
 } // namespace
@@ -111,4 +122,5 @@ BULKHEAD_TASK("test.whole", whole)
 BULKHEAD_TASK("test.leave_note", leave_note)
 BULKHEAD_TASK("test.there", there)
 BULKHEAD_TASK("test.bytes_of_input", bytes_of_input)
+BULKHEAD_TASK("test.file_bytes", file_bytes)
 BULKHEAD_TASK("test.wait_at_40_percent", wait_at_40_percent)
