@@ -8,6 +8,7 @@
 #include <bulkhead/keep_state.hpp>
 #include <bulkhead/spawn_pool.hpp>
 #include <bulkhead/supervisor.hpp>
+#include <bulkhead/task.hpp>
 
 #include <caf/actor_system.hpp>
 #include <caf/event_based_actor.hpp>
@@ -33,6 +34,14 @@ using bulkhead::tests::ask;
 using bulkhead::tests::eventually;
 using bulkhead::tests::host_system;
 using bulkhead::tests::leak_guard;
+
+/// How often it has run in this worker.
+int counted(int pause_ms) {
+  static int runs = 0;
+  std::this_thread::sleep_for(std::chrono::milliseconds{pause_ms});
+  return ++runs;
+}
+BULKHEAD_TASK("deadline_test.counted", counted)
 
 struct counter_state {
   std::int32_t runs = 0;
@@ -241,4 +250,18 @@ TEST_CASE("deadlines pass through a pool of instances and through a supervised c
   CHECK(value_of<std::int32_t>(std::move(other_long)) == 200);
   CHECK(ask<std::int32_t>(busy, one, caf::get_atom_v) == 0);
   CHECK(expired_requests(*host.system) == before + 2);
+}
+
+TEST_CASE("a task that a pool's actor was asked for too late is not begun") {
+  leak_guard guard;
+  host_system host;
+  pool workers{*host.system, {.workers = 1}};
+  caf::scoped_actor busy{*host.system};
+  caf::scoped_actor self{*host.system};
+  const std::string task = "deadline_test.counted";
+  auto long_one = busy->request(workers.actor(), caf::infinite, task, 200);
+  for (int i = 0; i < 5; ++i)
+    static_cast<void>(request(self, workers.actor(), 1ms, task, 0));
+  CHECK(value_of<int>(std::move(long_one)) == 1);
+  CHECK(value_of<int>(request(self, workers.actor(), 60s, task, 0)) == 2);
 }

@@ -13,7 +13,9 @@
 #include <caf/actor_cast.hpp>
 #include <caf/actor_system.hpp>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstring>
 
 // The pool as an actor: a message (name of a task, arguments) becomes a task. It comes in the
@@ -163,6 +165,13 @@ private:
     const auto& task = detail::expect_task(msg.get_as<std::string>(0));
     auto w = make_named_work(task, msg);
     w.sink = std::make_shared<answering_sink>(who, task, hub_->thread());
+    // A time is what task_options take; one that has passed since is the shortest.
+    if (const auto until = marks_scope::current().deadline; until != detail::time_point::max()) {
+      task_options own;
+      own.deadline = std::max<std::chrono::nanoseconds>(until - detail::time_point::clock::now(),
+                                                        std::chrono::nanoseconds{1});
+      w.options = std::make_shared<const task_options>(own);
+    }
     if (!core->submit(std::move(w), detail::admission::try_only))
       throw queue_full("the pool's backlog is full");
   }

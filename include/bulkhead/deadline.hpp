@@ -54,11 +54,11 @@ inline auto* requester(const caf::scoped_actor& self) { return self.ptr(); }
 /// message that `self` works at, whichever is earlier. The answer comes through then(), await() or
 /// receive(). `self`: an actor, or a caf::scoped_actor; at most 292 years.
 ///
-/// The deadline goes with the request wherever it goes, through supervised children, spawn_pools
-/// and other processes. Who gets it too late does not begin it: the requester, if it still waits,
-/// gets a failure of kind timeout without may_have_executed. What a handler in a worker asks others
-/// meanwhile, also by CAF's own request(), also in the then() of an answer, has the same deadline.
-/// A request to an actor of the same process is CAF's alone: it ends the wait.
+/// The deadline goes with the request wherever it goes, through supervised children, spawn_pools,
+/// pool::actor() and other processes. Who gets it too late does not begin it: the requester, if it
+/// still waits, gets a failure of kind timeout without may_have_executed. What a handler in a
+/// worker asks others meanwhile, also by CAF's own request(), also in the then() of an answer, has
+/// the same deadline. A request to an actor of the same process is CAF's alone: it ends the wait.
 ///
 /// On CAF 1.x a handler's own requests inherit nothing, and a request that has reached its actor's
 /// mailbox in time is begun.
