@@ -2,6 +2,7 @@
 //   pool_bench [ROUNDS]
 // Compare ratios with programs that ran interleaved with this one, never absolute times.
 
+#include <bulkhead/blob.hpp>
 #include <bulkhead/tasks.hpp>
 
 #include <signal.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -24,6 +26,16 @@ using clock_type = std::chrono::steady_clock;
 namespace {
 
 int identity(int x) { return x; }
+
+/// About a nanosecond a turn.
+int count_to(int turns) {
+  unsigned x = static_cast<unsigned>(turns);
+  for (int i = 0; i < turns; ++i) {
+    x = x * 1664525U + 1013904223U;
+    asm volatile("" : "+r"(x));
+  }
+  return static_cast<int>(x);
+}
 
 double us(clock_type::duration d) { return std::chrono::duration<double, std::micro>(d).count(); }
 
@@ -73,32 +85,70 @@ void round_trip_asleep() {
 }
 
 /// W2: tiny tasks submitted one by one, all futures kept.
-void single_tasks(std::size_t workers) {
+void single_tasks(const char* what, std::size_t workers, int count) {
   pool p{{.workers = workers}};
   p.apply(identity, 0);
-  constexpr int count = 500'000;
   std::vector<bulkhead::future<int>> all;
-  all.reserve(count);
+  all.reserve(static_cast<std::size_t>(count));
   const auto start = clock_type::now();
   for (int i = 0; i < count; ++i)
     all.push_back(p.submit(identity, i));
   for (auto& f : all)
     f.wait();
   const auto seconds = us(clock_type::now() - start) / 1e6;
-  report(("W2 " + std::to_string(workers) + " workers").c_str(), "throughput", count / seconds,
-         "task/s");
+  report(what, "throughput", count / seconds, "task/s");
 }
 
-/// W3: map over a million integers.
-void map_items() {
-  pool p{{.workers = 2}};
-  std::vector<int> input(1'000'000);
-  std::iota(input.begin(), input.end(), 0);
-  p.map(identity, std::vector<int>(1000));
+/// W2 with a callback each.
+void single_tasks_with_callbacks() {
+  pool p{{.workers = 1}};
+  p.apply(identity, 0);
+  constexpr int count = 500'000;
+  std::atomic<int> left{count};
   const auto start = clock_type::now();
-  const auto output = p.map(identity, input);
+  for (int i = 0; i < count; ++i)
+    p.submit(identity, i).on_ready([&left](const bulkhead::outcome<int>&) {
+      if (left.fetch_sub(1) == 1)
+        left.notify_one();
+    });
+  for (int seen = left; seen != 0; seen = left)
+    left.wait(seen);
+  report("W2 callbacks", "throughput", count / (us(clock_type::now() - start) / 1e6), "task/s");
+}
+
+/// W3: map over a million items, tiny ones.
+template <class F, class Item>
+void map_items(const char* what, F f, const std::vector<Item>& input) {
+  pool p{{.workers = 2}};
+  p.map(f, std::vector<Item>(1000));
+  const auto start = clock_type::now();
+  const auto output = p.map(f, input);
   const auto seconds = us(clock_type::now() - start) / 1e6;
-  report("W3 map", "throughput", static_cast<double>(output.size()) / seconds, "item/s");
+  report(what, "throughput", static_cast<double>(output.size()) / seconds, "item/s");
+}
+
+void map_items() {
+  std::vector<int> numbers(1'000'000);
+  std::iota(numbers.begin(), numbers.end(), 0);
+  map_items("W3 map", identity, numbers);
+  map_items(
+    "W3 strings", +[](std::string s) { return s; },
+    std::vector<std::string>(1'000'000, "compiler"));
+}
+
+/// W3: items of a microsecond, beside the loop that does them one after the other.
+void map_microseconds() {
+  const std::vector<int> turns(1'000'000, 1000);
+  const auto begin = clock_type::now();
+  for (const int n : turns)
+    count_to(n);
+  const auto serial = clock_type::now() - begin;
+  pool p{{.workers = 2}};
+  p.map(count_to, std::vector<int>(1000, 10));
+  const auto start = clock_type::now();
+  p.map(count_to, turns);
+  report("W3 1 us items", "share of two serial loops",
+         us(serial) / 2 / us(clock_type::now() - start), "ratio");
 }
 
 /// W4: a large argument there and back.
@@ -116,6 +166,22 @@ void large_payload(std::size_t bytes, int rounds) {
   std::sort(samples.begin(), samples.end());
   report(("W4 " + std::to_string(bytes >> 20) + " MiB").c_str(), "throughput",
          static_cast<double>(bytes) / samples[samples.size() / 2], "MB/s");
+}
+
+/// W4 as a blob: a descriptor travels.
+void large_blob(std::size_t bytes, int rounds) {
+  pool p{{.workers = 1}};
+  const auto payload = bulkhead::make_blob(std::vector<std::byte>(bytes, std::byte{7}));
+  const auto echo = [](bulkhead::blob b) { return b; };
+  p.apply(echo, payload);
+  std::vector<double> samples;
+  for (int i = 0; i < rounds; ++i) {
+    const auto start = clock_type::now();
+    p.apply(echo, payload);
+    samples.push_back(us(clock_type::now() - start));
+  }
+  report_quantiles(("W4 blob of " + std::to_string(bytes >> 20) + " MiB").c_str(),
+                   std::move(samples));
 }
 
 /// W6: from nothing to the first result of a pool of two, and its end.
@@ -197,14 +263,19 @@ void idle_cost() {
 int main(int argc, char** argv) {
   bulkhead::init(argc, argv);
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 1;
+  single_tasks("W2 first million", 1, 1'000'000); // in fresh memory, so first of all
   for (int i = 0; i < rounds; ++i) {
     round_trip_hot();
     round_trip_asleep();
-    single_tasks(1);
-    single_tasks(2);
+    single_tasks("W2 1 workers", 1, 500'000);
+    single_tasks("W2 2 workers", 2, 500'000);
+    single_tasks_with_callbacks();
     map_items();
+    map_microseconds();
     large_payload(std::size_t{1} << 20, 200);
     large_payload(std::size_t{64} << 20, 10);
+    large_blob(std::size_t{1} << 20, 200);
+    large_blob(std::size_t{64} << 20, 200);
     first_result();
     replacement();
     idle_cost();

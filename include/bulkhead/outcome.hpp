@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bulkhead/detail/kept_failure.hpp>
 #include <bulkhead/error.hpp>
 
 #include <type_traits>
@@ -15,7 +16,9 @@ public:
   using value_type = T;
 
   outcome(T value) : content_(std::in_place_index<0>, std::move(value)) {}
-  outcome(bulkhead::failure f) : content_(std::in_place_index<1>, std::move(f)) {}
+  outcome(bulkhead::failure f) : outcome(detail::keep(std::move(f))) {}
+  /// The same failure, shared.
+  explicit outcome(detail::kept_failure f) : content_(std::in_place_index<1>, std::move(f)) {}
 
   bool has_value() const noexcept { return content_.index() == 0; }
   explicit operator bool() const noexcept { return has_value(); }
@@ -31,15 +34,15 @@ public:
   }
 
   /// The failure; calling it where has_value() throws std::bad_variant_access.
-  const bulkhead::failure& failure() const { return std::get<1>(content_); }
+  const bulkhead::failure& failure() const { return *std::get<1>(content_); }
 
 private:
   void check() const {
     if (!has_value())
-      throw_failure(std::get<1>(content_));
+      throw_failure(failure());
   }
 
-  std::variant<T, bulkhead::failure> content_;
+  std::variant<T, detail::kept_failure> content_;
 };
 
 /// A task without a result: it succeeded or failed.
@@ -49,20 +52,22 @@ public:
   using value_type = void;
 
   outcome() = default;
-  outcome(bulkhead::failure f) : content_(std::in_place_index<1>, std::move(f)) {}
+  outcome(bulkhead::failure f) : outcome(detail::keep(std::move(f))) {}
+  /// The same failure, shared.
+  explicit outcome(detail::kept_failure f) : content_(std::in_place_index<1>, std::move(f)) {}
 
   bool has_value() const noexcept { return content_.index() == 0; }
   explicit operator bool() const noexcept { return has_value(); }
 
   void value() const {
     if (!has_value())
-      throw_failure(std::get<1>(content_));
+      throw_failure(failure());
   }
 
-  const bulkhead::failure& failure() const { return std::get<1>(content_); }
+  const bulkhead::failure& failure() const { return *std::get<1>(content_); }
 
 private:
-  std::variant<std::monostate, bulkhead::failure> content_;
+  std::variant<std::monostate, detail::kept_failure> content_;
 };
 
 } // namespace bulkhead

@@ -186,8 +186,7 @@ private:
   auto submit_as(detail::admission how, const F& f, const Args&... args) {
     using result = detail::shipped_result_t<F, Args...>;
     const auto& owner = self().shared_core();
-    auto w = detail::sized<result, F, Args...>(detail::make_work<F, Args...>(f));
-    detail::add_item(w, args...);
+    auto w = detail::one_call<result, F, Args...>(f, args...);
     auto state = std::make_shared<detail::future_state<result>>(owner);
     w.sink = state;
     w.single = true;

@@ -6,8 +6,8 @@
 #include <new>
 
 // The state behind a future. The thread that takes the answer finishes it, under the pool's lock;
-// users' threads wait and register. `callbacks_mutex_` makes ready and the lists change together: a
-// callback is run once, whether it came before the end or after.
+// users' threads wait and register. A callback is run once, whether it came before the end or
+// after: see attend().
 namespace bulkhead::detail {
 
 time_point deadline_after(std::chrono::nanoseconds timeout) noexcept {
@@ -18,8 +18,8 @@ time_point deadline_after(std::chrono::nanoseconds timeout) noexcept {
 }
 
 bool event_latch::set() noexcept {
-  // release: what the latch announces was written before; acq_rel to read the waiter bit.
-  const auto before = state_.fetch_or(ready_bit, std::memory_order_acq_rel);
+  // What the latch announces was written before; seq_cst: see future_base::attend.
+  const auto before = state_.fetch_or(ready_bit);
   if ((before & waiter_bit) == 0)
     return false;
   runtime::futex_wake_all(state_, false);
@@ -57,14 +57,33 @@ bool future_base::running() { return !ready() && core_->running(*this).has_value
 
 double future_base::progress() { return ready() ? 1 : core_->running(*this).value_or(0); }
 
+future_base::~future_base() {
+  delete attendants_.load(
+    std::memory_order_acquire); // whoever made them let go of the state before
+}
+
+// Who registers makes its place seen and then looks whether the future is ready; who finishes makes
+// it ready and then looks for such a place. Both seq_cst: one of them sees the other. Where the
+// registrar finds it ready it does the telling itself, else finish() waits for the mutex and tells.
+future_base::attendants& future_base::attend() {
+  auto* there = attendants_.load();
+  if (there == nullptr) {
+    auto made = std::make_unique<attendants>();
+    if (attendants_.compare_exchange_strong(there, made.get()))
+      there = made.release();
+  }
+  return *there;
+}
+
 void future_base::when_ready(std::function<void()> f) {
   core_->expect_callbacks();
   std::list<std::function<void()>> one; // made here: finish() only moves it on
   one.push_back(std::move(f));
+  auto& there = attend();
   {
-    std::lock_guard lock{callbacks_mutex_};
+    const std::lock_guard lock{there.mutex};
     if (!ready()) {
-      callbacks_.splice(callbacks_.end(), one);
+      there.callbacks.splice(there.callbacks.end(), one);
       return;
     }
   }
@@ -78,9 +97,11 @@ future_base::watch_list::iterator future_base::watch(std::shared_ptr<completion_
   watch_list one;
   one.push_back({std::move(queue), {index}});
   const auto made = one.begin();
-  const std::lock_guard lock{callbacks_mutex_};
-  watches_.splice(watches_.end(), one);
-  if (ready())
+  auto& there = attend();
+  const std::lock_guard lock{there.mutex};
+  const bool told = ready();
+  there.watches.splice(there.watches.end(), one);
+  if (told)
     made->queue->push(std::move(made->index));
   return made;
 }
@@ -89,44 +110,28 @@ void future_base::unwatch(watch_list::iterator which) noexcept {
   if (!core_->is_of_own_process())
     return; // whoever held the lock when the copy was made is not here
   watch_list gone;
-  const std::lock_guard lock{callbacks_mutex_};
-  gone.splice(gone.end(), watches_, which);
+  auto& there = *attendants_.load(); // watch() made it
+  const std::lock_guard lock{there.mutex};
+  gone.splice(gone.end(), there.watches, which);
 }
 
 void future_base::finish() noexcept {
+  latch_.set();
+  auto* there = attendants_.load(); // after the latch: see attend()
+  if (there == nullptr)
+    return;
   std::list<std::function<void()>> callbacks;
   {
-    std::lock_guard lock{callbacks_mutex_};
-    // Under the mutex: who registers later finds it ready and calls back by itself.
-    latch_.set();
-    callbacks.swap(callbacks_);
-    for (auto& w : watches_)
-      w.queue->push(std::move(w.index));
+    const std::lock_guard lock{there->mutex};
+    callbacks.swap(there->callbacks);
+    for (auto& w : there->watches)
+      if (!w.index.empty())
+        w.queue->push(std::move(w.index));
   }
   // Without the mutex, and on the callback thread: user code must not run in the one that takes
   // answers.
   if (!callbacks.empty())
     core_->call_back_locked(std::move(callbacks));
-}
-
-void future_base::on_value(std::uint64_t, std::span<const std::byte> result) noexcept {
-  try {
-    bytes_.append(result.data(), result.size());
-  } catch (const std::bad_alloc&) {
-    on_failure(0, undecodable_result());
-    return;
-  }
-  finish();
-}
-
-void future_base::on_large_value(std::uint64_t, buffer&& result) noexcept {
-  bytes_ = std::move(result);
-  finish();
-}
-
-void future_base::on_failure(std::uint64_t, failure&& f) noexcept {
-  failure_ = keep(std::move(f));
-  finish();
 }
 
 } // namespace bulkhead::detail

@@ -5,39 +5,58 @@
 #include <bulkhead/detail/kept_failure.hpp>
 #include <bulkhead/error.hpp>
 
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <new>
 #include <utility>
 
 namespace bulkhead::detail {
 
+struct kept_failure::shared {
+  failure what;
+  std::atomic<std::uint32_t> copies{1}; ///< not those of no_memory()
+};
+
 namespace {
 
 /// Lives until the process ends: futures may outlive static objects.
-const failure& no_memory() noexcept {
-  alignas(failure) static std::byte place[sizeof(failure)];
-  static const auto* const made = [] {
-    auto* f = new (place) failure{};
-    f->kind = failure_kind::too_large;
-    f->message = "no host memory"; // 15 characters need no allocation
-    f->may_have_executed = true;
-    return f;
+template <class Shared>
+Shared& no_memory() noexcept {
+  alignas(Shared) static std::byte place[sizeof(Shared)];
+  static auto* const made = [] {
+    auto* s = new (place) Shared{};
+    s->what.kind = failure_kind::too_large;
+    s->what.message = "no host memory"; // 15 characters need no allocation
+    s->what.may_have_executed = true;
+    return s;
   }();
   return *made;
 }
 
 } // namespace
 
-void failure_deleter::operator()(const failure* f) const noexcept {
-  if (f != &no_memory())
-    delete f;
+kept_failure::kept_failure(const kept_failure& other) noexcept : there_(other.there_) {
+  if (there_ != nullptr)
+    there_->copies.fetch_add(1, std::memory_order_relaxed); // `other` keeps it alive meanwhile
 }
+
+kept_failure::~kept_failure() {
+  if (there_ == nullptr || there_ == &no_memory<shared>())
+    return;
+  // acq_rel: who deletes it does so after all that the other copies read.
+  if (there_->copies.fetch_sub(1, std::memory_order_acq_rel) == 1)
+    delete there_;
+}
+
+const failure& kept_failure::operator*() const noexcept { return there_->what; }
 
 kept_failure keep(failure&& f) noexcept {
   // An outcome is promised, so it must not depend on memory: without any, all failures share one
   // text.
-  const auto* own = new (std::nothrow) failure(std::move(f));
-  return kept_failure{own != nullptr ? own : &no_memory()};
+  auto* own = new (std::nothrow) kept_failure::shared{std::move(f)};
+  return kept_failure{own != nullptr ? own : &no_memory<kept_failure::shared>()};
 }
 
 failure undecodable_result() noexcept try {

@@ -93,7 +93,7 @@ void map_state::take_one(std::uint64_t item, std::span<const std::byte> result,
 
 void map_state::on_column(std::uint64_t first, result_column&& results) noexcept {
   const std::size_t items = results.items;
-  keep_piece({first, std::move(results), nullptr, nullptr}, items);
+  keep_piece({first, std::move(results), {}, nullptr}, items);
 }
 
 void map_state::on_failure(std::uint64_t item, failure&& f) noexcept {

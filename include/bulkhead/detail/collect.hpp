@@ -106,18 +106,19 @@ public:
   }
 
 protected:
-  void decode(std::optional<outcome<values_of<R>>>& to) override {
+  outcome<values_of<R>> decode() override {
     try {
-      if constexpr (std::is_void_v<R>)
-        collect_values<R>(*map_), to.emplace();
-      else
-        to.emplace(collect_values<R>(*map_));
+      if constexpr (std::is_void_v<R>) {
+        collect_values<R>(*map_);
+        return {};
+      } else
+        return collect_values<R>(*map_);
     } catch (const error& e) {
-      to.emplace(e.info());
+      return e.info();
     } catch (abi::__forced_unwind&) {
       throw;
     } catch (...) {
-      to.emplace(undecodable_result());
+      return undecodable_result();
     }
   }
 

@@ -19,14 +19,36 @@ namespace bulkhead::detail {
 /// The work of calls of F that take these and return R, with what is known of their sizes.
 template <class R, class F, class... Args>
 work sized(work w) {
-  constexpr bool fixed =
-    ((std::is_same_v<shipped_t<Args>, Args> && bytes_of_each<Args>() != varying_bytes) && ...);
-  if constexpr (fixed)
+  if constexpr (fixed_arguments<Args...>)
     w.item_bytes = (0U + ... + bytes_of_each<Args>());
   w.result_bytes = bytes_of_each<R>();
   if constexpr (runs_in_loop<std::decay_t<F>>)
-    w.loop = loop_ref<R, std::decay_t<F>, shipped_t<Args>...>();
+    w.loop = loop_ref<callable_place::of_all, R, std::decay_t<F>, shipped_t<Args>...>();
   return w;
+}
+
+/// The work of one call of F that returns R.
+template <class R, class F, class... Args>
+work one_call(const F& f, const Args&... args) {
+  if constexpr (own_closure<F>) {
+    work w;
+    w.stub = own_stub_ref<F, Args...>();
+    w.loop = loop_ref<callable_place::of_each, R, F, shipped_t<Args>...>();
+    w.result_bytes = bytes_of_each<R>();
+    constexpr auto own =
+      sizeof(F) < varying_bytes ? static_cast<std::uint32_t>(sizeof(F)) : varying_bytes;
+    if constexpr (fixed_arguments<Args...> && own != varying_bytes)
+      w.item_bytes = (own + ... + bytes_of_each<Args>());
+    add_encoded_item(w, [&](buffer& out) {
+      encode_callable(out, f);
+      encode_args(out, args...);
+    });
+    return w;
+  } else {
+    auto w = sized<R, F, Args...>(make_work<F, Args...>(f));
+    add_item(w, args...);
+    return w;
+  }
 }
 
 /// Elements that lie in memory as their encodings follow one another.

@@ -3,7 +3,6 @@
 #include <bulkhead/detail/completion_queue.hpp>
 #include <bulkhead/detail/duration.hpp>
 #include <bulkhead/detail/future_core.hpp>
-#include <bulkhead/detail/kept_failure.hpp>
 #include <bulkhead/detail/task_sink.hpp>
 #include <bulkhead/error.hpp>
 
@@ -20,7 +19,8 @@ namespace bulkhead::detail {
 /// Something that becomes ready once and can be waited for by many threads.
 class event_latch {
 public:
-  bool ready() const noexcept { return state_.load(std::memory_order_acquire) & ready_bit; }
+  // seq_cst: see future_base::attend.
+  bool ready() const noexcept { return (state_.load() & ready_bit) != 0; }
 
   /// Makes it ready and wakes all. Idempotent. Returns true where somebody may have been asleep.
   bool set() noexcept;
@@ -34,10 +34,12 @@ private:
   std::atomic<std::uint32_t> state_{0};
 };
 
-/// The untyped part of a future: what is shared by its copies and the pool.
+/// The untyped part of a future: what is shared by its copies and the pool. A million of them may
+/// wait at once, so what few futures need is made when it is needed.
 class future_base : public task_sink {
 public:
   explicit future_base(std::shared_ptr<future_core> core) noexcept : core_(std::move(core)) {}
+  ~future_base() override;
 
   bool ready() const noexcept { return latch_.ready(); }
   bool wait_until(time_point deadline);
@@ -60,10 +62,6 @@ public:
   /// For each `watch` once, whether or not the queue was told.
   void unwatch(watch_list::iterator which) noexcept;
 
-  void on_value(std::uint64_t item, std::span<const std::byte> result) noexcept override;
-  void on_failure(std::uint64_t item, failure&& f) noexcept override;
-  void on_large_value(std::uint64_t item, buffer&& result) noexcept override;
-
   /// The task's number in its pool; set before submit returns.
   std::uint64_t id() const noexcept { return id_; }
   void placed(void* where, std::uint64_t id) noexcept override {
@@ -72,8 +70,6 @@ public:
       id_ = id;
   }
 
-  /// Where the pool keeps the task; guarded by the pool's lock, null once it has its outcome.
-  void* place = nullptr;
   event_latch& latch() noexcept { return latch_; }
 
   /// Wakes the waiters and queues the callbacks; the outcome must be in place. Once.
@@ -81,19 +77,33 @@ public:
 
   const std::shared_ptr<future_core>& core() const noexcept { return core_; }
 
+  /// Where the pool keeps the task; guarded by the pool's lock, null once it has its outcome.
+  void* place = nullptr;
+
 protected:
-  // Both are written once, before the latch is set, and read only after it.
-  buffer bytes_;
-  kept_failure failure_;
-  std::mutex decode_mutex_;
+  /// Where the outcome is. After ready() whoever makes something of it holds it as `busy`.
+  enum class stage : std::uint8_t {
+    empty,   ///< not here, or decode() knows where
+    encoded, ///< as bytes
+    busy,    ///< one thread reads the bytes
+    decoded, ///< as it is told
+    taken,   ///< moved out
+  };
+  std::atomic<stage> stage_{stage::empty};
+  std::atomic<bool> told_{false}; ///< that somebody asked for the outcome
 
 private:
+  struct attendants {
+    std::mutex mutex; ///< guards the lists
+    std::list<std::function<void()>> callbacks;
+    watch_list watches; ///< those that were told have an empty index
+  };
+  attendants& attend();
+
   event_latch latch_;
   std::uint64_t id_ = 0;
   std::shared_ptr<future_core> core_;
-  std::mutex callbacks_mutex_;
-  std::list<std::function<void()>> callbacks_;
-  watch_list watches_; ///< those that were told have an empty index
+  std::atomic<attendants*> attendants_{nullptr}; ///< owned; null: nobody asked to be told
 };
 
 } // namespace bulkhead::detail

@@ -1,15 +1,17 @@
 #pragma once
 
+#include <bulkhead/detail/decode_outcome.hpp>
 #include <bulkhead/detail/future_base.hpp>
+#include <bulkhead/detail/kept_bytes.hpp>
 #include <bulkhead/outcome.hpp>
 
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
-#include <cxxabi.h>
-#include <mutex>
-#include <optional>
+#include <memory>
+#include <new>
 #include <span>
 #include <type_traits>
 #include <typeinfo>
@@ -20,46 +22,75 @@ namespace bulkhead::detail {
 /// Throws config_error where so many results do not fit into the memory that the caller brought.
 void expect_room(std::size_t results, std::size_t room);
 
+/// Nobody will ever give the outcome.
+failure abandoned_failure() noexcept;
+
+/// What of a result needs no code of the user's to become a value, and little room on a stack: it
+/// is decoded where it arrives.
+template <class T>
+inline constexpr bool decodes_on_arrival =
+  std::is_void_v<T> || std::is_same_v<T, bool> || (raw<T> && sizeof(T) <= 64);
+
 /// The shared state of a future: decodes its bytes once, in the first thread that asks.
 template <class T>
 class future_state : public future_base {
 public:
-  using future_base::future_base;
+  explicit future_state(std::shared_ptr<future_core> core) noexcept
+    : future_base(std::move(core)) {}
+  future_state(const future_state&) = delete;
+  future_state& operator=(const future_state&) = delete;
+  ~future_state() override {
+    switch (stage_.load(std::memory_order_acquire)) { // whoever wrote it let go of the state before
+    case stage::encoded:
+      std::destroy_at(&bytes_);
+      break;
+    case stage::decoded:
+    case stage::taken:
+      std::destroy_at(&outcome_);
+      break;
+    default:
+      break;
+    }
+  }
 
   /// The outcome; only after ready().
   const outcome<T>& get() {
-    const outcome<T>* mine = nullptr;
-    {
-      std::lock_guard lock{decode_mutex_};
-      mine = &decoded();
-    }
+    settle();
     tell_taken();
-    return *mine;
+    return outcome_;
   }
 
   bool failed() final {
-    if (!ready())
+    if (!ready() || stage_.load(std::memory_order_acquire) == stage::taken)
       return false;
-    std::lock_guard lock{decode_mutex_};
-    return !taken_ && !decoded().has_value();
+    settle();
+    return !outcome_.has_value();
   }
 
   /// Moves it out. Once: later calls of both throw config_error.
   outcome<T> take() {
     tell_taken();
-    std::lock_guard lock{decode_mutex_};
-    auto& mine = decoded();
-    taken_ = mine.has_value();
-    return std::move(mine);
+    settle();
+    // acq_rel: of several that take, one gets it, and the others do not touch it.
+    auto seen = stage::decoded;
+    if (outcome_.has_value()
+        && !stage_.compare_exchange_strong(seen, stage::taken, std::memory_order_acq_rel))
+      throw_taken();
+    return std::move(outcome_);
   }
 
   /// Copies the elements of a vector to `to`, from the bytes where it is not made yet. Throws as
   /// value() does, and config_error where they do not fit. Only after ready().
   template <class Element>
   std::size_t copy_to(std::span<Element> to) {
-    std::lock_guard lock{decode_mutex_};
-    if (decoded_ || failure_ || bytes_.empty())
-      return copy_elements<Element>(decoded().value(), to);
+    auto seen = stage::encoded;
+    if (!stage_.compare_exchange_strong(seen, stage::busy, std::memory_order_acquire)) {
+      const std::span<const Element> from{get().value()};
+      expect_room(from.size(), to.size());
+      std::copy(from.begin(), from.end(), to.begin());
+      return from.size();
+    }
+    const turn mine{*this, seen};
     reader in{bytes_.bytes()};
     const auto count = in.take_count(sizeof(Element), sizeof(Element), typeid(T));
     const auto* from = in.take(count * sizeof(Element), typeid(T));
@@ -70,53 +101,94 @@ public:
     return count;
   }
 
+  void on_value(std::uint64_t, std::span<const std::byte> result) noexcept override {
+    if constexpr (decodes_on_arrival<T>)
+      put(decode_outcome<T>(result, nullptr));
+    else
+      keep_encoded(result);
+    finish();
+  }
+  void on_large_value(std::uint64_t item, buffer&& result) noexcept override {
+    if constexpr (decodes_on_arrival<T>)
+      return on_value(item, result.bytes());
+    keep_encoded(std::move(result));
+    finish();
+  }
+  void on_failure(std::uint64_t, failure&& f) noexcept override {
+    put(outcome<T>{keep(std::move(f))});
+    finish();
+  }
+
 protected:
-  /// Makes the outcome of what the worker sent. Once, under decode_mutex_.
-  virtual void decode(std::optional<outcome<T>>& to) {
-    if (failure_) {
-      to.emplace(*failure_);
-      return;
-    }
-    try {
-      if constexpr (std::is_void_v<T>)
-        decode_result<void>(bytes_.bytes()), to.emplace();
-      else
-        to.emplace(decode_result<T>(bytes_.bytes(), bytes_.descriptors()));
-    } catch (abi::__forced_unwind&) {
-      throw;
-    } catch (...) {
-      to.emplace(undecodable_result());
-    }
-    bytes_ = buffer{};
+  /// Makes the outcome where no bytes came. Once.
+  virtual outcome<T> decode() { return outcome<T>{abandoned_failure()}; }
+
+  /// The outcome is there; before finish(), by the thread that calls it.
+  void put(outcome<T>&& o) {
+    std::construct_at(&outcome_, std::move(o));
+    stage_.store(stage::decoded, std::memory_order_relaxed); // the latch tells it
   }
 
 private:
-  // Without decode_mutex_: a pool's lock may be taken.
+  // A pool's lock may be taken.
   void tell_taken() noexcept {
-    if (core()
-        && !told_.exchange(true, std::memory_order_relaxed)) // once; nothing else hangs on it
+    if (!told_.exchange(true, std::memory_order_relaxed)) // once; nothing else hangs on it
       core()->tell_taken(id());
   }
 
-  template <class Element>
-  static std::size_t copy_elements(std::span<const Element> from, std::span<Element> to) {
-    expect_room(from.size(), to.size());
-    std::copy(from.begin(), from.end(), to.begin());
-    return from.size();
+  /// While it lives no other thread reads the bytes; leaves the state as `then` says.
+  struct turn {
+    future_state& of;
+    stage then;
+    ~turn() {
+      // release: what was made of the bytes is seen by whoever comes next.
+      of.stage_.store(then, std::memory_order_release);
+      of.stage_.notify_all();
+    }
+  };
+
+  template <class Bytes>
+  void keep_encoded(Bytes&& result) noexcept {
+    try {
+      std::construct_at(&bytes_, std::forward<Bytes>(result));
+      stage_.store(stage::encoded, std::memory_order_relaxed); // the latch tells it
+    } catch (const std::bad_alloc&) {
+      put(outcome<T>{keep(undecodable_result())});
+    }
   }
 
-  outcome<T>& decoded() {
-    if (taken_)
-      throw config_error("the value of this future cannot be copied and has been moved out by "
-                         "another copy of the future");
-    if (!decoded_)
-      decode(decoded_);
-    return *decoded_;
+  /// Sees to it that the outcome can be told.
+  void settle() {
+    // acquire: what the thread before made of it.
+    for (auto seen = stage_.load(std::memory_order_acquire); seen != stage::decoded;
+         seen = stage_.load(std::memory_order_acquire))
+      if (seen == stage::taken)
+        throw_taken();
+      else if (seen == stage::busy)
+        stage_.wait(seen, std::memory_order_acquire); // as above
+      else if (stage_.compare_exchange_strong(seen, stage::busy, std::memory_order_acquire))
+        make(seen);
   }
 
-  std::optional<outcome<T>> decoded_;
-  bool taken_ = false;            ///< guarded by decode_mutex_
-  std::atomic<bool> told_{false}; ///< that somebody asked for it
+  void make(stage before) {
+    turn mine{*this, before};
+    auto made =
+      before == stage::encoded ? decode_outcome<T>(bytes_.bytes(), bytes_.descriptors()) : decode();
+    if (before == stage::encoded)
+      std::destroy_at(&bytes_);
+    std::construct_at(&outcome_, std::move(made));
+    mine.then = stage::decoded;
+  }
+
+  [[noreturn]] static void throw_taken() {
+    throw config_error("the value of this future cannot be copied and has been moved out by "
+                       "another copy of the future");
+  }
+
+  union { // as stage_ says
+    kept_bytes bytes_;
+    outcome<T> outcome_;
+  };
 };
 
 } // namespace bulkhead::detail

@@ -8,7 +8,6 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -19,9 +18,6 @@ namespace bulkhead::detail {
 failure thrown_failure() noexcept;
 /// The same of one that was caught before.
 failure failure_of(const std::exception_ptr& thrown) noexcept;
-
-/// Nobody will ever give the outcome.
-failure abandoned_failure() noexcept;
 
 /// The state of a future whose outcome is made in this process.
 template <class T>
@@ -36,10 +32,10 @@ public:
   bool give(outcome<T>&& o) {
     {
       const std::lock_guard lock{mutex_};
-      if (stage_ == stage::ended)
+      if (way_ == way::ended)
         return false;
-      held_.emplace(std::move(o));
-      stage_ = stage::ended;
+      this->put(std::move(o));
+      way_ = way::ended;
     }
     this->finish();
     return true;
@@ -48,37 +44,33 @@ public:
   /// From now on it cannot be cancelled; false where it has its outcome.
   bool begin() {
     const std::lock_guard lock{mutex_};
-    if (stage_ == stage::waiting)
-      stage_ = stage::begun;
-    return stage_ == stage::begun;
+    if (way_ == way::waiting)
+      way_ = way::begun;
+    return way_ == way::begun;
   }
 
   bool cancel(bool kill_running) override {
     if (source_)
       return source_->cancel(kill_running);
-    const bool withdrawn = stage_is(stage::waiting);
+    const bool withdrawn = is(way::waiting);
     failure f;
     f.kind = failure_kind::cancelled;
     f.message = "the future was cancelled before its promise had begun";
     return withdrawn && give(std::move(f));
   }
-  bool running() override { return (source_ && source_->running()) || stage_is(stage::begun); }
+  bool running() override { return (source_ && source_->running()) || is(way::begun); }
   double progress() override { return this->ready() ? 1 : source_ ? source_->progress() : 0; }
 
-protected:
-  void decode(std::optional<outcome<T>>& to) override { to.emplace(std::move(*held_)); }
-
 private:
-  enum class stage : std::uint8_t { waiting, begun, ended };
-  bool stage_is(stage s) {
+  enum class way : std::uint8_t { waiting, begun, ended };
+  bool is(way w) {
     const std::lock_guard lock{mutex_};
-    return stage_ == s;
+    return way_ == w;
   }
 
   const std::shared_ptr<future_base> source_;
   std::mutex mutex_;
-  stage stage_ = stage::waiting;
-  std::optional<outcome<T>> held_; ///< written before finish(), read only after it
+  way way_ = way::waiting;
 };
 
 /// The duty to give an outcome: what it is destroyed with ends as abandoned.

@@ -30,6 +30,11 @@ consteval std::uint32_t bytes_of_each() {
     return varying_bytes;
 }
 
+/// The arguments of each call have one size.
+template <class... Args>
+inline constexpr bool fixed_arguments =
+  ((std::is_same_v<shipped_t<Args>, Args> && bytes_of_each<Args>() != varying_bytes) && ...);
+
 /// Consecutive items on a worker's main thread: the worker fills it in, the loop claims item after
 /// item, as docs/wire_format.md says, takes its arguments, and puts its result where it is to lie.
 struct item_run {
@@ -139,16 +144,22 @@ using loop_fn = void (*)(const reader& callable, item_run& items);
 template <class F>
 concept runs_in_loop = function_pointer<F> || raw_callable<F>;
 
-template <class R, class F, class... Ts>
+/// Where the callable of an item is: before the arguments of all items, or of each.
+enum class callable_place : bool { of_all, of_each };
+
+template <callable_place Place, class R, class F, class... Ts>
 struct item_loop {
   static void run(const reader& callable, item_run& items) {
-    if constexpr (function_pointer<F>) {
+    if constexpr (Place == callable_place::of_each) {
+      while (items.begin() && run_own(items)) {
+      }
+    } else if constexpr (function_pointer<F>) {
       auto in = callable;
       const auto f = decode_callable<F>(in);
-      while (items.begin() && run_one(f, items)) {
+      while (items.begin() && run_one(f, arguments(items), items)) {
       }
     } else { // each item has its own, as it came
-      while (items.begin() && run_one(decoded(callable), items)) {
+      while (items.begin() && run_one(decoded(callable), arguments(items), items)) {
       }
     }
   }
@@ -156,10 +167,20 @@ struct item_loop {
 private:
   static F decoded(reader callable) { return decode_callable<F>(callable); }
 
-  static bool run_one(F f, item_run& items) {
-    using plan = call_plan<F, Ts...>;
+  static reader arguments(item_run& items) noexcept {
     reader in{items.take_arguments(), reader_limits::trusted()};
     in.bring(items.descriptors);
+    return in;
+  }
+
+  static bool run_own(item_run& items) {
+    auto in = arguments(items);
+    auto f = decode_callable<F>(in);
+    return run_one(std::move(f), in, items);
+  }
+
+  static bool run_one(F f, reader in, item_run& items) {
+    using plan = call_plan<F, Ts...>;
     std::tuple<Ts...> values{decode_argument<Ts>(in)...};
     in.expect_end();
     if constexpr (std::is_void_v<R>) {
@@ -175,10 +196,10 @@ private:
 };
 
 /// The loop's name, looked up once.
-template <class R, class F, class... Ts>
+template <callable_place Place, class R, class F, class... Ts>
 const function_ref& loop_ref() {
   static const function_ref ref =
-    to_ref(reinterpret_cast<const void*>(&item_loop<R, F, Ts...>::run));
+    to_ref(reinterpret_cast<const void*>(&item_loop<Place, R, F, Ts...>::run));
   return ref;
 }
 

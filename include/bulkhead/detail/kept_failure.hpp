@@ -2,16 +2,33 @@
 
 #include <bulkhead/failure.hpp>
 
-#include <memory>
+#include <utility>
 
 namespace bulkhead::detail {
 
-/// Deletes every failure but the shared one for hosts without memory.
-struct failure_deleter {
-  void operator()(const failure* f) const noexcept;
+/// A failure that nobody changes any more, in the size of a pointer. Copies share it, and what was
+/// moved from still has it. Thread-safe on distinct copies.
+class kept_failure {
+public:
+  kept_failure() noexcept = default;
+  kept_failure(const kept_failure& other) noexcept;
+  kept_failure& operator=(kept_failure other) noexcept {
+    std::swap(there_, other.there_);
+    return *this;
+  }
+  ~kept_failure();
+
+  explicit operator bool() const noexcept { return there_ != nullptr; }
+  /// Only where there is one.
+  const failure& operator*() const noexcept;
+
+private:
+  friend kept_failure keep(failure&& f) noexcept;
+  struct shared;
+  explicit kept_failure(shared* there) noexcept : there_(there) {}
+
+  shared* there_ = nullptr; ///< owned together with the copies
 };
-/// Shared, so it is copied, never moved from.
-using kept_failure = std::unique_ptr<const failure, failure_deleter>;
 
 /// Keeps a failure whatever happens: where there is no memory, one that says so in its place.
 kept_failure keep(failure&& f) noexcept;

@@ -44,7 +44,7 @@ struct raw_outcome {
   template <class R>
   outcome<R> decode() const {
     if (failed)
-      return *failed;
+      return outcome<R>{failed};
     return decode_outcome<R>(bytes(), descriptors.get());
   }
 };
@@ -60,7 +60,7 @@ struct map_piece {
   template <class R, class F>
   void decode(F&& f) const {
     if (failed)
-      return f(outcome<R>{*failed});
+      return f(outcome<R>{failed});
     results.for_each(
       [&](std::span<const std::byte> bytes) { f(decode_outcome<R>(bytes, descriptors.get())); });
   }

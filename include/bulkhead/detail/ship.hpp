@@ -138,6 +138,21 @@ struct stub {
   }
 };
 
+/// A closure whose captures differ from task to task. It travels before the arguments of its task
+/// and not as what all tasks of a unit share, so that single tasks of one lambda go together.
+template <class F>
+concept own_closure = raw_callable<F> && !std::is_empty_v<F>;
+
+/// The same for such a closure.
+template <result_use Use, class F, class... Ts>
+struct own_stub {
+  static void run(reader& nothing, reader& args, buffer& result) {
+    nothing.expect_end();
+    reader callable{{args.take(sizeof(F), typeid(F)), sizeof(F)}};
+    stub<Use, F, Ts...>::run(callable, args, result);
+  }
+};
+
 /// The typed stub that runs F with these arguments.
 template <class F, class... Args>
 inline constexpr stub_fn stub_of =
@@ -151,6 +166,13 @@ inline constexpr stub_fn dropping_stub_of =
 template <class F, class... Args>
 const function_ref& stub_ref() {
   static const function_ref ref = to_ref(reinterpret_cast<const void*>(stub_of<F, Args...>));
+  return ref;
+}
+
+template <class F, class... Args>
+const function_ref& own_stub_ref() {
+  static const function_ref ref = to_ref(reinterpret_cast<const void*>(
+    static_cast<stub_fn>(&own_stub<result_use::ship, F, shipped_t<Args>...>::run)));
   return ref;
 }
 

@@ -76,9 +76,9 @@ public:
   }
 
   /// What the pool learns about the items, to size the chunks of the rest.
-  std::atomic<bool> began{false};             ///< an item has run, or its worker died of it
   std::atomic<std::uint32_t> mean_item_ns{0}; ///< 0: unknown
   std::atomic<std::uint32_t> units_made{0};
+  std::atomic<bool> began{false}; ///< an item has run, or its worker died of it
 };
 
 /// One unit of work on its way into a pool: a callable and the arguments of `items` calls.
@@ -101,17 +101,18 @@ struct work {
   time_point room_until = time_point::max(); ///< a full backlog is not waited for longer
 };
 
-/// Appends one item to the body of a unit of work. Throws too_large beyond 4 GiB.
-template <class... Args>
-void add_item(work& w, const Args&... args) {
+/// Appends one item to the body of a unit of work: what `encode` writes to the buffer that it is
+/// given. Throws too_large beyond 4 GiB.
+template <class Encode>
+void add_encoded_item(work& w, Encode encode) {
   if (w.item_bytes != varying_bytes) {
-    encode_args(w.body, args...);
+    encode(w.body);
     ++w.items;
     return;
   }
   const auto at = w.body.size();
   w.body.grow(sizeof(std::uint32_t));
-  encode_args(w.body, args...);
+  encode(w.body);
   const auto length = w.body.size() - at - sizeof(std::uint32_t);
   if (length > UINT32_MAX)
     throw too_large("the arguments of one task exceed 4 GiB: " + std::to_string(length)
@@ -119,6 +120,12 @@ void add_item(work& w, const Args&... args) {
   const auto narrow = static_cast<std::uint32_t>(length);
   std::memcpy(w.body.data() + at, &narrow, sizeof narrow);
   ++w.items;
+}
+
+/// The same with these arguments.
+template <class... Args>
+void add_item(work& w, const Args&... args) {
+  add_encoded_item(w, [&](buffer& out) { encode_args(out, args...); });
 }
 
 /// A unit of work without items yet.

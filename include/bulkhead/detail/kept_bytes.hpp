@@ -1,0 +1,59 @@
+#pragma once
+
+#include <bulkhead/detail/buffer.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <utility>
+
+namespace bulkhead::detail {
+
+/// The bytes of one result until somebody asks for its value: few of them in place, because a
+/// million futures may wait to be read.
+class kept_bytes {
+public:
+  static constexpr std::size_t most_in_place = 23;
+
+  /// Throws std::bad_alloc.
+  explicit kept_bytes(std::span<const std::byte> bytes) {
+    if (bytes.size() <= most_in_place) {
+      size_ = static_cast<std::uint8_t>(bytes.size());
+      if (size_ != 0)
+        std::memcpy(small_, bytes.data(), size_);
+    } else {
+      buffer copy;
+      copy.append(bytes.data(), bytes.size());
+      large_ = new buffer(std::move(copy));
+    }
+  }
+  /// With the descriptors that came along. Throws std::bad_alloc.
+  explicit kept_bytes(buffer&& bytes) : large_(new buffer(std::move(bytes))) {}
+  kept_bytes(const kept_bytes&) = delete;
+  kept_bytes& operator=(const kept_bytes&) = delete;
+  ~kept_bytes() {
+    if (is_large())
+      delete large_;
+  }
+
+  std::span<const std::byte> bytes() const noexcept {
+    return is_large() ? large_->bytes() : std::span<const std::byte>{small_, size_};
+  }
+  /// Null where none came along.
+  const descriptor_list* descriptors() const noexcept {
+    return is_large() ? large_->descriptors() : nullptr;
+  }
+
+private:
+  static constexpr std::uint8_t large = UINT8_MAX;
+  bool is_large() const noexcept { return size_ == large; }
+
+  union {
+    std::byte small_[most_in_place];
+    buffer* large_; ///< owned
+  };
+  std::uint8_t size_ = large;
+};
+
+} // namespace bulkhead::detail
