@@ -43,6 +43,7 @@ void watchman::forgive(time_point now, std::chrono::nanoseconds lag) noexcept {
 }
 
 void watchman::look_at_all(time_point now) {
+  detail::drop_idle_memory();
   queue_.tick(now);
   workers_.shrink(now);
   sender_.tick(now);

@@ -42,6 +42,7 @@ void worker_pool::start() {
   }
   if (state_.options.on_event || state_.options.on_output)
     news_.callbacks().start();
+  detail::recycle_memory();
   leadership_.start();
   try {
     workforce_.start();

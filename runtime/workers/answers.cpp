@@ -249,6 +249,7 @@ void answers::take_large(worker_slot& slot, unit& u, std::uint32_t item) noexcep
   }
   ends_.succeed(u, item);
   u.sink->on_large_value(u.first_item + item, std::move(result.bytes));
+  pool_.ticks.need(clock::now() + 2 * detail::idle_memory); // what is kept of it may go then
 }
 
 // take_result has seen that they came, unless this process has no room for them.

@@ -101,7 +101,7 @@ private:
     capacity_ = capacity;
   }
 
-  std::unique_ptr<std::byte[]> heap_;
+  byte_block heap_;
   std::unique_ptr<descriptor_list> descriptors_;
   std::size_t size_ = 0;
   std::size_t capacity_ = inline_bytes;

@@ -28,8 +28,11 @@ failure abandoned_failure() noexcept;
 /// What of a result needs no code of the user's to become a value, and little room on a stack: it
 /// is decoded where it arrives.
 template <class T>
-inline constexpr bool decodes_on_arrival =
-  std::is_void_v<T> || std::is_same_v<T, bool> || (raw<T> && sizeof(T) <= 64);
+inline constexpr bool decodes_on_arrival = std::is_same_v<T, bool>;
+template <>
+inline constexpr bool decodes_on_arrival<void> = true;
+template <raw T>
+inline constexpr bool decodes_on_arrival<T> = sizeof(T) <= 64;
 
 /// The shared state of a future: decodes its bytes once, in the first thread that asks.
 template <class T>

@@ -29,7 +29,7 @@ inline constexpr std::chrono::milliseconds between_tellings{50};
 struct raw_outcome {
   static constexpr std::size_t small_bytes = 16;
 
-  std::unique_ptr<std::byte[]> large; ///< a result of more than small_bytes
+  byte_block large; ///< a result of more than small_bytes
   std::size_t size = 0;
   std::byte small[small_bytes];
   kept_failure failed;

@@ -20,7 +20,7 @@ namespace bulkhead::detail {
 
 /// The encoded results of items that follow one another, one behind the other.
 struct result_column {
-  std::unique_ptr<std::byte[]> bytes;
+  byte_block bytes;
   std::size_t size = 0;
   std::uint32_t items = 0;
   std::uint64_t width = varying; ///< of each result, in bytes
