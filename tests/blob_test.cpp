@@ -7,8 +7,13 @@
 
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
+#include <memory>
 #include <numeric>
 #include <ranges>
 #include <stdexcept>
@@ -160,4 +165,49 @@ TEST_CASE("a map goes into memory that the caller brings") {
   CHECK(p.stats().submitted == before);
   CHECK_THROWS_WITH_AS(p.map_into(picky, std::views::iota(0, 10), std::span{to}),
                        doctest::Contains("seven"), task_error);
+}
+
+TEST_CASE("blobs are counted while somebody holds them") {
+  const leak_guard guard;
+  pool p{{.workers = 1}};
+  const auto before = p.stats();
+  {
+    const auto mine = numbers(1000);
+    const auto theirs = p.apply(numbers, std::size_t{500});
+    const auto same = theirs;
+    CHECK(p.stats().blobs == before.blobs + 2);
+    CHECK(p.stats().blob_bytes == before.blob_bytes + 1500 * sizeof(int));
+  }
+  CHECK(p.stats().blobs == before.blobs);
+  CHECK(p.stats().blob_bytes == before.blob_bytes);
+}
+
+TEST_CASE("a result that brings more shared memory than allowed is too large, and the next one is "
+          "not") {
+  const leak_guard guard;
+  pool p{{.workers = 1, .max_shared_result = 8192}};
+  const auto too_large_ones = [](std::size_t each) {
+    return std::vector<blob>{numbers(each), numbers(each)};
+  };
+  CHECK(p.apply(too_large_ones, std::size_t{1024}).size() == 2); // 8192 bytes in all
+  CHECK_THROWS_WITH_AS(p.apply(too_large_ones, std::size_t{1025}),
+                       doctest::Contains("the 8192 bytes of pool_options::max_shared_result"),
+                       too_large);
+  CHECK(p.apply(numbers, std::size_t{10}).size() == 10 * sizeof(int));
+}
+
+TEST_CASE("a blob without the memory that it says it has is refused") {
+  const leak_guard guard;
+  const auto sparse = [] {
+    const int fd = ::memfd_create("sparse", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    REQUIRE(::ftruncate(fd, off_t{1} << 40) == 0);
+    REQUIRE(::fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0);
+    return std::make_shared<const detail::open_descriptor>(fd);
+  };
+  detail::buffer bytes;
+  detail::coder<detail::shared_descriptor>::write(bytes, sparse());
+  detail::reader in{bytes.bytes()};
+  in.bring(bytes.descriptors());
+  CHECK_THROWS_WITH_AS(detail::coder<blob>::read(in), doctest::Contains("has memory for 0"),
+                       codec_error);
 }

@@ -45,11 +45,12 @@ pool_options checked_for_instances(pool_options options) {
     throw config_error(
       "spawn_pool: pool_options::retry is set, and applies to tasks only; leave it "
       "out: a message is tried again after the death of its instance alone");
-  const auto set_for_tasks = good.prefetch         ? "prefetch"
-                             : good.on_output      ? "on_output"
-                             : good.measure_growth ? "measure_growth"
-                             : good.observe        ? "observe"
-                                                   : nullptr;
+  const auto set_for_tasks = good.prefetch            ? "prefetch"
+                             : good.on_output         ? "on_output"
+                             : good.measure_growth    ? "measure_growth"
+                             : good.max_shared_result ? "max_shared_result"
+                             : good.observe           ? "observe"
+                                                      : nullptr;
   if (set_for_tasks != nullptr)
     throw config_error("spawn_pool: pool_options::" + std::string{set_for_tasks}
                        + " is set, and applies to tasks only; leave it out");

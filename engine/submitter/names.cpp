@@ -125,6 +125,7 @@ void check_for_engine(const pool_options& o) {
   only_default(!o.on_output, "on_output");
   only_default(!o.measure_growth, "measure_growth");
   only_default(!o.observe, "observe");
+  only_default(o.max_shared_result == 0, "max_shared_result");
   if (o.on_full != on_full::block && o.on_full != on_full::reject)
     throw config_error("pool_options::on_full is drop_oldest or run_in_caller; allowed with an "
                        "engine: block, reject");

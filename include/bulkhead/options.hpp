@@ -171,6 +171,9 @@ struct pool_options {
   /// BULKHEAD_OBSERVE=1 does for all pools of a program. config_error where the library
   /// bulkhead::observe is neither in the program nor beside this one, and for an eager pool.
   bool observe = false;
+  /// Bytes of shared memory that one result may bring: of its blobs, segments and queues together.
+  /// A result with more is too_large, and the host maps nothing of it. 0: as many as there are.
+  std::size_t max_shared_result = 0;
 };
 
 /// Options of single tasks, through `pool.with(task_options)`.

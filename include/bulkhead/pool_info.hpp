@@ -82,6 +82,9 @@ struct pool_stats {
   /// Second runs that task_options::hedge_after began. Each is counted as a task of its own: as
   /// submitted, and as what it ended as.
   std::uint64_t hedged = 0;
+  /// Blobs that this process holds now, of all its pools, and their memory, which others may share.
+  std::uint64_t blobs = 0;
+  std::uint64_t blob_bytes = 0;
 };
 
 /// What the calls of one function left behind in their workers: the sums of what each worker had

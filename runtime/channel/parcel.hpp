@@ -37,6 +37,9 @@ struct parcel_packet {
 int send_parcel(int control, std::uint32_t number, const detail::descriptor_list& list,
                 std::chrono::steady_clock::time_point deadline) noexcept;
 
+/// Bytes of the shared memory that is among them.
+std::uint64_t memory_behind(const detail::descriptor_list& list);
+
 /// What one look at a control socket brought.
 struct arrived_parcel {
   int error = 0; ///< EMFILE: they did not fit under RLIMIT_NOFILE; EBADMSG: no parcel; else errno

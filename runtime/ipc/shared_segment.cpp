@@ -9,23 +9,52 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <cerrno>
+#include <cstdint>
+#include <string>
 #include <system_error>
 #include <utility>
 
 namespace bulkhead::detail {
 
+namespace {
+
+std::atomic<std::uint64_t> held_blobs{0};
+std::atomic<std::uint64_t> held_bytes{0};
+
+} // namespace
+
 struct shared_segment::mapping {
-  mapping(shared_descriptor f, std::byte* at, std::size_t size) noexcept
-    : file(std::move(f)), data(at), bytes(size) {}
+  mapping(shared_descriptor f, std::byte* at, std::size_t size, bool is_frozen) noexcept
+    : file(std::move(f)), data(at), bytes(size), frozen(is_frozen) {
+    count(1, bytes);
+  }
   mapping(const mapping&) = delete;
   mapping& operator=(const mapping&) = delete;
-  ~mapping() { ::munmap(data, bytes); }
+  ~mapping() {
+    ::munmap(data, bytes);
+    count(std::uint64_t{0} - 1, std::uint64_t{0} - bytes);
+  }
 
   shared_descriptor file;
   std::byte* data;
   std::size_t bytes;
+  bool frozen;
+
+private:
+  void count(std::uint64_t blobs, std::uint64_t size) const noexcept {
+    if (!frozen)
+      return;
+    held_blobs.fetch_add(blobs, std::memory_order_relaxed); // figures: they order nothing
+    held_bytes.fetch_add(size, std::memory_order_relaxed);  // as above
+  }
 };
+
+std::pair<std::uint64_t, std::uint64_t> blobs_held() noexcept {
+  return {held_blobs.load(std::memory_order_relaxed),  // figures: they order nothing
+          held_bytes.load(std::memory_order_relaxed)}; // as above
+}
 
 shared_segment shared_segment::make(const char* name, std::size_t bytes) {
   if (bytes == 0)
@@ -43,8 +72,8 @@ shared_segment shared_segment::map(shared_descriptor file, std::size_t bytes, ac
     throw std::system_error(errno, std::generic_category(),
                             "mmap of " + std::to_string(bytes) + " bytes of shared memory");
   shared_segment made;
-  made.mapping_ =
-    std::make_shared<const mapping>(std::move(file), static_cast<std::byte*>(at), bytes);
+  made.mapping_ = std::make_shared<const mapping>(std::move(file), static_cast<std::byte*>(at),
+                                                  bytes, wanted == access::frozen);
   return made;
 }
 
@@ -63,6 +92,11 @@ shared_segment shared_segment::attach(shared_descriptor from, std::size_t least,
   if (wanted == access::read_write && (seals & F_SEAL_FUTURE_WRITE) != 0)
     throw codec_error("the shared memory that came was sealed by view() and can no longer be "
                       "mapped writable; send the view, or send the memory before it is sealed");
+  // It would become memory of whoever reads it. Our own is complete from the start.
+  if (wanted == access::frozen && static_cast<std::uint64_t>(facts.st_blocks) * 512 < bytes)
+    throw codec_error("the blob that came says that it has " + std::to_string(bytes)
+                      + " bytes, and has memory for "
+                      + std::to_string(static_cast<std::uint64_t>(facts.st_blocks) * 512));
   // A liar may have kept a way to write: the kernel refuses the seal while there is one.
   if (wanted == access::frozen && (seals & F_SEAL_WRITE) == 0
       && ::fcntl(from->fd(), F_ADD_SEALS, F_SEAL_WRITE) != 0)

@@ -1,4 +1,5 @@
 #include <bulkhead/detail/pool_engine.hpp>
+#include <bulkhead/detail/shared_segment.hpp>
 #include <bulkhead/pool.hpp>
 #include <bulkhead/version.hpp>
 
@@ -6,6 +7,8 @@
 #include "runtime/pool/observe_library.hpp"
 #include "runtime/pool/pool_checks.hpp"
 #include "runtime/pool/worker_pool.hpp"
+
+#include <tuple>
 
 namespace bulkhead {
 
@@ -78,6 +81,7 @@ std::vector<actor_info> pool::actors() const {
 }
 pool_stats pool::stats() const {
   auto now = core_->stats();
+  std::tie(now.blobs, now.blob_bytes) = detail::blobs_held();
   if (const auto actors = core_->attached()) {
     now.bad_messages += actors->bad_messages();
     now.dead_letters += actors->dead_letters();

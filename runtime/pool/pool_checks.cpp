@@ -79,6 +79,7 @@ void check_without_processes(const pool_options& o) {
   only_default(o.unresponsive_after == plain.unresponsive_after, "unresponsive_after");
   only_default(o.threads_per_worker == 0, "threads_per_worker");
   only_default(!o.measure_growth, "measure_growth");
+  only_default(o.max_shared_result == 0, "max_shared_result");
 }
 
 // Of a pool's options, or of a task's: `whose`. `retries`: what they come to.

@@ -256,18 +256,25 @@ void answers::take_large(worker_slot& slot, unit& u, std::uint32_t item) noexcep
 void answers::take_described(worker_slot& slot, unit& u, std::uint32_t item, const answer& a,
                              arrived_parcel parcel) noexcept {
   keep_part(slot.partial, a.payload, 0);
+  const auto most = pool_.options.max_shared_result;
+  bool too_much = false;
   if (parcel.error == 0)
     try {
       slot.partial.bytes.attach_all(&parcel.list);
+      too_much = most != 0 && memory_behind(parcel.list) > most;
     } catch (const std::bad_alloc&) {
       parcel.error = ENOMEM;
     }
-  if (parcel.error == 0)
+  if (parcel.error == 0 && !too_much)
     return take_large(slot, u, item);
   slot.partial = {};
-  auto f = failure_of(failure_kind::codec, "the host cannot take the open descriptors of the "
-                                           "result: it has no free descriptor (RLIMIT_NOFILE) or "
-                                           "no memory");
+  auto f = too_much
+             ? failure_of(failure_kind::too_large, "the result brings more shared memory than the "
+                                                     + std::to_string(most)
+                                                     + " bytes of pool_options::max_shared_result")
+             : failure_of(failure_kind::codec,
+                          "the host cannot take the open descriptors of the result: it has "
+                          "no free descriptor (RLIMIT_NOFILE) or no memory");
   f.may_have_executed = true;
   ends_.fail(u, item, std::move(f), task_place::sent);
 }

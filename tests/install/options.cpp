@@ -55,6 +55,7 @@ bulkhead::pool_options all_options() {
     .on_output = [](const bulkhead::output_line&) {},
     .measure_growth = true,
     .observe = false,
+    .max_shared_result = 1 << 20,
   };
 }
 

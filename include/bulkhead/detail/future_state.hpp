@@ -135,7 +135,7 @@ protected:
 private:
   // A pool's lock may be taken.
   void tell_taken() noexcept {
-    if (!told_.exchange(true, std::memory_order_relaxed)) // once; nothing else hangs on it
+    if (core() && !told_.exchange(true, std::memory_order_relaxed)) // once; nothing hangs on it
       core()->tell_taken(id());
   }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 namespace bulkhead::detail {
 
@@ -49,6 +50,9 @@ private:
 
   std::shared_ptr<const mapping> mapping_;
 };
+
+/// How many frozen ones this process maps now, and their bytes.
+std::pair<std::uint64_t, std::uint64_t> blobs_held() noexcept;
 
 /// The descriptor; what lies in the memory is the reader's business.
 inline void write_segment(buffer& out, const shared_segment& value) {
