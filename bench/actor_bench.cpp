@@ -3,11 +3,13 @@
 // middleman on the loopback interface:
 //   actor_bench [ROUNDS [ACTORS]]
 // A1: one request at a time. A2: many at a time, and messages without an answer. A3: many actors.
+// W10: a pool actor.
 // No request has a time-out: CAF's clock would be what is measured. Ratios compare blocks that took
 // turns; absolute times say little on a shared machine.
 
 #include <bulkhead/actor.hpp>
 #include <bulkhead/init.hpp>
+#include <bulkhead/spawn_pool.hpp>
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
@@ -325,6 +327,28 @@ void many_actors(int count) {
   report(name, "throughput", pipelined(*host.system, all, total, 1000), "request/s");
 }
 
+double cpu_seconds() {
+  timespec t{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
+}
+
+/// W10: one pool actor in front of so many workers; the host's processor time for each message.
+void pool_actor() {
+  for (const std::size_t workers : {2, 8, 32}) {
+    host_system host;
+    auto front = bulkhead::spawn_pool(*host.system, {.actor_workers = workers}, service);
+    pipelined(*host.system, {front}, 10'000, 1000);
+    const auto name = "W10 " + std::to_string(workers) + " workers";
+    const auto before = cpu_seconds();
+    constexpr int total = 100'000;
+    const auto rate = pipelined(*host.system, {front}, total, 1000);
+    report(name, "host's cpu a message", (cpu_seconds() - before) / total * 1e6, "us");
+    report(name, "throughput", rate, "request/s");
+    caf::anon_send_exit(front, caf::exit_reason::user_shutdown);
+  }
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -336,6 +360,7 @@ int main(int argc, char** argv) {
   for (int i = 0; i < rounds; ++i) {
     messages();
     default_scheduler();
+    pool_actor();
     for (int count = 1000; count <= most; count *= 10)
       many_actors(count);
   }

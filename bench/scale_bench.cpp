@@ -1,7 +1,7 @@
 // What a task costs as work grows, one JSON line each:
 //   scale_bench [--long]
 // W5: tasks of one length, and of many, on two workers, beside two plain processes that share
-// nothing. W11: processor time of host and workers and the host's growth, for each task, as tasks,
+// nothing, and tiny ones beside two threads. W11: processor time of host and workers and the host's growth, for each task, as tasks,
 // workers and what waits grow; --long goes on to 10^7 tasks and 256 workers.
 
 #include <bulkhead/ipc.hpp>
@@ -12,13 +12,20 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <future>
+#include <mutex>
+#include <queue>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -87,6 +94,85 @@ void shared_work() {
   for (std::size_t i = 0; i < skewed.size(); i += 50)
     skewed[i] = skewed[i + 1] = 10'000'000;
   shared_work("W5 skewed", skewed);
+}
+
+/// Two threads and one queue, as one writes it without a library.
+class two_threads {
+public:
+  two_threads() {
+    for (auto& t : threads_)
+      t = std::thread{[this] { run(); }};
+  }
+  ~two_threads() {
+    {
+      const std::lock_guard lock{mutex_};
+      over_ = true;
+    }
+    changed_.notify_all();
+    for (auto& t : threads_)
+      t.join();
+  }
+
+  std::future<std::uint64_t> submit(std::uint64_t turns) {
+    std::packaged_task<std::uint64_t()> task{[turns] { return count_to(turns); }};
+    auto result = task.get_future();
+    {
+      const std::lock_guard lock{mutex_};
+      tasks_.push(std::move(task));
+    }
+    changed_.notify_one();
+    return result;
+  }
+
+private:
+  void run() {
+    for (;;) {
+      std::unique_lock lock{mutex_};
+      changed_.wait(lock, [this] { return over_ || !tasks_.empty(); });
+      if (tasks_.empty())
+        return;
+      auto task = std::move(tasks_.front());
+      tasks_.pop();
+      lock.unlock();
+      task();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::queue<std::packaged_task<std::uint64_t()>> tasks_;
+  bool over_ = false;
+  std::array<std::thread, 2> threads_;
+};
+
+template <class Submit>
+double time_of(int tasks, Submit submit) {
+  const auto begin = clock_type::now();
+  std::vector<decltype(submit())> all;
+  for (int i = 0; i < tasks; ++i)
+    all.push_back(submit());
+  for (auto& f : all)
+    f.wait();
+  return seconds(clock_type::now() - begin);
+}
+
+/// Tasks submitted one by one: what two workers do, beside two threads. From where the ratio is
+/// near 1, isolation costs nothing.
+void against_threads() {
+  pool p{{.workers = 2}};
+  two_threads threads;
+  for (const int microseconds : {0, 1, 3, 10, 30, 100}) {
+    const auto turns = static_cast<std::uint64_t>(microseconds) * 800;
+    const int tasks = std::min(200'000, 1'000'000 / std::max(1, microseconds));
+    std::vector<double> shares;
+    for (int round = 0; round < 3; ++round) {
+      const auto theirs = time_of(tasks, [&] { return threads.submit(turns); });
+      shares.push_back(theirs / time_of(tasks, [&] { return p.submit(count_to, turns); }));
+    }
+    std::sort(shares.begin(), shares.end());
+    report("W5 tasks of " + std::to_string(microseconds) + " us", "share of two threads", shares[1],
+           "ratio");
+  }
 }
 
 double cpu_seconds(int whose) {
@@ -195,6 +281,7 @@ int main(int argc, char** argv) {
   bulkhead::init(argc, argv);
   const bool all = argc > 1 && std::strcmp(argv[1], "--long") == 0;
   shared_work();
+  against_threads();
   more_tasks(all ? 10'000'000 : 1'000'000);
   more_workers(all ? 256 : 16);
   more_waiting();

@@ -27,7 +27,7 @@ namespace {
 using clock_type = std::chrono::steady_clock;
 
 constexpr std::size_t slots = 4096;
-constexpr int spins = 4000; // about as long as a worker of a pool spins
+constexpr std::chrono::microseconds longest_spin{50}; // as a worker of a pool
 
 double us(clock_type::duration d) { return std::chrono::duration<double, std::micro>(d).count(); }
 
@@ -46,9 +46,12 @@ struct ring {
 
   // seq_cst throughout: the flag and the index are one writer's each and read by the other.
   void wait(std::uint32_t seen) {
-    for (int i = 0; i < spins; ++i)
-      if (tail.load() != seen)
-        return;
+    const auto until = clock_type::now() + longest_spin;
+    do {
+      for (int i = 0; i < 64; ++i)
+        if (tail.load() != seen)
+          return;
+    } while (clock_type::now() < until);
     asleep.store(1);
     while (tail.load() == seen)
       ::syscall(SYS_futex, &tail, FUTEX_WAIT, seen, nullptr, nullptr, 0);
