@@ -1,8 +1,9 @@
 // What a task costs as work grows, one JSON line each:
 //   scale_bench [--long]
 // W5: tasks of one length, and of many, on two workers, beside two plain processes that share
-// nothing, and tiny ones beside two threads. W11: processor time of host and workers and the host's growth, for each task, as tasks,
-// workers and what waits grow; --long goes on to 10^7 tasks and 256 workers.
+// nothing, and tiny ones beside two threads. W11: processor time of host and workers and the host's
+// growth, for each task, as tasks, workers and what waits grow; --long goes on to 10^7 tasks and
+// 256 workers.
 
 #include <bulkhead/ipc.hpp>
 #include <bulkhead/tasks.hpp>

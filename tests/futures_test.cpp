@@ -17,6 +17,7 @@
 #include <csignal>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -293,4 +294,64 @@ TEST_CASE("as_completed ends with its time") {
   for (const auto& f : as_completed(both, long_enough))
     seen += f.ready() ? 1U : 0U;
   CHECK(seen == 2);
+}
+
+TEST_CASE("a future that waits to be read is small") {
+  constexpr std::size_t counts = 2 * sizeof(void*); // what make_shared adds
+  static_assert(sizeof(detail::future_state<int>) + counts <= 96 + sizeof(int));
+  static_assert(sizeof(detail::future_state<std::string>) + counts <= 96 + sizeof(std::string));
+  static_assert(sizeof(outcome<int>) <= 2 * sizeof(void*));
+}
+
+TEST_CASE("who registers while the outcome comes hears of it once") {
+  const leak_guard guard;
+  constexpr int rounds = 3000;
+  pool p{{.workers = 1}};
+  std::atomic<int> called{0};
+  for (int i = 0; i < rounds; ++i) {
+    auto f = p.submit(doubled, i);
+    std::thread other([f, &called] { f.on_ready([&](const outcome<int>&) { ++called; }); });
+    f.on_ready([&](const outcome<int>&) { ++called; });
+    std::vector<future<int>> one{f};
+    int seen = 0;
+    for (const auto index : as_completed(one)) {
+      static_cast<void>(index);
+      ++seen;
+    }
+    REQUIRE(seen == 1);
+    other.join();
+  }
+  CHECK(eventually([&] { return called == 2 * rounds; }));
+}
+
+TEST_CASE("several threads read one outcome, and its bytes are decoded once") {
+  const leak_guard guard;
+  pool p{{.workers = 1}};
+  for (int i = 0; i < 300; ++i) {
+    const auto f =
+      p.submit([](int n) { return std::vector<int>(static_cast<std::size_t>(n), n); }, 1000 + i);
+    std::array<const std::vector<int>*, 3> seen{};
+    std::vector<std::thread> readers;
+    for (auto& where : seen)
+      readers.emplace_back([&where, f] { where = &f.get(); });
+    std::vector<int> into(2000);
+    CHECK(f.get_into(std::span{into}) == static_cast<std::size_t>(1000 + i));
+    for (auto& r : readers)
+      r.join();
+    CHECK(into[0] == 1000 + i);
+    CHECK(seen[0] == seen[1]);
+    CHECK(seen[1] == seen[2]);
+    CHECK(seen[0]->size() == static_cast<std::size_t>(1000 + i));
+  }
+}
+
+TEST_CASE("memory of large values is used again while they travel") {
+  pool p{{.workers = 1}};
+  constexpr std::size_t large = std::size_t{1} << 20;
+  CHECK(eventually([&] { // a machine that stalls for a second has given it back in between
+    auto first = detail::make_bytes(large);
+    const auto* const at = first.get();
+    first.reset();
+    return detail::make_bytes(large).get() == at;
+  }));
 }

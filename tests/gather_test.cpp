@@ -11,6 +11,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <csignal>
 #include <cstdlib>
 #include <optional>
@@ -171,6 +172,36 @@ TEST_CASE("tasks that travel together keep their values, types and numbers") {
   for (int i = 0; i < 600; ++i)
     REQUIRE(sizes[static_cast<std::size_t>(i)].get(120s) == of_length(i));
   CHECK(p.stats().succeeded == p.stats().submitted);
+}
+
+TEST_CASE("lambdas travel together with what each has captured") {
+  const leak_guard guard;
+  pool p{{.workers = 2}};
+  std::vector<future<std::string>> all;
+  const auto submit = [&](int i) {
+    std::array<int, 3> own{i, 2 * i, 3 * i};
+    all.push_back(p.submit(
+      [own, i](const std::string& more) {
+        if (i % 97 == 3)
+          throw std::invalid_argument("task " + std::to_string(i));
+        if (i == 4000)
+          std::abort();
+        return std::to_string(own[2]) + more;
+      },
+      std::to_string(i)));
+  };
+  for (int i = 0; i < 8000; ++i)
+    submit(i);
+  await_all(all);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    CAPTURE(i);
+    if (i % 97 == 3)
+      CHECK(all[i].outcome().failure().message == "task " + std::to_string(i));
+    else if (i == 4000)
+      CHECK(all[i].outcome().failure().kind == failure_kind::worker_died);
+    else
+      CHECK(all[i].get() == std::to_string(3 * i) + std::to_string(i));
+  }
 }
 
 TEST_CASE("one that throws or dies ends alone") {

@@ -77,9 +77,6 @@ public:
 
   const std::shared_ptr<future_core>& core() const noexcept { return core_; }
 
-  /// Where the pool keeps the task; guarded by the pool's lock, null once it has its outcome.
-  void* place = nullptr;
-
 protected:
   /// Where the outcome is. After ready() whoever makes something of it holds it as `busy`.
   enum class stage : std::uint8_t {
@@ -104,6 +101,10 @@ private:
   std::uint64_t id_ = 0;
   std::shared_ptr<future_core> core_;
   std::atomic<attendants*> attendants_{nullptr}; ///< owned; null: nobody asked to be told
+
+public: // at the end, so that the small ones share a word
+  /// Where the pool keeps the task; guarded by the pool's lock, null once it has its outcome.
+  void* place = nullptr;
 };
 
 } // namespace bulkhead::detail

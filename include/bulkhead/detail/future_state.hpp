@@ -93,6 +93,7 @@ public:
       std::copy(from.begin(), from.end(), to.begin());
       return from.size();
     }
+    static_assert(!decodes_on_arrival<T>, "a vector waits as bytes");
     const turn mine{*this, seen};
     reader in{bytes_.bytes()};
     const auto count = in.take_count(sizeof(Element), sizeof(Element), typeid(T));
@@ -111,11 +112,13 @@ public:
       keep_encoded(result);
     finish();
   }
-  void on_large_value(std::uint64_t item, buffer&& result) noexcept override {
-    if constexpr (decodes_on_arrival<T>)
-      return on_value(item, result.bytes());
-    keep_encoded(std::move(result));
-    finish();
+  void on_large_value([[maybe_unused]] std::uint64_t item, buffer&& result) noexcept override {
+    if constexpr (decodes_on_arrival<T>) {
+      on_value(item, result.bytes());
+    } else {
+      keep_encoded(std::move(result));
+      finish();
+    }
   }
   void on_failure(std::uint64_t, failure&& f) noexcept override {
     put(outcome<T>{keep(std::move(f))});
@@ -173,10 +176,16 @@ private:
         make(seen);
   }
 
+  outcome<T> decode_bytes() {
+    if constexpr (decodes_on_arrival<T>)
+      return decode(); // there are none
+    else
+      return decode_outcome<T>(bytes_.bytes(), bytes_.descriptors());
+  }
+
   void make(stage before) {
     turn mine{*this, before};
-    auto made =
-      before == stage::encoded ? decode_outcome<T>(bytes_.bytes(), bytes_.descriptors()) : decode();
+    auto made = before == stage::encoded ? decode_bytes() : decode();
     if (before == stage::encoded)
       std::destroy_at(&bytes_);
     std::construct_at(&outcome_, std::move(made));
@@ -188,8 +197,9 @@ private:
                        "another copy of the future");
   }
 
+  struct no_bytes {};
   union { // as stage_ says
-    kept_bytes bytes_;
+    std::conditional_t<decodes_on_arrival<T>, no_bytes, kept_bytes> bytes_;
     outcome<T> outcome_;
   };
 };

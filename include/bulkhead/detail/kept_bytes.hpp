@@ -21,38 +21,45 @@ public:
     if (bytes.size() <= most_in_place) {
       size_ = static_cast<std::uint8_t>(bytes.size());
       if (size_ != 0)
-        std::memcpy(small_, bytes.data(), size_);
+        std::memcpy(place_, bytes.data(), size_);
     } else {
       buffer copy;
       copy.append(bytes.data(), bytes.size());
-      large_ = new buffer(std::move(copy));
+      own(std::move(copy));
     }
   }
   /// With the descriptors that came along. Throws std::bad_alloc.
-  explicit kept_bytes(buffer&& bytes) : large_(new buffer(std::move(bytes))) {}
+  explicit kept_bytes(buffer&& bytes) { own(std::move(bytes)); }
   kept_bytes(const kept_bytes&) = delete;
   kept_bytes& operator=(const kept_bytes&) = delete;
   ~kept_bytes() {
     if (is_large())
-      delete large_;
+      delete owned();
   }
 
   std::span<const std::byte> bytes() const noexcept {
-    return is_large() ? large_->bytes() : std::span<const std::byte>{small_, size_};
+    return is_large() ? owned()->bytes() : std::span<const std::byte>{place_, size_};
   }
   /// Null where none came along.
   const descriptor_list* descriptors() const noexcept {
-    return is_large() ? large_->descriptors() : nullptr;
+    return is_large() ? owned()->descriptors() : nullptr;
   }
 
 private:
   static constexpr std::uint8_t large = UINT8_MAX;
   bool is_large() const noexcept { return size_ == large; }
 
-  union {
-    std::byte small_[most_in_place];
-    buffer* large_; ///< owned
-  };
+  void own(buffer&& bytes) {
+    const auto* made = new buffer(std::move(bytes));
+    std::memcpy(place_, &made, sizeof made);
+  }
+  const buffer* owned() const noexcept {
+    const buffer* there = nullptr;
+    std::memcpy(&there, place_, sizeof there);
+    return there;
+  }
+
+  alignas(buffer*) std::byte place_[most_in_place]; ///< the bytes, or the address of a buffer
   std::uint8_t size_ = large;
 };
 
