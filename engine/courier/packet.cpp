@@ -10,6 +10,8 @@
 
 #include <fcntl.h>
 
+// Between the host and its courier, over a socket: a head with the lengths, then a name and a
+// body. What is written is gathered and goes out together.
 namespace bulkhead::engine {
 
 namespace {

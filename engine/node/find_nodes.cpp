@@ -10,6 +10,8 @@
 
 #include <poll.h>
 
+// Asks the broker who listens: a question to all nodes of a queue, and what they answer until the
+// time is over.
 namespace bulkhead {
 
 namespace {

@@ -19,6 +19,8 @@
 #include <poll.h>
 #include <unistd.h>
 
+// A node as a program: signals become a byte in a pipe, so that the node's loop waits for them as
+// for everything else, and the first of them drains it.
 namespace bulkhead {
 
 namespace {

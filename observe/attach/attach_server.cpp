@@ -19,6 +19,10 @@
 #include <sstream>
 #include <utility>
 
+// The thread that answers `top` and its like. `life_mutex_` orders those who add and remove pools
+// and so start and stop the thread; `mutex_` guards what the thread reads. The thread ends by
+// itself once the last pool has ended, and its socket with it; a forked copy of the process has
+// the object but not the thread.
 namespace bulkhead::observe {
 
 namespace detail {

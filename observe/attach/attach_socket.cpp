@@ -11,6 +11,8 @@
 #include <cstring>
 #include <system_error>
 
+// Both ends of the attach socket: lines with a deadline each, between processes of one user, whom
+// the kernel names.
 namespace bulkhead::observe::detail {
 
 namespace {

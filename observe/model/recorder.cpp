@@ -3,6 +3,8 @@
 #include <new>
 #include <utility>
 
+// What the pool tells lies here until the watch takes it. Whoever records holds the pool's lock
+// and waits for nothing: what finds no room is counted and dropped.
 namespace bulkhead::observe::detail {
 
 void recorder::items_ended(const items_end& what) noexcept {

@@ -13,6 +13,9 @@
 #include <map>
 #include <utility>
 
+// Each figure of a snapshot becomes a family of prometheus-cpp, whose serialiser writes the text;
+// names and units follow the conventions of Prometheus. Made anew for each scrape, so that nothing
+// is registered and nothing goes stale.
 namespace bulkhead::observe {
 
 namespace detail {

@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <ctime>
 
+// The report is one file without scripts: what happened stands in its text and plots, so that it
+// can be read, sent and kept for years.
 namespace bulkhead::observe {
 
 namespace {

@@ -2,6 +2,8 @@
 
 #include "observe/output/words.hpp"
 
+// The one place that knows how a snapshot is written as JSON: page, report, `top` and `events`
+// read the same form (docs/observe.md).
 namespace bulkhead::observe::detail {
 
 namespace {

@@ -12,6 +12,8 @@
 #include <system_error>
 #include <utility>
 
+// Writes what the watch hears, as it hears it, in the watch's thread. The mutex orders it with the
+// end of the trace; the file is bounded by the number of slices, and says so where it was cut.
 namespace bulkhead::observe {
 
 namespace {

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+// Each piece of a trace is one line with its comma before it, and only the end of the trace closes
+// the list: readers take a file that was cut by a crash all the same.
 namespace bulkhead::observe::detail {
 
 namespace {

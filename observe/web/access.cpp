@@ -9,6 +9,9 @@
 #include <charconv>
 #include <cstdint>
 
+// Who may ask what, decided from the head of a request alone, before any library reads it: a page
+// of another site, a name that is none of ours, or a stranger without the token gets a status and
+// no more. Nothing here waits or keeps anything.
 namespace bulkhead::observe::detail {
 
 namespace {

@@ -11,6 +11,8 @@
 #include <cstring>
 #include <system_error>
 
+// A socket whose other end may be anybody: every wait for it is bounded, and a head that comes a
+// byte at a time has the same seconds as one that comes at once.
 namespace bulkhead::observe::detail {
 
 namespace {

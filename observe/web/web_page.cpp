@@ -12,6 +12,8 @@
 #include <random>
 #include <string>
 
+// The page and the answers behind it. A stream keeps a cursor of its own into what the watch
+// remembers, so that a slow reader costs itself news and nobody else memory.
 namespace bulkhead::observe {
 
 using namespace std::chrono_literals;
