@@ -1,13 +1,13 @@
 // ctest-link: bulkhead_config
 #include "tests/support/bad_configs.hpp"
 #include "tests/support/temporary_folder.hpp"
-#include "tools/config/json_reader.hpp"
 #include "tools/config/load_job.hpp"
-#include "tools/config/nearest.hpp"
 #include "tools/config/read_job.hpp"
 #include "tools/config/schema.hpp"
-#include "tools/config/source.hpp"
-#include "tools/config/units.hpp"
+#include "tools/text/json_reader.hpp"
+#include "tools/text/nearest.hpp"
+#include "tools/text/source.hpp"
+#include "tools/text/units.hpp"
 
 #include <bulkhead/options.hpp>
 #include <bulkhead/task.hpp>

@@ -2,6 +2,7 @@
 #include "tests/support/bad_systems.hpp"
 #include "tests/support/caf_spelling.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "tools/config/check_schema.hpp"
 #include "tools/config/schema.hpp"
 #include "tools/system/load_system.hpp"
 #include "tools/system/read_system.hpp"

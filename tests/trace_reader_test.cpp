@@ -8,7 +8,7 @@
 #include "tests/support/eventually.hpp"
 #include "tests/support/runner_jobs.hpp"
 #include "tests/support/temporary_folder.hpp"
-#include "tools/config/utf8.hpp"
+#include "tools/text/utf8.hpp"
 
 #include <bulkhead/bulkhead.hpp>
 #include <bulkhead/observe.hpp>

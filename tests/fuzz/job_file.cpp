@@ -1,10 +1,10 @@
 // A job's configuration: text, schema, reading, contradictions. Behind NUL bytes follow settings
 // as --set takes them. Looks at no other file and loads no library.
 #include "tests/fuzz/require.hpp"
+#include "tools/config/check_schema.hpp"
 #include "tools/config/checks.hpp"
 #include "tools/config/load_job.hpp"
 #include "tools/config/read_job.hpp"
-#include "tools/config/schema.hpp"
 
 #include <sys/mman.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "tools/command/call.hpp"
+#include "tools/console/call.hpp"
 
 namespace bulkhead::command {
 

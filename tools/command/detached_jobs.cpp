@@ -2,11 +2,11 @@
 
 #include "runtime/system/unique_fd.hpp"
 #include "tools/command/detached.hpp"
-#include "tools/command/print_problems.hpp"
-#include "tools/command/table.hpp"
-#include "tools/command/write_out.hpp"
 #include "tools/config/load_job.hpp"
-#include "tools/config/shown.hpp"
+#include "tools/console/print_problems.hpp"
+#include "tools/console/table.hpp"
+#include "tools/console/write_out.hpp"
+#include "tools/text/shown.hpp"
 
 #include <array>
 #include <chrono>

@@ -1,8 +1,8 @@
 #include "tools/command/commands.hpp"
-#include "tools/command/print_problems.hpp"
 #include "tools/command/skeleton.hpp"
-#include "tools/command/write_out.hpp"
-#include "tools/config/shown.hpp"
+#include "tools/console/print_problems.hpp"
+#include "tools/console/write_out.hpp"
+#include "tools/text/shown.hpp"
 
 #include <cerrno>
 #include <cstring>

@@ -1,10 +1,10 @@
 #include "tools/command/commands.hpp"
 
-#include "tools/command/print_problems.hpp"
-#include "tools/command/table.hpp"
-#include "tools/command/write_out.hpp"
 #include "tools/config/checks.hpp"
 #include "tools/config/task_call.hpp"
+#include "tools/console/print_problems.hpp"
+#include "tools/console/table.hpp"
+#include "tools/console/write_out.hpp"
 #include "tools/system/list_behaviors.hpp"
 
 #include <bulkhead/detail/task_entry.hpp>

@@ -1,9 +1,9 @@
 #include "tools/command/commands.hpp"
-#include "tools/command/inputs.hpp"
-#include "tools/command/journal.hpp"
-#include "tools/command/write_out.hpp"
-#include "tools/config/shown.hpp"
 #include "tools/config/task_call.hpp"
+#include "tools/console/write_out.hpp"
+#include "tools/job/inputs.hpp"
+#include "tools/job/journal.hpp"
+#include "tools/text/shown.hpp"
 
 #include <bulkhead/detail/task_entry.hpp>
 #include <bulkhead/parallelism.hpp>

@@ -2,10 +2,10 @@
 
 #include "runtime/system/descriptors.hpp"
 #include "tools/command/audit_text.hpp"
-#include "tools/command/job_run.hpp"
-#include "tools/command/print_problems.hpp"
-#include "tools/command/write_out.hpp"
-#include "tools/config/shown.hpp"
+#include "tools/console/print_problems.hpp"
+#include "tools/console/write_out.hpp"
+#include "tools/job/job_run.hpp"
+#include "tools/text/shown.hpp"
 
 #include <bulkhead/error.hpp>
 #include <bulkhead/init.hpp>

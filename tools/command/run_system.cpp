@@ -1,13 +1,13 @@
 #include "tools/command/commands.hpp"
 
 #include "runtime/system/unique_fd.hpp"
-#include "tools/command/job_log.hpp"
-#include "tools/command/print_problems.hpp"
-#include "tools/command/signals.hpp"
-#include "tools/command/write_out.hpp"
-#include "tools/config/shown.hpp"
+#include "tools/console/job_log.hpp"
+#include "tools/console/print_problems.hpp"
+#include "tools/console/signals.hpp"
+#include "tools/console/write_out.hpp"
 #include "tools/system/drive_system.hpp"
 #include "tools/system/load_system.hpp"
+#include "tools/text/shown.hpp"
 
 #include <bulkhead/error.hpp>
 #include <bulkhead/init.hpp>

@@ -1,11 +1,11 @@
 #include "tools/command/commands.hpp"
 
-#include "tools/command/print_problems.hpp"
-#include "tools/command/table.hpp"
-#include "tools/command/write_out.hpp"
 #include "tools/config/checks.hpp"
 #include "tools/config/read_job.hpp"
-#include "tools/config/shown.hpp"
+#include "tools/console/print_problems.hpp"
+#include "tools/console/table.hpp"
+#include "tools/console/write_out.hpp"
+#include "tools/text/shown.hpp"
 
 #include <bulkhead/error.hpp>
 #include <bulkhead/init.hpp>

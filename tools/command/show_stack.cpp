@@ -1,7 +1,7 @@
-#include "tools/command/attached.hpp"
 #include "tools/command/commands.hpp"
-#include "tools/command/live_stack.hpp"
-#include "tools/command/write_out.hpp"
+#include "tools/console/write_out.hpp"
+#include "tools/look/attached.hpp"
+#include "tools/look/live_stack.hpp"
 
 #include <fmt/format.h>
 

@@ -1,8 +1,8 @@
-#include "tools/command/attached.hpp"
 #include "tools/command/commands.hpp"
-#include "tools/command/live_stack.hpp"
-#include "tools/command/top_screen.hpp"
-#include "tools/command/write_out.hpp"
+#include "tools/console/write_out.hpp"
+#include "tools/look/attached.hpp"
+#include "tools/look/live_stack.hpp"
+#include "tools/look/top_screen.hpp"
 
 // Else names like "timeout" and "erase" would be macros.
 #define NCURSES_NOMACROS 1

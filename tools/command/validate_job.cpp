@@ -1,9 +1,9 @@
 #include "tools/command/commands.hpp"
 
-#include "tools/command/inputs.hpp"
-#include "tools/command/print_problems.hpp"
-#include "tools/command/write_out.hpp"
-#include "tools/config/shown.hpp"
+#include "tools/console/print_problems.hpp"
+#include "tools/console/write_out.hpp"
+#include "tools/job/inputs.hpp"
+#include "tools/text/shown.hpp"
 
 #include <bulkhead/parallelism.hpp>
 

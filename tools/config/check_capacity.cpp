@@ -1,7 +1,7 @@
 #include "tools/config/checks.hpp"
-#include "tools/config/nearest.hpp"
-#include "tools/config/shown.hpp"
-#include "tools/config/units.hpp"
+#include "tools/text/nearest.hpp"
+#include "tools/text/shown.hpp"
+#include "tools/text/units.hpp"
 
 #include <bulkhead/parallelism.hpp>
 

@@ -1,6 +1,6 @@
 #include "tools/config/checks.hpp"
-#include "tools/config/shown.hpp"
-#include "tools/config/units.hpp"
+#include "tools/text/shown.hpp"
+#include "tools/text/units.hpp"
 
 #include <fmt/format.h>
 

@@ -1,9 +1,9 @@
 #include "tools/config/checks.hpp"
-#include "tools/config/file_glob.hpp"
 #include "tools/config/json_line.hpp"
-#include "tools/config/nearest.hpp"
-#include "tools/config/shown.hpp"
-#include "tools/config/source.hpp"
+#include "tools/text/file_glob.hpp"
+#include "tools/text/nearest.hpp"
+#include "tools/text/shown.hpp"
+#include "tools/text/source.hpp"
 
 #include <algorithm>
 #include <cerrno>

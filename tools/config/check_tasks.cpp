@@ -1,9 +1,9 @@
 #include "tools/config/checks.hpp"
 #include "tools/config/json_line.hpp"
-#include "tools/config/nearest.hpp"
-#include "tools/config/shown.hpp"
-#include "tools/config/source.hpp"
 #include "tools/config/task_call.hpp"
+#include "tools/text/nearest.hpp"
+#include "tools/text/shown.hpp"
+#include "tools/text/source.hpp"
 
 #include <bulkhead/error.hpp>
 #include <bulkhead/library.hpp>

@@ -1,8 +1,8 @@
 #include "tools/config/explain.hpp"
 
-#include "tools/config/nearest.hpp"
 #include "tools/config/schema.hpp"
-#include "tools/config/shown.hpp"
+#include "tools/text/nearest.hpp"
+#include "tools/text/shown.hpp"
 
 #include <fmt/format.h>
 

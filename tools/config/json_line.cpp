@@ -1,10 +1,10 @@
 #include "tools/config/json_line.hpp"
 
-#include "tools/config/json_reader.hpp"
-#include "tools/config/json_scanner.hpp"
-#include "tools/config/line_stream.hpp"
-#include "tools/config/shown.hpp"
-#include "tools/config/utf8.hpp"
+#include "tools/text/json_reader.hpp"
+#include "tools/text/json_scanner.hpp"
+#include "tools/text/line_stream.hpp"
+#include "tools/text/shown.hpp"
+#include "tools/text/utf8.hpp"
 
 #include <system_error>
 

@@ -1,13 +1,13 @@
 #include "tools/config/load_job.hpp"
 
+#include "tools/config/check_schema.hpp"
 #include "tools/config/checks.hpp"
-#include "tools/config/json_reader.hpp"
 #include "tools/config/read_job.hpp"
 #include "tools/config/retry_file.hpp"
-#include "tools/config/schema.hpp"
-#include "tools/config/shown.hpp"
-#include "tools/config/source.hpp"
-#include "tools/config/utf8.hpp"
+#include "tools/text/json_reader.hpp"
+#include "tools/text/shown.hpp"
+#include "tools/text/source.hpp"
+#include "tools/text/utf8.hpp"
 
 #include <fmt/format.h>
 

@@ -1,7 +1,7 @@
 #include "tools/config/members.hpp"
 
 #include "tools/config/explain.hpp"
-#include "tools/config/units.hpp"
+#include "tools/text/units.hpp"
 
 namespace bulkhead::config {
 

@@ -1,7 +1,7 @@
 #include "tools/config/read_job.hpp"
 
-#include "tools/config/file_glob.hpp"
 #include "tools/config/members.hpp"
+#include "tools/text/file_glob.hpp"
 
 #include <cstdlib>
 #include <utility>

@@ -1,8 +1,8 @@
 #include "tools/config/retry_file.hpp"
 
 #include "tools/config/json_line.hpp"
-#include "tools/config/shown.hpp"
-#include "tools/config/utf8.hpp"
+#include "tools/text/shown.hpp"
+#include "tools/text/utf8.hpp"
 
 #include <cstdint>
 #include <limits>

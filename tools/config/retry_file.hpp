@@ -1,6 +1,6 @@
 #pragma once
 
-#include "tools/config/document.hpp"
+#include "tools/text/document.hpp"
 
 #include <filesystem>
 

@@ -1,6 +1,8 @@
 #pragma once
 
-#include "tools/config/document.hpp"
+#include "tools/text/document.hpp"
+
+#include <string>
 
 namespace bulkhead::config {
 
@@ -11,12 +13,10 @@ const json& schema();
 /// "default" and "description" of the place that refers. Null where the path leads nowhere.
 json schema_of(const pointer& at);
 
+/// The part of the schema below a key or an index of that part. Null: there is none.
+json part_below(const json& part, const std::string& token);
+
 /// Whether it is a system of actors in place of a job of tasks.
 bool describes_system(const document& from);
-
-/// Checks the document against the schema, by valijson, and adds one problem for each value that
-/// does not fit, each key that is unknown and each that is missing. What is wrong is removed from
-/// the document, so that the further checks see sound values only.
-void check_schema(document& job, problems& found);
 
 } // namespace bulkhead::config

@@ -1,6 +1,6 @@
 #include "tools/config/task_call.hpp"
 
-#include "tools/config/utf8.hpp"
+#include "tools/text/utf8.hpp"
 
 #include <bulkhead/detail/type_name.hpp>
 

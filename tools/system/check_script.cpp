@@ -1,8 +1,8 @@
 #include "tools/config/checks.hpp"
 #include "tools/config/json_line.hpp"
-#include "tools/config/nearest.hpp"
-#include "tools/config/shown.hpp"
 #include "tools/system/check_system.hpp"
+#include "tools/text/nearest.hpp"
+#include "tools/text/shown.hpp"
 
 #include <algorithm>
 #include <set>

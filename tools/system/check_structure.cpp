@@ -1,6 +1,6 @@
-#include "tools/config/nearest.hpp"
-#include "tools/config/shown.hpp"
 #include "tools/system/check_system.hpp"
+#include "tools/text/nearest.hpp"
+#include "tools/text/shown.hpp"
 
 #include <algorithm>
 #include <map>

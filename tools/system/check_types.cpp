@@ -1,7 +1,7 @@
-#include "tools/config/nearest.hpp"
 #include "tools/config/task_call.hpp"
 #include "tools/system/check_system.hpp"
 #include "tools/system/message_json.hpp"
+#include "tools/text/nearest.hpp"
 
 #include "runtime/pool/pool_checks.hpp"
 

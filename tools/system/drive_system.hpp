@@ -1,6 +1,7 @@
 #pragma once
 
 #include "tools/system/system_report.hpp"
+#include "tools/system/teller.hpp"
 
 #include <functional>
 #include <optional>
@@ -16,9 +17,6 @@ struct interruption {
   /// then. Empty: SIGHUP ends as other signals do.
   std::function<std::optional<system_plan>()> reload;
 };
-
-/// Gets one line for people as something happens; from any thread.
-using teller = std::function<void(const std::string& line)>;
 
 /// Runs a system: starts it, does its script, serves where the file says so, and stops it. The
 /// report is of the last generation. Throws what pools and supervisors throw at their start;

@@ -1,5 +1,6 @@
 #include "tools/system/load_system.hpp"
 
+#include "tools/config/check_schema.hpp"
 #include "tools/config/checks.hpp"
 #include "tools/config/schema.hpp"
 #include "tools/system/check_system.hpp"

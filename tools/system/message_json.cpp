@@ -1,8 +1,8 @@
 #include "tools/system/message_json.hpp"
 
-#include "tools/config/nearest.hpp"
-#include "tools/config/shown.hpp"
 #include "tools/config/task_call.hpp"
+#include "tools/text/nearest.hpp"
+#include "tools/text/shown.hpp"
 
 #include <bulkhead/detail/type_name.hpp>
 #include <bulkhead/detail/value_containers.hpp>

@@ -1,6 +1,7 @@
 #pragma once
 
-#include "tools/system/drive_system.hpp"
+#include "tools/system/system_plan.hpp"
+#include "tools/system/teller.hpp"
 
 #include <bulkhead/actor.hpp>
 #include <bulkhead/names.hpp>
@@ -11,6 +12,7 @@
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <map>

@@ -2,8 +2,8 @@
 
 #include "actors/caf/verbs.hpp"
 #include "tools/config/json_line.hpp"
-#include "tools/config/shown.hpp"
 #include "tools/system/worker_faults.hpp"
+#include "tools/text/shown.hpp"
 
 #include <bulkhead/actor_error.hpp>
 #include <bulkhead/error.hpp>

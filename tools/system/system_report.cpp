@@ -1,6 +1,6 @@
 #include "tools/system/system_report.hpp"
 
-#include "tools/config/shown.hpp"
+#include "tools/text/shown.hpp"
 
 #include <fmt/format.h>
 
