@@ -20,8 +20,8 @@ namespace bulkhead::detail {
 
 namespace {
 
-std::atomic<std::uint64_t> held_blobs{0};
-std::atomic<std::uint64_t> held_bytes{0};
+std::atomic<std::uint64_t> mapped_blobs{0};
+std::atomic<std::uint64_t> mapped_bytes{0};
 
 } // namespace
 
@@ -46,14 +46,14 @@ private:
   void count(std::uint64_t blobs, std::uint64_t size) const noexcept {
     if (!frozen)
       return;
-    held_blobs.fetch_add(blobs, std::memory_order_relaxed); // figures: they order nothing
-    held_bytes.fetch_add(size, std::memory_order_relaxed);  // as above
+    mapped_blobs.fetch_add(blobs, std::memory_order_relaxed); // figures: they order nothing
+    mapped_bytes.fetch_add(size, std::memory_order_relaxed);  // as above
   }
 };
 
 std::pair<std::uint64_t, std::uint64_t> blobs_held() noexcept {
-  return {held_blobs.load(std::memory_order_relaxed),  // figures: they order nothing
-          held_bytes.load(std::memory_order_relaxed)}; // as above
+  return {mapped_blobs.load(std::memory_order_relaxed),  // figures: they order nothing
+          mapped_bytes.load(std::memory_order_relaxed)}; // as above
 }
 
 shared_segment shared_segment::make(const char* name, std::size_t bytes) {

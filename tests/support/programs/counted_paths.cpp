@@ -1,5 +1,5 @@
 // The hot paths one after the other, for callgrind, which counts the instructions of each.
-#include "bench/hot_paths.hpp"
+#include "bench/parts/hot_paths.hpp"
 
 #include <bulkhead/event.hpp>
 

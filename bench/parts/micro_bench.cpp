@@ -1,6 +1,6 @@
 // The parts that every task passes, in nanoseconds a turn (Google Benchmark; --help has its
 // options).
-#include "bench/hot_paths.hpp"
+#include "bench/parts/hot_paths.hpp"
 
 #include <benchmark/benchmark.h>
 
