@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <limits>
 #include <map>
 #include <optional>
@@ -74,6 +75,19 @@ TEST_CASE("what a check throws is a part of the error") {
   CHECK(p.apply(sorted, std::vector{1, 2, 2}).value() == std::vector{1, 2, 2});
   const auto why = text_of_failure([&] { p.apply(sorted, std::vector{1, 3, 2}); });
   CHECK_MESSAGE(why.find("number 2 is out of order") != std::string::npos, why);
+}
+
+TEST_CASE("nothing that holds a checked value goes past its check as plain bytes") {
+  struct account {
+    share part;
+    int number;
+  };
+  static_assert(!detail::raw<share> && !detail::raw<account> && !detail::raw<std::array<share, 2>>);
+  static_assert(!detail::encodable<account>, "it needs an inspect function");
+  pool p{{.workers = 1}};
+  const auto two = [](double x) { return std::array<share, 2>{0.5, x}; };
+  CHECK(p.apply(two, 0.25)[1] == 0.25);
+  CHECK(text_of_failure([&] { p.apply(two, 1.5); }).find("check refuses") != std::string::npos);
 }
 
 TEST_CASE("checks hold inside other values and for each item of a map alone") {

@@ -27,6 +27,12 @@ public:
   using value_type = T;
 
   checked(T value) noexcept(std::is_nothrow_move_constructible_v<T>) : value_(std::move(value)) {}
+  checked(const checked&) = default;
+  checked(checked&&) = default;
+  checked& operator=(const checked&) = default;
+  checked& operator=(checked&&) = default;
+  /// Not trivial, so that nothing that holds a checked value travels as its bytes, unread.
+  ~checked() {} // NOLINT(modernize-use-equals-default)
 
   const T& value() const& noexcept { return value_; }
   T&& value() && noexcept { return std::move(value_); }

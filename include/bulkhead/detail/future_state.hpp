@@ -64,7 +64,8 @@ public:
   }
 
   bool failed() final {
-    if (!ready() || stage_.load(std::memory_order_acquire) == stage::taken)
+    // relaxed: settle() looks again.
+    if (!ready() || stage_.load(std::memory_order_relaxed) == stage::taken)
       return false;
     settle();
     return !outcome_.has_value();
