@@ -44,13 +44,13 @@ std::uint32_t read_code_point(json_scanner& scan, const place& where) {
 }
 
 void read_escape(json_scanner& scan, std::string& to) {
-  constexpr std::string_view names = "\"\\/bfnrt";
+  constexpr std::string_view letters = "\"\\/bfnrt";
   constexpr std::string_view meanings = "\"\\/\b\f\n\r\t";
   const auto where = scan.here();
   scan.take();
   if (scan.take_if("u"))
     return append_utf8(to, read_code_point(scan, where));
-  const auto which = scan.at_end() ? std::string_view::npos : names.find(scan.peek());
+  const auto which = scan.at_end() ? std::string_view::npos : letters.find(scan.peek());
   if (which == std::string_view::npos)
     fail(where, fmt::format("\\{} is no escape", scan.rest().substr(0, 1)),
          "\\\" \\\\ \\/ \\b \\f \\n \\r \\t or \\u and four digits", "write \\\\ for a backslash");
