@@ -128,18 +128,21 @@ slice model::count(const noted_end& end) {
   (s.result == task_result::succeeded ? kind.succeeded
    : s.result == task_result::failed  ? kind.failed
                                       : kind.cancelled) += end.items;
-  s.ended = s.began = since_begin(end.ended);
+  // One reading of the clock stands for all answers that were read in one turn, and a task may have
+  // come and gone within it.
+  const auto ended = std::max(end.ended, end.queued);
+  s.ended = s.began = since_begin(ended);
   if (end.worker == 0) // it never began
     return s;
   auto& there = place_of(end.worker);
   const bool measured = end.ran.count() != 0;
   const bool died = !measured && end.result != task_result::succeeded;
   const auto earliest = std::max({began_, there.ended, end.queued});
-  const auto ran = measured ? end.ran : died ? end.ended - earliest : there.ran;
+  const auto ran = measured ? end.ran : died ? ended - earliest : there.ran;
   if (measured)
     there.ran = end.ran;
-  const auto began = std::max(earliest, end.ended - ran * end.items);
-  there.ended = std::max(there.ended, end.ended);
+  const auto began = std::max(earliest, ended - ran * end.items);
+  there.ended = std::max(there.ended, ended);
   s.began = std::min(since_begin(began), s.ended);
   kind.run.add(ran, end.items);
   if (end.queued != steady::time_point{}) {
