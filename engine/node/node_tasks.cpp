@@ -72,7 +72,9 @@ void node::take_batch(const packet& p) {
   if (now < from.absent_until)
     return drop_batch(batch, packet_kind::ack);
   for (auto& each : said.pieces) {
-    // What is here already came twice: its submitter thought it lost.
+    // What is here already came twice: its submitter thought it lost, and is there to be asked.
+    if (auto* here = from.find(each.first); here != nullptr && here->at == stage::away)
+      here->since = {};
     if (!sound(each) || from.overlaps({each.first, each.count}))
       continue;
     held_piece piece;
@@ -120,7 +122,7 @@ void node::ask_again(time_point now) {
   for (auto& [pool, from] : patrons_) {
     std::vector<task_range> wanted;
     for (auto& [first, piece] : from.pieces)
-      if (piece.at == stage::asked
+      if ((piece.at == stage::asked || piece.at == stage::away)
           && (now == time_point::max() || now - piece.since >= patience_of(piece.asked))) {
         ++piece.asked;
         piece.since = clock::now();
@@ -145,8 +147,8 @@ void node::take_grant(std::span<const std::byte> message) {
   // Each piece that this answers: what of it is granted runs, and the rest is not for this node.
   const auto answered = [&](std::uint64_t task) {
     auto* piece = from->second.find(task);
-    const bool counts =
-      piece != nullptr && piece->at == stage::asked && piece->number == said.number;
+    const bool counts = piece != nullptr && (piece->at == stage::asked || piece->at == stage::away)
+                        && piece->number == said.number;
     return counts ? piece : nullptr;
   };
   std::vector<std::uint64_t> over;
@@ -171,8 +173,9 @@ void node::take_grant(std::span<const std::byte> message) {
     }
   for (const auto& [first, ranges] : parts) {
     auto& piece = *from->second.find(first);
+    if (piece.at == stage::asked)
+      outstanding_ -= piece.content.count;
     piece.at = stage::taken;
-    outstanding_ -= piece.content.count;
     for (const auto& range : ranges)
       run(said.pool, piece, range);
     piece.content.body = {}; // the pool has it
@@ -182,7 +185,8 @@ void node::take_grant(std::span<const std::byte> message) {
     auto* piece = from->second.find(first);
     if (piece == nullptr)
       continue;
-    outstanding_ -= piece->content.count;
+    if (piece->at == stage::asked)
+      outstanding_ -= piece->content.count;
     drop_batch(decide(*piece), packet_kind::ack);
     from->second.pieces.erase(first);
   }
@@ -233,7 +237,9 @@ void node::run(const std::string& pool, held_piece& p, const granted_range& gran
 }
 
 // A question found no queue: its submitter is gone, or away and will send again what nobody was
-// granted. So what is left of the dead keeps no node from work.
+// granted. So what is left of the dead keeps no node from work. What was asked for before may have
+// been granted here, and the answer lost with the queue: nobody else gets it then, so it is asked
+// for again, until the submitter answers or has not been heard of for its lease.
 void node::take_returned(const packet& p) {
   const auto from = patrons_.find(std::string{p.name});
   if (from == patrons_.end() || kind_of(p.body) != message_kind::ask)
@@ -241,12 +247,14 @@ void node::take_returned(const packet& p) {
   from->second.absent_until = clock::now() + absence;
   for (auto at = from->second.pieces.begin(); at != from->second.pieces.end();) {
     auto& piece = at->second;
-    if (piece.at == stage::taken) {
+    if (piece.at == stage::asked) {
+      outstanding_ -= piece.content.count;
+      piece.at = stage::away;
+    }
+    if (piece.at != stage::held) {
       ++at;
       continue;
     }
-    if (piece.at == stage::asked)
-      outstanding_ -= piece.content.count;
     drop_batch(decide(piece), packet_kind::ack);
     at = from->second.pieces.erase(at);
   }

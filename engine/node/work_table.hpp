@@ -27,6 +27,7 @@ struct held_batch {
 enum class stage : std::uint8_t {
   held,  ///< nobody was asked for it
   asked, ///< its submitter was
+  away,  ///< the question found no submitter: it is asked again, and keeps nothing else from work
   taken, ///< granted in part or whole: it runs, or its outcomes are on their way
 };
 

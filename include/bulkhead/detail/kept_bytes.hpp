@@ -50,13 +50,13 @@ private:
   bool is_large() const noexcept { return size_ == large; }
 
   void own(buffer&& bytes) {
-    const auto* made = new buffer(std::move(bytes));
-    std::memcpy(place_, &made, sizeof made);
+    const auto address = reinterpret_cast<std::uintptr_t>(new buffer(std::move(bytes)));
+    std::memcpy(place_, &address, sizeof address);
   }
   const buffer* owned() const noexcept {
-    const buffer* there = nullptr;
-    std::memcpy(&there, place_, sizeof there);
-    return there;
+    std::uintptr_t address = 0;
+    std::memcpy(&address, place_, sizeof address);
+    return reinterpret_cast<const buffer*>(address);
   }
 
   alignas(buffer*) std::byte place_[most_in_place]; ///< the bytes, or the address of a buffer
