@@ -85,6 +85,12 @@ public:
       lose("the broker has taken nothing for a while");
   }
 
+  /// Gives the connection up; the next one is tried at once.
+  void renew(std::string why) {
+    lose(std::move(why));
+    start_at_ = clock::now();
+  }
+
   /// Why there is no connection, and whether another try cannot help. Empty while there is one.
   const std::string& reason() const noexcept { return reason_; }
   bool is_hopeless() const noexcept { return hopeless_; }

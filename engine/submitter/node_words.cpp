@@ -64,6 +64,7 @@ void submitter::answer_ask(std::span<const std::byte> message, time_point now) {
   }
   expire(now); // what expired is granted to nobody
   last_progress_ = now;
+  vanished_ = 0;
   auto answer = ledger_.ask(hear(said->node, now).number, said->number, said->wanted);
   grant_message grant{name_, said->number, {}, std::move(answer.denied)};
   for (const auto& range : answer.granted)

@@ -79,6 +79,13 @@ void engine_pool::turn() {
   }
   const bool connected = courier_.up() && !courier_.blocked();
   submitter_.on_time(clock::now(), connected);
+  if (submitter_.take_wish_for_connection()) {
+    courier_.renew("batches leave their queue and no node asks about them");
+    tell_connection("the connection to the broker is made anew: " + courier_.reason());
+    was_up_ = false;
+    asleep_ = true;
+    return;
+  }
   while (connected && courier_.pending() < most_pending && submitter_.send_batch(now))
     continue;
   courier_.serve([&](const packet& p) { on_packet(p, now); }); // sends what the turn has made

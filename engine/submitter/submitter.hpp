@@ -21,6 +21,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace bulkhead::engine {
@@ -58,6 +59,8 @@ public:
   void on_returned(std::span<const std::byte> message, time_point now);
   /// So many batches wait in a queue that look() was called for; UINT64_MAX: it is gone.
   void on_looked(std::string_view queue, std::uint64_t waiting);
+  /// What is published goes nowhere, so a new connection may help. Once.
+  bool take_wish_for_connection() noexcept { return std::exchange(wants_connection_, false); }
   /// Deadlines, pauses, leases, and what may have been lost. `connected`: nodes can be heard.
   void on_time(time_point now, bool connected);
   time_point next_look() const noexcept;
@@ -123,7 +126,7 @@ private:
   void look_at_refused(time_point now);
   void wait_again(task_range tasks);
   template <class F>
-  void offer_again(F&& which);
+  bool offer_again(F&& which); ///< whether any came back
   void accept(std::uint64_t module);
   std::optional<piece> next_piece(std::size_t most_tasks, std::uint64_t module, bool any_module);
   std::size_t fitting(const job& j) const;
@@ -150,6 +153,8 @@ private:
   time_point last_time_{};
   time_point last_progress_{}; ///< an offer or a question
   time_point next_offers_look_{};
+  std::uint32_t vanished_ = 0; ///< how often in a row batches had left their queue unasked for
+  bool wants_connection_ = false;
 };
 
 template <class F>

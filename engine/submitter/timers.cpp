@@ -4,6 +4,7 @@
 #include "runtime/outcome/failure_wire.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <set>
 #include <utility>
 
@@ -27,11 +28,12 @@ std::string seconds_text(std::chrono::nanoseconds time) {
 // Of the jobs that `which` names. A batch that the broker has after all is denied where it comes
 // late.
 template <class F>
-void submitter::offer_again(F&& which) {
+bool submitter::offer_again(F&& which) {
   const auto back =
     ledger_.take_back_offers([&](ledger_unit& u) { return which(static_cast<job&>(u)); });
   for (const auto& range : back)
     wait_again(range);
+  return !back.empty();
 }
 
 // Whatever the broker had may be gone.
@@ -83,8 +85,15 @@ void submitter::on_returned(std::span<const std::byte> message, time_point now) 
 void submitter::on_looked(std::string_view queue, std::uint64_t waiting) {
   // No batch waits, none was asked for, and nodes give back what they cannot begin: it is lost, or
   // its node stands still.
-  if (waiting == 0 || waiting == UINT64_MAX)
+  if (waiting != 0 && waiting != UINT64_MAX)
+    return;
+  const bool back =
     offer_again([&](const job& j) { return task_queue_of(queue_, j.whole.stub.module) == queue; });
+  // Where it goes on like this, what is published is lost: a channel that was opened while a queue
+  // of a cluster had no leader can be deaf to the next one (seen with quorum queues of RabbitMQ
+  // 3.10). Ever more seldom, for it may be the node that stands still.
+  if (back && std::has_single_bit(++vanished_) && vanished_ > 1)
+    wants_connection_ = true;
 }
 
 void submitter::on_time(time_point now, bool connected) {
