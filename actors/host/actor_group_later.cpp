@@ -84,7 +84,9 @@ void actor_group::spawn_beside(const std::shared_ptr<std::atomic<std::size_t>>& 
     const auto what = detail::find_behavior(behavior);
     actor_options how;
     how.name = behavior;
-    spawn_later({{what.stub, what.behavior, args}, {}, how, {}},
+    order wanted{
+      {what.stub, what.behavior, args}, {}, how, {}}; // GCC 12 loses sight of a temporary
+    spawn_later(std::move(wanted),
                 [gone, done](const caf::strong_actor_ptr& actor, const failure& why) {
                   if (actor)
                     at_exit(actor, [gone](const caf::error&) { gone(); });
