@@ -5,6 +5,7 @@
 #include "actors/host/thrown_text.hpp"
 
 #include <bulkhead/actors/message_type.hpp>
+#include <bulkhead/detail/kept_failure.hpp>
 #include <bulkhead/detail/task_entry.hpp>
 #include <bulkhead/detail/task_sink.hpp>
 #include <bulkhead/detail/type_name.hpp>

@@ -3,6 +3,7 @@
 #include <bulkhead/detail/decode_outcome.hpp>
 #include <bulkhead/detail/future_base.hpp>
 #include <bulkhead/detail/kept_bytes.hpp>
+#include <bulkhead/detail/kept_failure.hpp>
 #include <bulkhead/outcome.hpp>
 
 #include <algorithm>
